@@ -1,0 +1,88 @@
+/**
+ * The **mapping**: for each source table, the target table and one SQL expression per target column, resolved against both catalogs.
+ * The same expression text runs in three places: in the backfill's COPY on the source, in the applier's INSERT ... SELECT on the
+ * target, in the checksum on the source. All three give the source row the alias of the source table's bare name, so that an
+ * expression may write `total_cents` or `orders.total_cents`.
+ */
+
+export type TableName = { readonly schema: string; readonly table: string };
+
+/** `schema.table`, unquoted, for people, headers and state tables; the map key of a table everywhere. */
+export function tableText(name: TableName): string {
+  return `${name.schema}.${name.table}`;
+}
+
+export type SourceColumn = {
+  readonly name: string;
+  /** As format_type() prints it with its typmod, e.g. `numeric(12,2)`, `public.mood`: usable in a cast. */
+  readonly type: string;
+  readonly notNull: boolean;
+  /** A generated column is not in the stream, so no expression may use it (the mapping inlines its generation expression). */
+  readonly generated: boolean;
+};
+
+export type TargetColumn = {
+  readonly name: string;
+  /** As format_type() prints it at the target. */
+  readonly type: string;
+  /** SQL over the source row, not yet cast to `type`. */
+  readonly expression: string;
+  /** Source columns that `expression` names (found by its tokens; one too many is harmless, one too few is not). */
+  readonly uses: readonly string[];
+  /** The source column when the expression is nothing but that column. */
+  readonly plain: string | undefined;
+};
+
+/**
+ * - `tenant`: rows belong to a tenant, named by `tenantColumn`;
+ * - `shared`: no tenant, copied whole and kept in step, a unit of its own;
+ * - `whole`: the move has no tenants, the table belongs to the unit `*`.
+ */
+export type TableKind = "tenant" | "shared" | "whole";
+
+export type TableMapping = {
+  readonly source: TableName;
+  readonly kind: TableKind;
+  readonly tenantColumn: string | undefined;
+  /** Every column of the source table in attribute order. */
+  readonly sourceColumns: readonly SourceColumn[];
+  /** The source columns that make a row the same row again at its target (primary key or replica identity index, without a dropped tenant column). */
+  readonly key: readonly string[];
+  /** The same columns under their names at the target, in the same order; a unique index over exactly these exists there before changes are applied. */
+  readonly targetKey: readonly string[];
+  /** The full key at the source, tenant column included where it is part of it: the Kafka message key. */
+  readonly sourceKey: readonly string[];
+  readonly targetTable: string;
+  /** Fixed schema of the target table, or undefined: the layout's schema, per tenant. */
+  readonly targetSchema: string | undefined;
+  /** Every target column that is written, in the target's order. Columns that the target generates are not here. */
+  readonly columns: readonly TargetColumn[];
+};
+
+export type Mapping = {
+  readonly migration: string;
+  readonly tables: readonly TableMapping[];
+  /** `tenant_{tenant}` or a fixed name; undefined: each table stays in the schema that it comes from. */
+  readonly schemaTemplate: string | undefined;
+  readonly tenantColumnAtTarget: "keep" | "drop";
+};
+
+/** The unit of a move without tenants. */
+export const WHOLE_UNIT = "*";
+/** The unit of the shared tables of a move with tenants. */
+export const SHARED_UNIT = "(shared)";
+
+/** Where the rows of `tenant` in this table live at the target. */
+export function targetOf(mapping: Mapping, table: TableMapping, tenant: string): TableName {
+  if (table.targetSchema !== undefined) return { schema: table.targetSchema, table: table.targetTable };
+  if (table.kind !== "tenant" || mapping.schemaTemplate === undefined) {
+    const fixed = mapping.schemaTemplate?.includes("{tenant}") === false ? mapping.schemaTemplate : table.source.schema;
+    return { schema: fixed, table: table.targetTable };
+  }
+  return { schema: mapping.schemaTemplate.replaceAll("{tenant}", tenant), table: table.targetTable };
+}
+
+/** Whether all tenants' rows of this table go into one target table. */
+export function isPooledAtTarget(mapping: Mapping, table: TableMapping): boolean {
+  return table.kind !== "tenant" || table.targetSchema !== undefined || !mapping.schemaTemplate?.includes("{tenant}");
+}

@@ -1,0 +1,185 @@
+/**
+ * What the engine asks of the systems around it. Each port is implemented in connectors/, wired in src/compose.ts, and nowhere else.
+ * Values cross a port as Postgres text or raw bytes: no Date, no Number, no JSON in between.
+ */
+
+import type { Readable, Writable } from "node:stream";
+import type { Lsn, Position } from "./model/position.ts";
+
+// ── Postgres ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One row: column name → text as Postgres prints it. */
+export type Row = Readonly<Record<string, string | null>>;
+
+/** A parameter: text, raw bytes in the type's binary format (see `pipeline`), or NULL. */
+export type Param = string | Buffer | null;
+
+export type Statement = { readonly sql: string; readonly params?: readonly Param[] };
+
+/**
+ * One connection. Statements queue in call order. A failed statement rejects with a {@link ServerError}.
+ * `settings` given at connect hold for the session's whole life.
+ */
+export interface Session {
+  /** Runs one statement (or, without params, several separated by semicolons; the rows are then those of the last one). */
+  query(sql: string, params?: readonly Param[]): Promise<Row[]>;
+  /**
+   * Sends all statements in one round trip, as one implicit transaction unless they hold BEGIN and COMMIT themselves. Each is prepared
+   * once per session by its text and kept. Resolves to the affected row counts, in order; after an error nothing of it has happened.
+   */
+  pipeline(statements: readonly Statement[]): Promise<PipelineResult[]>;
+  /** `COPY ... TO STDOUT`: the raw bytes. */
+  copyOut(sql: string): Readable;
+  /** `COPY ... FROM STDIN`. The rows are in when the stream has finished; an error destroys it. */
+  copyIn(sql: string): Writable;
+  /** The backend's process id, for pg_cancel_backend and pg_stat_activity. */
+  readonly pid: number;
+  /** Ends the connection; at once, rolling back whatever is open, when `force`. Never rejects. */
+  close(force?: boolean): Promise<void>;
+}
+
+export type PipelineResult = { readonly count: number; readonly rows: readonly Row[] };
+
+export interface Database {
+  /** A connection of its own. Rejects with REHOUSE_UNREACHABLE after `connectTimeoutMs` (default 10 s). */
+  connect(options?: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> }): Promise<Session>;
+  /** One statement on a pooled session (at most 4 of them). */
+  query(sql: string, params?: readonly Param[]): Promise<Row[]>;
+  /** `body` on a pooled session between BEGIN and COMMIT; rolled back when it throws. */
+  transaction<T>(body: (session: Session) => Promise<T>): Promise<T>;
+  /** host:port/database, without user and password: for messages. */
+  readonly place: string;
+  close(): Promise<void>;
+}
+
+/** An error that Postgres answered with. `sqlstate` is its five-character code. */
+export class ServerError extends Error {
+  readonly sqlstate: string;
+  readonly detail: string | undefined;
+  readonly hint: string | undefined;
+  readonly table: string | undefined;
+  readonly constraint: string | undefined;
+  /** Which of a pipeline's statements failed, from 0. */
+  readonly statement: number | undefined;
+
+  constructor(
+    message: string,
+    fields: { sqlstate: string; detail?: string | undefined; hint?: string | undefined; table?: string | undefined; constraint?: string | undefined; statement?: number | undefined; cause?: unknown },
+  ) {
+    super(message, { cause: fields.cause });
+    this.name = "ServerError";
+    this.sqlstate = fields.sqlstate;
+    this.detail = fields.detail;
+    this.hint = fields.hint;
+    this.table = fields.table;
+    this.constraint = fields.constraint;
+    this.statement = fields.statement;
+  }
+}
+
+/** The connection broke, so whether the last statement took effect is not known. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
+// ── The source's logical replication stream ─────────────────────────────────────────────────────────────────────────────
+
+/**
+ * A tuple as pgoutput sent it: a view on the wire's bytes, valid for as long as `bytes` is. Column i's text is
+ * `bytes.subarray(starts[i], ends[i])`; `starts[i]` is -1 for NULL and -2 for an unchanged TOAST value that the message lacks.
+ */
+export type Tuple = { readonly bytes: Buffer; readonly starts: Int32Array; readonly ends: Int32Array };
+
+export const NULL_VALUE = -1;
+export const UNCHANGED_TOAST = -2;
+
+export type Relation = {
+  readonly id: number;
+  readonly schema: string;
+  readonly table: string;
+  /** d: default, n: nothing, f: full, i: index */
+  readonly identity: "d" | "n" | "f" | "i";
+  readonly columns: readonly { readonly name: string; readonly inIdentity: boolean; readonly typeOid: number; readonly typmod: number }[];
+};
+
+/** In stream order; a transaction's messages come between its begin and its commit. */
+export type StreamMessage =
+  | { readonly kind: "begin"; readonly lsn: Lsn; readonly committedAtMs: number; readonly xid: number }
+  | { readonly kind: "commit"; readonly lsn: Lsn; readonly endLsn: Lsn }
+  | { readonly kind: "relation"; readonly relation: Relation }
+  | { readonly kind: "insert"; readonly relation: Relation; readonly after: Tuple }
+  /** `before`: the old tuple (identity full) or old key (identity columns changed), where the server sent one. */
+  | { readonly kind: "update"; readonly relation: Relation; readonly before: Tuple | undefined; readonly after: Tuple }
+  | { readonly kind: "delete"; readonly relation: Relation; readonly before: Tuple }
+  | { readonly kind: "truncate"; readonly relations: readonly Relation[]; readonly cascade: boolean; readonly restartIdentity: boolean }
+  | { readonly kind: "message"; readonly transactional: boolean; readonly lsn: Lsn; readonly prefix: string; readonly content: Buffer };
+
+export interface ReplicationStream {
+  /** Runs until `signal` aborts or the connection fails (then it rejects). `onMessage` is synchronous: it must not block. */
+  run(
+    from: Lsn | undefined,
+    on: { message(message: StreamMessage): void; keepalive(walEnd: Lsn, replyNow: boolean): void },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Tells the server that everything below `flushed` is durable elsewhere, so its WAL may go. */
+  acknowledge(flushed: Lsn): void;
+  /** Stops and starts reading from the socket: the bound of the capture's queue. */
+  pause(): void;
+  resume(): void;
+}
+
+// ── Kafka ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type OutgoingMessage = {
+  readonly partition: number;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, Buffer | string>>;
+};
+
+export type IncomingMessage = {
+  readonly offset: bigint;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, Buffer | undefined>>;
+};
+
+export type TopicSettings = { readonly partitions: number; readonly replicationFactor: number | undefined; readonly retentionMs: number | undefined };
+
+/** The migration's changes topic. */
+export interface ChangesTopic {
+  readonly name: string;
+  /** Creates the topic, or checks that the one that is there has these settings (REHOUSE_TOPIC_MISMATCH). */
+  ensure(settings: TopicSettings): Promise<void>;
+  /** Whether the topic exists. */
+  exists(): Promise<boolean>;
+  /** Per partition the first offset that is still there and the next one to be written. */
+  offsets(): Promise<{ readonly partition: number; readonly low: bigint; readonly high: bigint }[]>;
+  delete(): Promise<void>;
+}
+
+export interface ChangesProducer {
+  /**
+   * Resolves when every replica in sync has all of it (acks=all). At most one call is under way at a time: a retry can then
+   * only repeat what is already the topic's end, never reorder it. Messages of one partition keep their order.
+   * Resolves to the next offset of each partition that was written to.
+   */
+  publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>>;
+  close(): Promise<void>;
+}
+
+export interface TailReader {
+  /** The last message of each partition; undefined for an empty one. */
+  last(): Promise<ReadonlyMap<number, { readonly position: Position; readonly offset: bigint } | undefined>>;
+}
+
+// ── Schema registry ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface SchemaRegistry {
+  /** Registers an Avro schema (idempotent) and returns its id. */
+  register(subject: string, schema: string): Promise<number>;
+  /** The Avro schema text of an id. */
+  schema(id: number): Promise<string>;
+  /** Deletes a subject with all versions; nothing happens when it is not there. */
+  remove(subject: string): Promise<void>;
+}
