@@ -1,0 +1,160 @@
+-- The state of every migration, in the target, schema `rehouse`. One place says what was done; every stage resumes from here.
+-- Idempotent: it is run at each start. LSNs are pg_lsn, transaction ids xid8, snapshots pg_snapshot (as text where it has to be compared).
+
+CREATE SCHEMA IF NOT EXISTS rehouse;
+
+CREATE TABLE IF NOT EXISTS rehouse.migration (
+  name          text PRIMARY KEY,
+  digest        text NOT NULL,               -- of the migration file: what goes where
+  state         text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'cancelling')),
+  -- The slot is made in two journalled steps, so that after a crash a slot without a snapshot here is known to be ours and is made again.
+  slot_intended timestamptz,
+  slot_lsn      pg_lsn,                      -- the slot's consistent point: every later commit is in the topic
+  slot_snapshot text,                        -- what that point sees: every epoch must see all of it
+  partitions    int NOT NULL,                -- tenants' partitions; shared tables have one more, the last
+  version       text NOT NULL,               -- of the Rehouse that began it
+  created_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- A unit of phases: a tenant, the shared tables '(shared)', or '*' in a move without tenants.
+CREATE TABLE IF NOT EXISTS rehouse.tenant (
+  migration    text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  tenant       text NOT NULL,
+  kind         text NOT NULL CHECK (kind IN ('tenant', 'shared', 'whole')),
+  partition    int NOT NULL,
+  phase        text NOT NULL DEFAULT 'planned',
+  wave         int,                          -- the tenants that are copied together
+  -- The lane that applies its changes: 'main', a late lane's name, or NULL while it has none (not copied yet, or stopped).
+  lane         text,
+  start_offset bigint,                       -- where its lane has to begin; after a stop: the offset of the transaction that was refused
+  first_epoch  bigint,                       -- oldest epoch under which it was copied: changes visible there are skipped
+  settle_lsn   pg_lsn,                       -- once its lane has passed this, the target equals the source as of a position
+  settled      boolean NOT NULL DEFAULT false,
+  rows_estimated bigint NOT NULL DEFAULT 0,
+  rows_copied  bigint NOT NULL DEFAULT 0,
+  changes      bigint NOT NULL DEFAULT 0,    -- applied, net of what the copy already held
+  applied_lsn  pg_lsn,
+  stopped      jsonb,                        -- {code, what, table, position, offset, at} while it stands still
+  verified     jsonb,                        -- {rows, differences, at} of the last full comparison
+  phase_since  timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (migration, tenant)
+);
+
+-- Tenants that are copied together, table by table, from the same epochs.
+CREATE TABLE IF NOT EXISTS rehouse.wave (
+  migration   text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  wave        int NOT NULL,
+  first_epoch bigint,
+  planned     boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (migration, wave)
+);
+
+-- A source snapshot under which chunks are read. `exported` can be imported for as long as the session that exported it lives.
+CREATE TABLE IF NOT EXISTS rehouse.epoch (
+  migration text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  epoch     bigint GENERATED ALWAYS AS IDENTITY,
+  wave      int NOT NULL,
+  snapshot  text NOT NULL,
+  exported  text NOT NULL,
+  wal_lsn   pg_lsn NOT NULL,                 -- the source's insert position after the snapshot was taken
+  taken_at  timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (migration, epoch)
+);
+
+-- The ledger: a chunk and its row here commit in one transaction. While it is copied its row is locked, and that lock is the lease.
+CREATE TABLE IF NOT EXISTS rehouse.chunk (
+  migration  text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  chunk      bigint GENERATED ALWAYS AS IDENTITY,
+  wave       int NOT NULL,
+  source     text NOT NULL,                  -- schema.table of the mapping
+  relation   text NOT NULL,                  -- what is read: the table, or one of its leaf partitions, quoted for SQL
+  filenode   bigint NOT NULL,                -- of `relation` at planning: another one means that the ranges mean nothing any more
+  tenant     text,                           -- one tenant by its index, or NULL: a range of blocks, all tenants of the wave
+  block_from bigint,
+  block_to   bigint,                         -- exclusive
+  rows_estimated bigint NOT NULL DEFAULT 0,
+  state      text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done')),
+  epoch      bigint,
+  rows       bigint,
+  left_out   bigint,                         -- rows that gave way to a newer one of the stream (later epochs only)
+  hash       text,                           -- the same on both sides when it committed; NULL when the comparison was left to the reconciler
+  took_ms    bigint,
+  done_at    timestamptz,
+  PRIMARY KEY (migration, chunk)
+);
+CREATE INDEX IF NOT EXISTS chunk_pending ON rehouse.chunk (migration, chunk) WHERE state = 'pending';
+
+-- The place of each lane, written in the same transaction as the rows.
+CREATE TABLE IF NOT EXISTS rehouse.lane (
+  migration   text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  partition   int NOT NULL,
+  lane        text NOT NULL,
+  next_offset bigint NOT NULL,
+  lsn         pg_lsn NOT NULL DEFAULT '0/0',
+  ordinal     bigint NOT NULL DEFAULT 0,
+  -- Changes when a tenant joins or leaves, so that a batch that was prepared for other tenants is refused.
+  membership  bigint NOT NULL DEFAULT 0,
+  changes     bigint NOT NULL DEFAULT 0,
+  committed_ms bigint,                       -- commit time at the source of the last transaction applied
+  applied_at  timestamptz,
+  PRIMARY KEY (migration, partition, lane)
+);
+
+-- Noted by capture with every heartbeat: every transaction whose xid is >= xid_ceiling begins in the topic at or after these offsets.
+CREATE TABLE IF NOT EXISTS rehouse.offset_note (
+  migration   text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  lsn         pg_lsn NOT NULL,
+  xid_ceiling xid8 NOT NULL,
+  offsets     bigint[] NOT NULL,             -- index 1 is partition 0
+  noted_at    timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (migration, lsn)
+);
+
+CREATE TABLE IF NOT EXISTS rehouse.capture (
+  migration    text PRIMARY KEY REFERENCES rehouse.migration ON DELETE CASCADE,
+  lsn          pg_lsn,                       -- acknowledged to the source
+  changes      bigint NOT NULL DEFAULT 0,
+  lag_ms       bigint,                       -- of the last heartbeat, from its commit to Kafka's answer
+  at           timestamptz NOT NULL DEFAULT now(),
+  -- Tenants that capture publishes: what it has confirmed, against what is asked for.
+  tenants_seen bigint NOT NULL DEFAULT 0
+);
+
+-- Which processes work on the migration; a row older than a few seconds is a process that is gone.
+CREATE TABLE IF NOT EXISTS rehouse.process (
+  migration  text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  host       text NOT NULL,
+  pid        int NOT NULL,
+  role       text NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT now(),
+  beat_at    timestamptz NOT NULL DEFAULT now(),
+  rss_bytes  bigint,
+  error      jsonb,                          -- what it is waiting out, {code, what, where, fix}
+  PRIMARY KEY (migration, host, pid, role)
+);
+
+CREATE TABLE IF NOT EXISTS rehouse.journal (
+  entry     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  migration text NOT NULL,                   -- outlives the migration
+  tenant    text,
+  at        timestamptz NOT NULL DEFAULT now(),
+  event     text NOT NULL,
+  detail    jsonb NOT NULL DEFAULT '{}'
+);
+
+-- Moves a lane's place, or fails the whole transaction: another process has moved it, or its tenants have changed.
+CREATE OR REPLACE FUNCTION rehouse.advance_lane(
+  of_migration text, of_partition int, of_lane text, expected_offset bigint, expected_membership bigint,
+  to_offset bigint, to_lsn pg_lsn, to_ordinal bigint, more_changes bigint, source_commit_ms bigint
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  UPDATE rehouse.lane
+     SET next_offset = to_offset, lsn = to_lsn, ordinal = to_ordinal, changes = changes + more_changes,
+         committed_ms = source_commit_ms, applied_at = clock_timestamp()
+   WHERE migration = of_migration AND partition = of_partition AND lane = of_lane
+     AND next_offset = expected_offset AND membership = expected_membership;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'lane % of partition % is no longer at offset % with membership %', of_lane, of_partition, expected_offset, expected_membership
+      USING ERRCODE = 'RH001';
+  END IF;
+END $$;
