@@ -1,0 +1,19 @@
+export { defineMigration } from "./define.ts";
+export type { Environment } from "./interpolate.ts";
+export { loadMigrationFile } from "./load.ts";
+export type {
+  KafkaSettings,
+  LayoutSpec,
+  MigrationFile,
+  RegistryAuth,
+  RegistrySettings,
+  SaslSettings,
+  ServerAddress,
+  TableSpec,
+  TenantsSpec,
+  TlsSettings,
+} from "./migration-file.ts";
+export { type Mistake, MigrationFileError } from "./mistakes.ts";
+export { formatTableName, isIdentifier } from "./names.ts";
+export { schemaFor, schemaObjection, TENANT_PLACEHOLDER, targetTable, WHOLE } from "./place.ts";
+export type { MigrationInput } from "./schema.ts";

@@ -1,0 +1,64 @@
+/** What the rest of Rehouse knows of a migration file: defaults filled in, names taken apart, nothing left to look up. */
+
+/** Has the names of node:tls, so that it can be given to it as it is. */
+export type TlsSettings = { ca?: string; cert?: string; key?: string; servername?: string; rejectUnauthorized: boolean };
+
+export type ServerAddress = {
+  url: string;
+  /** For the replication connection and sessions that must be one's own; `url` may lead through a pooler. */
+  replicationUrl: string;
+  /** Undefined: what the URL says. False: none, whatever the URL says. */
+  tls: TlsSettings | false | undefined;
+};
+
+export type SaslSettings = { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string };
+
+export type KafkaSettings = {
+  brokers: string[];
+  ssl: TlsSettings | undefined;
+  sasl: SaslSettings | undefined;
+  partitions: number;
+  /** Undefined: the broker's default. */
+  replicationFactor: number | undefined;
+  /** Milliseconds; -1 for ever; undefined: the broker's default. */
+  retentionMs: number | undefined;
+};
+
+export type RegistryAuth = { username: string; password: string } | { token: string };
+
+export type RegistrySettings = { url: string; auth: RegistryAuth | undefined };
+
+export type TenantsSpec = {
+  column: string;
+  move: { kind: "list"; ids: string[] } | { kind: "all" } | { kind: "query"; sql: string };
+};
+
+export type TableSpec = {
+  source: { schema: string; table: string };
+  /** Column of this table that holds the tenant; undefined when shared, or in a move without tenants. */
+  tenantColumn: string | undefined;
+  shared: boolean;
+  /** `schema` undefined: the layout's, see `targetTable`. */
+  to: { schema: string | undefined; table: string };
+  /** As written: target column to expression, or source column to false. */
+  columns: Map<string, string | false>;
+};
+
+export type LayoutSpec = {
+  /** Template with `{tenant}`; undefined: the schema that a table comes from. */
+  schema: string | undefined;
+  tenantColumn: "keep" | "drop";
+};
+
+export type MigrationFile = {
+  name: string;
+  source: ServerAddress;
+  target: ServerAddress;
+  kafka: KafkaSettings;
+  registry: RegistrySettings;
+  tenants: TenantsSpec | undefined;
+  layout: LayoutSpec;
+  tables: TableSpec[];
+  /** SHA-256 in hex over everything that decides what goes where; neither addresses nor secrets are in it. */
+  digest: string;
+};

@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import type { KafkaSettings, LayoutSpec, MigrationFile, ServerAddress, TableSpec, TenantsSpec, TlsSettings } from "./migration-file.ts";
+import { parseColumnName, parseTableName } from "./names.ts";
+import { TENANT_PLACEHOLDER } from "./place.ts";
+import type { ParsedMigration } from "./schema.ts";
+import type { TableInput } from "./schema-tables.ts";
+
+const DEFAULT_SCHEMA = "public";
+const DEFAULT_PARTITIONS = 8;
+
+/** Fills in defaults and takes names apart. The file has passed the schema and the checks; a PEM path is already PEM text. */
+export function resolve(file: ParsedMigration): MigrationFile {
+  const tenants = resolveTenants(file.tenants);
+  const layout = resolveLayout(file.layout);
+  const tables = Object.entries(file.tables).map(([name, table]) => resolveTable(name, table, tenants, layout));
+  return {
+    name: file.migration,
+    source: resolveServer(file.source),
+    target: resolveServer(file.target),
+    kafka: resolveKafka(file.kafka),
+    registry: { url: file.registry.url, auth: file.registry.auth },
+    tenants,
+    layout,
+    tables,
+    digest: digestOf(file.migration, tenants, layout, tables),
+  };
+}
+
+export function resolveTenants(tenants: ParsedMigration["tenants"]): TenantsSpec | undefined {
+  if (tenants === undefined) return undefined;
+  const { column, move } = tenants;
+  if (move === "all") return { column, move: { kind: "all" } };
+  if (Array.isArray(move)) return { column, move: { kind: "list", ids: move } };
+  return { column, move: { kind: "query", sql: move.query } };
+}
+
+export function resolveLayout(layout: ParsedMigration["layout"]): LayoutSpec {
+  return { schema: layout?.schema, tenantColumn: layout?.tenantColumn ?? "keep" };
+}
+
+export function resolveTable(name: string, table: TableInput, tenants: TenantsSpec | undefined, layout: LayoutSpec): TableSpec {
+  const source = parseTableName(name);
+  const to = typeof table.to === "string" ? parseTableName(table.to) : undefined;
+  const shared = table.shared ?? false;
+  const sourceName = { schema: source?.schema ?? DEFAULT_SCHEMA, table: source?.table ?? name };
+  // A shared table has no tenant to put into the layout's schema: it keeps the schema that it comes from.
+  const sharedSchema = shared && layout.schema?.includes(TENANT_PLACEHOLDER) ? sourceName.schema : undefined;
+  return {
+    source: sourceName,
+    tenantColumn: tenants === undefined || shared ? undefined : typeof table.tenant === "string" ? table.tenant : tenants.column,
+    shared,
+    to: { schema: to?.schema ?? sharedSchema, table: to?.table ?? sourceName.table },
+    columns: new Map(Object.entries(table.columns ?? {}).map(([column, expression]) => [parseColumnName(column) ?? column, expression])),
+  };
+}
+
+function resolveServer(server: ParsedMigration["source"]): ServerAddress {
+  if (typeof server === "string") return { url: server, replicationUrl: server, tls: undefined };
+  return { url: server.url, replicationUrl: server.replicationUrl ?? server.url, tls: server.tls === undefined ? undefined : resolveTls(server.tls) };
+}
+
+type TlsInput = NonNullable<ParsedMigration["kafka"]["ssl"]>;
+
+function resolveTls(tls: TlsInput): TlsSettings | false {
+  if (tls === false) return false;
+  if (tls === true) return { rejectUnauthorized: true };
+  return {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    rejectUnauthorized: tls.verify ?? true,
+  };
+}
+
+function resolveKafka(kafka: ParsedMigration["kafka"]): KafkaSettings {
+  const ssl = kafka.ssl === undefined ? undefined : resolveTls(kafka.ssl);
+  return {
+    brokers: kafka.brokers,
+    ssl: ssl === false ? undefined : ssl,
+    sasl: kafka.sasl,
+    partitions: kafka.partitions ?? DEFAULT_PARTITIONS,
+    replicationFactor: kafka.replicationFactor,
+    retentionMs: kafka.retention,
+  };
+}
+
+/** The order in which tables, columns and tenants are written decides nothing, so it does not change the digest. */
+function digestOf(name: string, tenants: TenantsSpec | undefined, layout: LayoutSpec, tables: readonly TableSpec[]): string {
+  const move = tenants?.move.kind === "list" ? { kind: "list", ids: tenants.move.ids.toSorted() } : tenants?.move;
+  const decided = {
+    name,
+    tenants: tenants === undefined ? null : [tenants.column, move],
+    layout: [layout.schema ?? null, layout.tenantColumn],
+    tables: tables
+      .map((table) => [
+        table.source.schema,
+        table.source.table,
+        table.tenantColumn ?? null,
+        table.shared,
+        table.to.schema ?? null,
+        table.to.table,
+        [...table.columns].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      ])
+      .map((parts) => JSON.stringify(parts))
+      .toSorted(),
+  };
+  return createHash("sha256").update(JSON.stringify(decided)).digest("hex");
+}
