@@ -1,0 +1,69 @@
+import type { Readable, Writable } from "node:stream";
+import type { Client } from "pg";
+import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import { ConnectionLost, type Param, type PipelineResult, type Row, type Session, type Statement } from "../../src/ports.ts";
+import { failure } from "./failures.ts";
+import { Pipeline, PreparedStatements } from "./pipeline.ts";
+
+/** One pg Client as the port's Session. Every value comes back as the server's own text. */
+export class PgSession implements Session {
+  readonly #client: Client;
+  readonly #prepared = new PreparedStatements();
+  #lost: ConnectionLost | undefined;
+
+  constructor(client: Client) {
+    this.#client = client;
+    // pg reports a broken connection on the client as well as on the query under way; unheard it would end the process.
+    client.on("error", (error) => {
+      this.#lost ??= new ConnectionLost(error.message, { cause: error });
+    });
+  }
+
+  get pid(): number {
+    return Reflect.get(this.#client, "processID") as number;
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  async query(sql: string, params?: readonly Param[]): Promise<Row[]> {
+    this.#assertUsable();
+    try {
+      const answer: unknown = await this.#client.query<Row, Param[]>({ text: sql, ...(params === undefined ? {} : { values: [...params] }) });
+      // Several statements in one text make pg answer with an array; the last one counts.
+      const last: unknown = Array.isArray(answer) ? answer.at(-1) : answer;
+      return (last as { rows: Row[] }).rows;
+    } catch (error) {
+      throw failure(error);
+    }
+  }
+
+  pipeline(statements: readonly Statement[]): Promise<PipelineResult[]> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    const pipeline = new Pipeline(statements, this.#prepared);
+    this.#client.query(pipeline);
+    return pipeline.done;
+  }
+
+  copyOut(sql: string): Readable {
+    this.#assertUsable();
+    return this.#client.query(copyTo(sql));
+  }
+
+  copyIn(sql: string): Writable {
+    this.#assertUsable();
+    return this.#client.query(copyFrom(sql));
+  }
+
+  async close(force = false): Promise<void> {
+    const ended = this.#client.end().catch(() => undefined);
+    // A statement under way would be waited for; without the socket the server rolls back.
+    if (force) Reflect.get(Reflect.get(this.#client, "connection") as object, "stream").destroy();
+    await ended;
+  }
+
+  #assertUsable(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+}
