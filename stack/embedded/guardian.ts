@@ -1,0 +1,81 @@
+/**
+ * A process of its own that starts the servers for its parent and outlives it just long enough to end them. The servers are its
+ * children, so there is no moment in which one runs that it does not know. It ends them, and removes their folder, when the channel to
+ * the parent closes: that is how a normal stop looks, and Ctrl-C, and kill -9 of the parent.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, closeSync, mkdtempSync, openSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Order, Report } from "./guard.ts";
+
+/** How long a server may take to end in its own way before it is killed. */
+const PATIENCE_MS = 5_000;
+
+const folder = mkdtempSync(join(tmpdir(), "rehouse-stack-"));
+// Postgres may run as another user, who has to be able to reach its folder in here.
+chmodSync(folder, 0o711);
+
+const running = new Map<string, { child: ChildProcess; end: NodeJS.Signals }>();
+let ending = false;
+
+function report(message: Report): void {
+  process.send?.(message, () => {});
+}
+
+function start(order: Extract<Order, { order: "start" }>): void {
+  const log = openSync(order.log, "a");
+  const child = spawn(order.command, order.args, {
+    cwd: order.cwd,
+    env: { ...process.env, ...order.env },
+    stdio: ["ignore", log, log],
+    // A group of its own: a signal to the guardian's group is not one to the servers.
+    detached: true,
+    ...order.user,
+  });
+  closeSync(log);
+  const { name } = order;
+  running.set(name, { child, end: order.end });
+  const ended = (how: string, code: number | null) => {
+    running.delete(name);
+    report({ report: "ended", name, how, code });
+  };
+  child.once("error", (error) => ended(error.message, null));
+  child.once("exit", (code, signal) => ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code));
+  if (child.pid !== undefined) report({ report: "started", name, pid: child.pid });
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  child.kill(name);
+  // A server that a test has stopped with SIGSTOP gets no other signal than SIGKILL until it goes on.
+  if (name !== "SIGSTOP") child.kill("SIGCONT");
+}
+
+async function end(): Promise<void> {
+  if (ending) return;
+  ending = true;
+  const children = [...running.values()];
+  const gone = Promise.all(children.map(({ child }) => new Promise((resolve) => child.once("exit", resolve))));
+  for (const { child, end } of children) signal(child, end);
+  const impatience = setTimeout(() => {
+    for (const { child } of running.values()) child.kill("SIGKILL");
+  }, PATIENCE_MS);
+  await gone;
+  clearTimeout(impatience);
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  process.exit(0);
+}
+
+process.on("message", (order: Order) => {
+  if (ending) return;
+  if (order.order === "start") start(order);
+  else {
+    const server = running.get(order.name);
+    if (server) signal(server.child, order.signal);
+  }
+});
+process.on("disconnect", end);
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, end);
+
+report({ report: "ready", folder });

@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { registryAnswers } from "../answers.ts";
+import type { JavaServers } from "./downloads.ts";
+import type { Guard } from "./guard.ts";
+import { Server } from "./server.ts";
+
+/** A schema registry that keeps its schemas in a file, so that a restart finds them again. */
+export async function startRegistry(
+  guard: Guard,
+  servers: JavaServers,
+  place: { port: number },
+): Promise<{ url: string; server: Server }> {
+  const url = `http://127.0.0.1:${place.port}/apis/ccompat/v7`;
+  const server = new Server(
+    guard,
+    {
+      name: "registry",
+      command: servers.java,
+      args: [
+        // The short way to a started JVM: it serves a few hundred requests in its life.
+        ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"],
+        [`-Dquarkus.http.host=127.0.0.1`, `-Dquarkus.http.port=${place.port}`, "-Dquarkus.http.limits.max-body-size=20M"],
+        ["-jar", servers.registry],
+      ].flat(),
+      env: {
+        REGISTRY_DATASOURCE_URL: `jdbc:h2:file:${join(guard.folder, "registry")};DB_CLOSE_ON_EXIT=FALSE`,
+        LOG_LEVEL: "WARN",
+        REGISTRY_LOG_LEVEL: "WARN",
+      },
+      cwd: guard.folder,
+      user: {},
+      log: join(guard.folder, "registry.log"),
+      end: "SIGKILL",
+    },
+    { answers: () => registryAnswers(url), orderly: "SIGTERM" },
+  );
+  await server.start();
+  return { url, server };
+}
