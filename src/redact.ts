@@ -14,9 +14,12 @@ const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/?#"']*):([^\s/?#"']*)@/gi;
 /** The same where the password holds an unencoded `/`, `?` or `#`. A bare port is not a password. */
 const URL_PASSWORD_UNENCODED = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/?#"']*):(?!\d+(?:[/?#,\s"']|$))(?!\*\*\*@)([^\s"']*)@/gi;
 /** user:PASSWORD@host without a scheme, which is what a URL with a typing error looks like. */
-const BARE_PASSWORD = /(^|[\s"'`=(])([^\s:/@"'`]+):(?!\*\*\*@)([^\s@"'`/]+)@(?=[\w[])/g;
+const BARE_PASSWORD = /([^\s:@"'`]):(?!\*\*\*@)([^\s@"'`/]+)@(?=[\w[])/g;
 /** password=..., password: ..., "password":"...", and the same for tokens: conninfo strings, query strings, JSON and YAML. */
-const NAMED_SECRET = new RegExp(`(["']?(?:${SECRET_WORD})["']?\\s*[=:]\\s*)("(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*'|[^\\s&,;})\\]"']+)`, "gi");
+const NAMED_SECRET = new RegExp(
+  `(["']?(?:${SECRET_WORD})["']?\\s*[=:]\\s*)("(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*'|[^\\s&,;})\\]"']+)`,
+  "gi",
+);
 const AUTH_HEADER = /\b(Basic|Bearer)\s+[A-Za-z0-9+/=._~-]{6,}/gi;
 
 /** The text with passwords, SASL secrets, tokens and authorization headers masked, and each of `secrets` wherever it stands. */
@@ -29,7 +32,7 @@ export function redact(text: string, secrets: readonly string[] = []): string {
   return masked
     .replace(URL_PASSWORD, `$1:${MASK}@`)
     .replace(URL_PASSWORD_UNENCODED, `$1:${MASK}@`)
-    .replace(BARE_PASSWORD, `$1$2:${MASK}@`)
+    .replace(BARE_PASSWORD, `$1:${MASK}@`)
     .replace(NAMED_SECRET, (_all, name: string, value: string) => `${name}${quoteLike(value)}`)
     .replace(AUTH_HEADER, `$1 ${MASK}`);
 }

@@ -1,6 +1,6 @@
 export { defineMigration } from "./define.ts";
 export type { Environment } from "./interpolate.ts";
-export { loadMigrationFile } from "./load.ts";
+export { findMigrationFile, loadMigrationFile } from "./load.ts";
 export type {
   KafkaSettings,
   LayoutSpec,

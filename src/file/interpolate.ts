@@ -21,7 +21,11 @@ export function interpolate(text: string, env: Environment): Interpolated {
     const value = env[name];
     if (fallback !== undefined) return value === undefined || value === "" ? fallback : value;
     if (value !== undefined) return value;
-    mistakes.push({ found: `\${${name}}, which is not set`, expected: `the environment variable ${name}, or a default: \${${name}:-...}`, nearest: undefined });
+    mistakes.push({
+      found: `\${${name}}, which is not set`,
+      expected: `the environment variable ${name}, or a default: \${${name}:-...}`,
+      nearest: undefined,
+    });
     return token;
   });
   return { text: replaced, mistakes };

@@ -25,7 +25,10 @@ export class MigrationFileError extends RehouseError {
 
   constructor(file: string, mistakes: readonly Mistake[]) {
     super("REHOUSE_FILE_INVALID", {
-      what: [`${file} has ${mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`}:`, ...mistakes.map((mistake) => `  ${formatMistake(mistake)}`)].join("\n"),
+      what: [
+        `${file} has ${mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`}:`,
+        ...mistakes.map((mistake) => `  ${formatMistake(mistake)}`),
+      ].join("\n"),
       where: mistakes[0]?.line ? `${file}:${mistakes[0].line}` : file,
       fix: "correct the lines above; docs/migration-file.md describes every key",
     });
@@ -53,7 +56,8 @@ export function formatPath(path: Path): string {
   return text;
 }
 
-const SECRET_KEYS = /^(password|token|secret|auth|sasl|key)$/;
+/** Keys whose value is a secret, or is one when it is written in a way that the schema does not know (`auth: user:password`). */
+const SECRET_KEYS = /^(password|token|key|auth|sasl)$/;
 const LONGEST = 80;
 
 /** What stands at a path, short and without secrets: of a value that may hold one only its kind is said. */
@@ -61,7 +65,7 @@ export function describe(value: unknown, path: Path = []): string {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return Object.keys(value).length === 0 ? "an empty map" : "a map";
-  if (path.some((part) => typeof part === "string" && SECRET_KEYS.test(part) && path[0] !== "tables")) return `a ${typeof value} (not shown)`;
+  if (path[0] !== "tables" && SECRET_KEYS.test(String(path.at(-1)))) return `a ${typeof value} (not shown)`;
   if (typeof value === "string") return JSON.stringify(shortened(redact(value)));
   return typeof value === "function" ? "a function" : shortened(String(value));
 }

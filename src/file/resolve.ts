@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import type { KafkaSettings, LayoutSpec, MigrationFile, ServerAddress, TableSpec, TenantsSpec, TlsSettings } from "./migration-file.ts";
+import type {
+  KafkaSettings,
+  LayoutSpec,
+  MigrationFile,
+  ServerAddress,
+  TableSpec,
+  TenantsSpec,
+  TlsSettings,
+} from "./migration-file.ts";
 import { parseColumnName, parseTableName } from "./names.ts";
 import { TENANT_PLACEHOLDER } from "./place.ts";
 import type { ParsedMigration } from "./schema.ts";
@@ -50,13 +58,19 @@ export function resolveTable(name: string, table: TableInput, tenants: TenantsSp
     tenantColumn: tenants === undefined || shared ? undefined : typeof table.tenant === "string" ? table.tenant : tenants.column,
     shared,
     to: { schema: to?.schema ?? sharedSchema, table: to?.table ?? sourceName.table },
-    columns: new Map(Object.entries(table.columns ?? {}).map(([column, expression]) => [parseColumnName(column) ?? column, expression])),
+    columns: new Map(
+      Object.entries(table.columns ?? {}).map(([column, expression]) => [parseColumnName(column) ?? column, expression]),
+    ),
   };
 }
 
 function resolveServer(server: ParsedMigration["source"]): ServerAddress {
   if (typeof server === "string") return { url: server, replicationUrl: server, tls: undefined };
-  return { url: server.url, replicationUrl: server.replicationUrl ?? server.url, tls: server.tls === undefined ? undefined : resolveTls(server.tls) };
+  return {
+    url: server.url,
+    replicationUrl: server.replicationUrl ?? server.url,
+    tls: server.tls === undefined ? undefined : resolveTls(server.tls),
+  };
 }
 
 type TlsInput = NonNullable<ParsedMigration["kafka"]["ssl"]>;

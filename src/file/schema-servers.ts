@@ -37,14 +37,21 @@ const pem = (what: string) =>
   z
     .string(`the path of a PEM file with ${what}, or the PEM text itself`)
     .min(1, `the path of a PEM file with ${what}, or the PEM text itself`)
-    .meta({ description: `PEM file with ${what} (a path beside the migration file), or the PEM text itself.`, examples: ["./certs/ca.pem"] });
+    .meta({
+      description: `PEM file with ${what} (a path beside the migration file), or the PEM text itself.`,
+      examples: ["./certs/ca.pem"],
+    });
 
 const tlsObject = z.strictObject(
   {
     ca: pem("the certificate authorities to trust").optional(),
     cert: pem("the client certificate").optional(),
     key: pem("the client key").optional(),
-    serverName: z.string("a host name").min(1, "a host name").optional().meta({ description: "Host name that the server's certificate has to carry, when it is not the one of the address." }),
+    serverName: z
+      .string("a host name")
+      .min(1, "a host name")
+      .optional()
+      .meta({ description: "Host name that the server's certificate has to carry, when it is not the one of the address." }),
     verify: flag("false takes any certificate. Default true.").optional(),
   },
   "true, or a map with ca, cert, key, serverName, verify",
@@ -52,7 +59,11 @@ const tlsObject = z.strictObject(
 
 export const tlsSchema = z
   .union([z.boolean(), tlsObject], "true, or a map with ca, cert, key, serverName, verify")
-  .meta({ title: "TLS", description: "true for TLS with the system's certificate authorities, false for none, or the details.", examples: [true, { ca: "./certs/ca.pem" }] });
+  .meta({
+    title: "TLS",
+    description: "true for TLS with the system's certificate authorities, false for none, or the details.",
+    examples: [true, { ca: "./certs/ca.pem" }],
+  });
 
 export const serverSchema = z
   .union(
@@ -63,7 +74,10 @@ export const serverSchema = z
           url: postgresUrl,
           replicationUrl: postgresUrl
             .optional()
-            .meta({ description: "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`." }),
+            .meta({
+              description:
+                "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`.",
+            }),
           tls: tlsSchema.optional(),
         },
         "a Postgres URL, or a map with url, replicationUrl, tls",
@@ -77,7 +91,10 @@ const BROKER = "host:port of a Kafka broker";
 /** One text may name several brokers: an environment variable usually holds them with commas. */
 const brokerText = z
   .string(BROKER)
-  .refine((text) => text.split(",").every((broker) => /^(\[[0-9a-fA-F:.]+\]|[^\s:,/[\]]+):\d{1,5}$/.test(broker.trim())), `${BROKER}, several with commas between them`)
+  .refine(
+    (text) => text.split(",").every((broker) => /^(\[[0-9a-fA-F:.]+\]|[^\s:,/[\]]+):\d{1,5}$/.test(broker.trim())),
+    `${BROKER}, several with commas between them`,
+  )
   .transform((text) => text.split(",").map((broker) => broker.trim()));
 
 const SASL_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
@@ -90,15 +107,25 @@ const retention = z
   .string(DURATION)
   .regex(/^(\d+[smhd]|forever)$/, DURATION)
   .transform((text) => (text === "forever" ? -1 : Number(text.slice(0, -1)) * (UNIT_MS[text.slice(-1)] ?? 1)))
-  .meta({ description: "How long the changes topic keeps changes. It has to outlast the longest backfill of a tenant. Left out: the broker's own setting.", examples: ["7d", "forever"] });
+  .meta({
+    description:
+      "How long the changes topic keeps changes. It has to outlast the longest backfill of a tenant. Left out: the broker's own setting.",
+    examples: ["7d", "forever"],
+  });
 
 export const kafkaSchema = z
   .strictObject(
     {
       brokers: z
-        .union([brokerText, z.array(brokerText, `a list with ${BROKER}`).min(1, `a list with ${BROKER}`)], `a list with ${BROKER}`)
+        .union(
+          [brokerText, z.array(brokerText, `a list with ${BROKER}`).min(1, `a list with ${BROKER}`)],
+          `a list with ${BROKER}`,
+        )
         .transform((given) => given.flat())
-        .meta({ description: "Brokers to start from; a text may name several with commas.", examples: [["kafka-1:9092", "kafka-2:9092"], "${KAFKA_BROKERS:-localhost:9092}"] }),
+        .meta({
+          description: "Brokers to start from; a text may name several with commas.",
+          examples: [["kafka-1:9092", "kafka-2:9092"], "${KAFKA_BROKERS:-localhost:9092}"],
+        }),
       ssl: tlsSchema.optional(),
       sasl: z
         .strictObject(
@@ -111,13 +138,27 @@ export const kafkaSchema = z
         )
         .optional()
         .meta({ title: "SASL", examples: [{ mechanism: "scram-sha-512", username: "rehouse", password: "${KAFKA_PASSWORD}" }] }),
-      partitions: wholeNumber(1, 10_000, "Partitions of the changes topic, so the number of readers that can apply at the same time. Default 8.", 8).optional(),
-      replicationFactor: wholeNumber(1, 100, "Copies that the brokers keep of each partition. Left out: the broker's own setting.", 3).optional(),
+      partitions: wholeNumber(
+        1,
+        10_000,
+        "Partitions of the changes topic, so the number of readers that can apply at the same time. Default 8.",
+        8,
+      ).optional(),
+      replicationFactor: wholeNumber(
+        1,
+        100,
+        "Copies that the brokers keep of each partition. Left out: the broker's own setting.",
+        3,
+      ).optional(),
       retention: retention.optional(),
     },
     "a map with brokers, ssl, sasl, partitions, replicationFactor, retention",
   )
-  .meta({ title: "Kafka", description: "The Kafka cluster that buffers the changes.", examples: [{ brokers: ["localhost:9092"] }] });
+  .meta({
+    title: "Kafka",
+    description: "The Kafka cluster that buffers the changes.",
+    examples: [{ brokers: ["localhost:9092"] }],
+  });
 
 const REGISTRY_URL = "the http(s) URL of a schema registry that speaks the Confluent API";
 
@@ -127,11 +168,17 @@ export const registrySchema = z
       url: z
         .string(REGISTRY_URL)
         .refine((text) => URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol), REGISTRY_URL)
-        .meta({ description: "URL of a schema registry with the Confluent-compatible API.", examples: ["http://localhost:8081"] }),
+        .meta({
+          description: "URL of a schema registry with the Confluent-compatible API.",
+          examples: ["http://localhost:8081"],
+        }),
       auth: z
         .union(
           [
-            z.strictObject({ username: secretText("the name of the registry's user", "User for basic authentication."), password: secretText("the password of the registry's user", "Password; take it from the environment.") }),
+            z.strictObject({
+              username: secretText("the name of the registry's user", "User for basic authentication."),
+              password: secretText("the password of the registry's user", "Password; take it from the environment."),
+            }),
             z.strictObject({ token: secretText("the bearer token", "Bearer token; take it from the environment.") }),
           ],
           "a map with username and password, or with token",
@@ -141,4 +188,8 @@ export const registrySchema = z
     },
     "a map with url, auth",
   )
-  .meta({ title: "Schema registry", description: "Where the Avro schemas of the changes are registered.", examples: [{ url: "http://localhost:8081" }] });
+  .meta({
+    title: "Schema registry",
+    description: "Where the Avro schemas of the changes are registered.",
+    examples: [{ url: "http://localhost:8081" }],
+  });

@@ -15,7 +15,11 @@ const tableName = z.string(TABLE_NAME).refine((text) => parseTableName(text) !==
 const expression = z.string(EXPRESSION).refine((text) => text.trim() !== "", EXPRESSION);
 
 const columns = z
-  .record(z.string().refine((text) => parseColumnName(text) !== undefined, COLUMN_NAME), z.union([expression, z.literal(false)], EXPRESSION), "a map of columns")
+  .record(
+    z.string().refine((text) => parseColumnName(text) !== undefined, COLUMN_NAME),
+    z.union([expression, z.literal(false)], EXPRESSION),
+    "a map of columns",
+  )
   .meta({
     title: "Columns",
     description:
@@ -26,13 +30,26 @@ const columns = z
 const where = z
   .string("a SQL condition over the source row")
   .min(1, "a SQL condition over the source row")
-  .meta({ description: "SQL condition over the source row; rows that do not match are not at the target. Not in this version.", examples: ["deleted_at IS NULL"] });
+  .meta({
+    description: "SQL condition over the source row; rows that do not match are not at the target. Not in this version.",
+    examples: ["deleted_at IS NULL"],
+  });
 
 const reverse = z
-  .record(z.string(), z.string("a SQL expression over the target row"), "a map from source column to a SQL expression over the target row")
-  .meta({ description: "Source column: SQL expression over the target row, for rollback. Not in this version.", examples: [{ total_cents: "(total * 100)::bigint" }] });
+  .record(
+    z.string(),
+    z.string("a SQL expression over the target row"),
+    "a map from source column to a SQL expression over the target row",
+  )
+  .meta({
+    description: "Source column: SQL expression over the target row, for rollback. Not in this version.",
+    examples: [{ total_cents: "(total * 100)::bigint" }],
+  });
 
-const splitTarget = z.strictObject({ to: tableName, columns: columns.optional(), where: where.optional(), reverse: reverse.optional() }, "a map with to, columns, where, reverse");
+const splitTarget = z.strictObject(
+  { to: tableName, columns: columns.optional(), where: where.optional(), reverse: reverse.optional() },
+  "a map with to, columns, where, reverse",
+);
 
 const table = z.strictObject(
   {
@@ -41,7 +58,10 @@ const table = z.strictObject(
         [
           columnName,
           z.strictObject(
-            { through: columnName.meta({ description: "Column that refers to the parent." }), of: tableName.meta({ description: "The parent table." }) },
+            {
+              through: columnName.meta({ description: "Column that refers to the parent." }),
+              of: tableName.meta({ description: "The parent table." }),
+            },
             "a map with through, of",
           ),
         ],
@@ -50,16 +70,24 @@ const table = z.strictObject(
       .optional()
       .meta({
         title: "Tenant of the table",
-        description: "Column of this table that holds the tenant, where it is not `tenants.column`; or the way to it through a parent table (not in this version).",
+        description:
+          "Column of this table that holds the tenant, where it is not `tenants.column`; or the way to it through a parent table (not in this version).",
         examples: ["id", { through: "order_id", of: "orders" }],
       }),
-    shared: z.boolean("true or false").optional().meta({ description: "true: the table has no tenant; it is copied whole, kept in step, and never switched." }),
+    shared: z
+      .boolean("true or false")
+      .optional()
+      .meta({ description: "true: the table has no tenant; it is copied whole, kept in step, and never switched." }),
     to: z
-      .union([tableName, z.array(splitTarget).min(1)], "a table, [schema.]table, or a list of maps with to, columns, where, reverse")
+      .union(
+        [tableName, z.array(splitTarget).min(1)],
+        "a table, [schema.]table, or a list of maps with to, columns, where, reverse",
+      )
       .optional()
       .meta({
         title: "Target table",
-        description: "[schema.]table at the target. Left out: the same name in the layout's schema. A list splits the table (not in this version).",
+        description:
+          "[schema.]table at the target. Left out: the same name in the layout's schema. A list splits the table (not in this version).",
         examples: ["purchases", "archive.orders"],
       }),
     columns: columns.optional(),
@@ -76,11 +104,16 @@ export const tableSchema = table
   .meta({ title: "Table", description: "How one source table moves.", examples: [{}, { tenant: "id" }, { shared: true }] });
 
 export const tablesSchema = z
-  .record(z.string().refine((text) => parseTableName(text) !== undefined, TABLE_NAME), tableSchema, "a map with every source table that moves")
+  .record(
+    z.string().refine((text) => parseTableName(text) !== undefined, TABLE_NAME),
+    tableSchema,
+    "a map with every source table that moves",
+  )
   .refine((tables) => Object.keys(tables).length > 0, "at least one table")
   .meta({
     title: "Tables",
-    description: "Every source table that moves. A table outside of `public` is written schema.table; names are taken as written, in double quotes where they hold a dot.",
+    description:
+      "Every source table that moves. A table outside of `public` is written schema.table; names are taken as written, in double quotes where they hold a dot.",
     examples: [{ accounts: { tenant: "id" }, users: {}, "billing.invoices": {} }],
   });
 

@@ -13,25 +13,44 @@ const LAYOUT_SCHEMA = "the name of a schema, with {tenant} where the tenant come
 
 const tenantId = z
   .union([z.string().min(1, "a tenant that is not the empty text"), z.int().transform(String)], TENANT_ID)
-  .meta({ title: "Tenant", description: "A value of the tenant column. It is always text: a number stands for its digits as written.", examples: [42, "acme", "0017"] });
+  .meta({
+    title: "Tenant",
+    description: "A value of the tenant column. It is always text: a number stands for its digits as written.",
+    examples: [42, "acme", "0017"],
+  });
 
 const tenantsSchema = z
   .strictObject(
     {
-      column: columnName.meta({ description: "Column that holds the tenant, in every table that does not say otherwise.", examples: ["tenant_id"] }),
+      column: columnName.meta({
+        description: "Column that holds the tenant, in every table that does not say otherwise.",
+        examples: ["tenant_id"],
+      }),
       move: z
         .union(
           [
             z.array(tenantId, MOVE).min(1, "at least one tenant"),
             z.literal("all"),
             z.strictObject(
-              { query: z.string("a SQL query with one column").min(1, "a SQL query with one column").meta({ description: "Query on the source; its first column holds the tenants.", examples: ["SELECT id FROM accounts WHERE plan = 'enterprise'"] }) },
+              {
+                query: z
+                  .string("a SQL query with one column")
+                  .min(1, "a SQL query with one column")
+                  .meta({
+                    description: "Query on the source; its first column holds the tenants.",
+                    examples: ["SELECT id FROM accounts WHERE plan = 'enterprise'"],
+                  }),
+              },
               "a map with query",
             ),
           ],
           MOVE,
         )
-        .meta({ title: "Tenants to move", description: "A list of tenants, `all`, or `{ query }`.", examples: [[42, 43], "all", { query: "SELECT id FROM accounts" }] }),
+        .meta({
+          title: "Tenants to move",
+          description: "A list of tenants, `all`, or `{ query }`.",
+          examples: [[42, 43], "all", { query: "SELECT id FROM accounts" }],
+        }),
     },
     "a map with column, move",
   )
@@ -44,11 +63,17 @@ const layoutSchema = z
         .string(LAYOUT_SCHEMA)
         .min(1, LAYOUT_SCHEMA)
         .optional()
-        .meta({ description: "Schema at the target; `{tenant}` stands for the tenant. Left out: the schema that the table comes from.", examples: ["tenant_{tenant}", "app"] }),
+        .meta({
+          description: "Schema at the target; `{tenant}` stands for the tenant. Left out: the schema that the table comes from.",
+          examples: ["tenant_{tenant}", "app"],
+        }),
       tenantColumn: z
         .enum(["keep", "drop"], "keep or drop")
         .optional()
-        .meta({ description: "Whether the tenant column is carried over. Default keep. A column that is the whole key of its table stays in any case." }),
+        .meta({
+          description:
+            "Whether the tenant column is carried over. Default keep. A column that is the whole key of its table stays in any case.",
+        }),
     },
     "a map with schema, tenantColumn",
   )
@@ -65,7 +90,11 @@ export const migrationSchema = z
       migration: z
         .string(NAME)
         .regex(/^[a-z][a-z0-9-]{0,39}$/, NAME)
-        .meta({ title: "Name", description: "Names the migration, and its slot, publication, topics and consumer group.", examples: ["move-enterprise"] }),
+        .meta({
+          title: "Name",
+          description: "Names the migration, and its slot, publication, topics and consumer group.",
+          examples: ["move-enterprise"],
+        }),
       source: serverSchema.meta({ description: "The database that tenants leave." }),
       target: serverSchema.meta({ description: "The database that tenants go to. It may be the same one, with another layout." }),
       kafka: kafkaSchema,

@@ -3,10 +3,13 @@ import { describe, type Finding, type Path } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import { migrationSchema, type ParsedMigration } from "./schema.ts";
 
+const partialSchema = migrationSchema.partial();
+export type SoundParts = z.output<typeof partialSchema>;
+
 export type Validated = {
   findings: Finding[];
   /** The sections and tables without a finding, so that the checks across keys can report in the same go. */
-  sound: Partial<ParsedMigration>;
+  sound: SoundParts;
   /** All of it, when nothing is wrong. */
   whole: ParsedMigration | undefined;
 };
@@ -41,13 +44,23 @@ function findingsOf(issue: Issue, above: Path, raw: unknown): Finding[] {
   if (issue.code === "invalid_value") {
     return [{ path, found, expected: issue.message, nearest: nearestChoice(valueAt(raw, path), issue.values.map(String)) }];
   }
-  if (issue.code === "invalid_key") return [{ path, found: describe(path.at(-1)), expected: issue.issues[0]?.message ?? issue.message }];
+  if (issue.code === "invalid_key")
+    return [{ path, found: describe(path.at(-1)), expected: issue.issues[0]?.message ?? issue.message }];
   return [{ path, found, expected: issue.message }];
 }
 
 /** The branch of a union that the writer meant: the only one whose kind of value fits, so that its mistakes lie further in. */
 function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const fitting = branches.filter((issues) => !issues.some((issue) => issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value" || (issue.code === "invalid_union" && meantBranch(issue.errors) === undefined))));
+  const fitting = branches.filter(
+    (issues) =>
+      !issues.some(
+        (issue) =>
+          issue.path.length === 0 &&
+          (issue.code === "invalid_type" ||
+            issue.code === "invalid_value" ||
+            (issue.code === "invalid_union" && meantBranch(issue.errors) === undefined)),
+      ),
+  );
   if (fitting.length <= 1) return fitting[0];
   // Several maps: the one with the fewest mistakes.
   return fitting.toSorted((a, b) => a.length - b.length)[0];
@@ -66,27 +79,45 @@ function choicesOf(expected: string): string[] {
  * A misspelt key is one mistake, although the schema sees two: an unknown key, and a missing one.
  */
 function withoutRenamed(findings: Finding[]): Finding[] {
-  const renamed = new Set(findings.flatMap(({ path, found, nearest: right }) => (found === "an unknown key" && right !== undefined ? [JSON.stringify([...path.slice(0, -1), right])] : [])));
+  const renamed = new Set(
+    findings.flatMap(({ path, found, nearest: right }) =>
+      found === "an unknown key" && right !== undefined ? [JSON.stringify([...path.slice(0, -1), right])] : [],
+    ),
+  );
   return findings.filter(({ path, found }) => !(found === "nothing" && renamed.has(JSON.stringify(path))));
 }
 
-/** The file without the sections and tables that have a finding, as far as the schema takes it. */
-function soundParts(raw: unknown, findings: readonly Finding[]): Partial<ParsedMigration> {
-  if (!isRecord(raw)) return {};
-  const sections = { ...raw };
-  if (isRecord(sections.tables)) sections.tables = { ...sections.tables };
-  for (const { path } of findings) {
-    const [section, table] = path;
-    if (section === "tables" && table !== undefined && isRecord(sections.tables)) delete sections.tables[String(table)];
-    else if (section !== undefined) delete sections[String(section)];
-  }
-  if (isRecord(sections.tables) && Object.keys(sections.tables).length === 0) delete sections.tables;
-  const parsed = migrationSchema.partial().safeParse(sections);
-  return parsed.success ? definedOnly(parsed.data) : {};
+/**
+ * The file without what has a finding, as far as the schema takes it: first without the keys themselves, and where that is still not
+ * right (a key that has to be there), without the whole section or table.
+ */
+function soundParts(raw: unknown, findings: readonly Finding[]): SoundParts {
+  const keys = partialSchema.safeParse(
+    without(
+      raw,
+      findings.map(({ path }) => path.slice(0, path[0] === "tables" ? 3 : 2)),
+    ),
+  );
+  if (keys.success) return keys.data;
+  const sections = partialSchema.safeParse(
+    without(
+      raw,
+      findings.map(({ path }) => path.slice(0, path[0] === "tables" ? 2 : 1)),
+    ),
+  );
+  return sections.success ? sections.data : {};
 }
 
-function definedOnly(parts: Partial<Record<keyof ParsedMigration, unknown>> & object): Partial<ParsedMigration> {
-  return parts as Partial<ParsedMigration>;
+function without(raw: unknown, paths: readonly Path[]): unknown {
+  const copy: unknown = structuredClone(raw);
+  for (const path of paths) {
+    const parent = valueAt(copy, path.slice(0, -1));
+    const key = path.at(-1);
+    if (isRecord(parent) && key !== undefined) delete parent[String(key)];
+  }
+  // A file of which no table is left is not wrong for that.
+  if (isRecord(copy) && isRecord(copy.tables) && Object.keys(copy.tables).length === 0) delete copy.tables;
+  return copy;
 }
 
 /** What stands at a path of the raw value. */
