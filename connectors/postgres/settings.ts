@@ -1,26 +1,26 @@
 /**
- * Session settings under which every value has one text, whatever the role, the database or postgresql.conf say: the same on both
- * servers, in the stream, in the copy and in the checksums.
+ * Settings of every session of Rehouse, given at its start, so that one value has one text wherever it is read: in the replication
+ * stream, in a COPY, in a checksum. Without them a role's or database's own settings would decide (ALTER ROLE ... SET DateStyle).
+ *
+ * - extra_float_digits 3: the shortest text that reads back as the same float, on every version.
+ * - lc_monetary C: the text of `money` would otherwise change with the locale of the server.
  */
 export const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
+  client_encoding: "UTF8",
   TimeZone: "UTC",
-  DateStyle: "ISO, YMD",
+  DateStyle: "ISO, MDY",
   IntervalStyle: "postgres",
   extra_float_digits: "3",
   bytea_output: "hex",
-  standard_conforming_strings: "on",
+  lc_monetary: "C",
 };
 
 /**
- * format_type() and pg_get_expr() leave out the schemas that are on the path. Pooled statements read catalogs and state, so their
- * names must come out complete; a session of its own runs the expressions of a migration file, which may call what is in `public`.
+ * The `options` parameter of a connection's startup message (manual, "libpq-connect", options): settings that hold from the first
+ * statement on and need no round trip. A space or backslash in a value is escaped with a backslash.
  */
-export const POOLED_PATH = { search_path: "pg_catalog" } as const;
-export const SESSION_PATH = { search_path: "pg_catalog, public" } as const;
-
-/** The `options` of a startup message: `-c name=value`, with spaces and backslashes escaped (Postgres manual, libpq "options"). */
 export function startupOptions(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value.replaceAll("\\", "\\\\").replaceAll(" ", "\\ ")}`)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, "\\$&")}`)
     .join(" ");
 }
