@@ -57,13 +57,11 @@ const tlsObject = z.strictObject(
   "true, or a map with ca, cert, key, serverName, verify",
 );
 
-export const tlsSchema = z
-  .union([z.boolean(), tlsObject], "true, or a map with ca, cert, key, serverName, verify")
-  .meta({
-    title: "TLS",
-    description: "true for TLS with the system's certificate authorities, false for none, or the details.",
-    examples: [true, { ca: "./certs/ca.pem" }],
-  });
+export const tlsSchema = z.union([z.boolean(), tlsObject], "true, or a map with ca, cert, key, serverName, verify").meta({
+  title: "TLS",
+  description: "true for TLS with the system's certificate authorities, false for none, or the details.",
+  examples: [true, { ca: "./certs/ca.pem" }],
+});
 
 export const serverSchema = z
   .union(
@@ -72,12 +70,10 @@ export const serverSchema = z
       z.strictObject(
         {
           url: postgresUrl,
-          replicationUrl: postgresUrl
-            .optional()
-            .meta({
-              description:
-                "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`.",
-            }),
+          replicationUrl: postgresUrl.optional().meta({
+            description:
+              "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`.",
+          }),
           tls: tlsSchema.optional(),
         },
         "a Postgres URL, or a map with url, replicationUrl, tls",

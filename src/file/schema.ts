@@ -11,13 +11,11 @@ const TENANT_ID = "a tenant as text, or as a whole number below 2^53 (in quotes 
 const MOVE = "a list of tenants, all, or a map with query";
 const LAYOUT_SCHEMA = "the name of a schema, with {tenant} where the tenant comes in";
 
-const tenantId = z
-  .union([z.string().min(1, "a tenant that is not the empty text"), z.int().transform(String)], TENANT_ID)
-  .meta({
-    title: "Tenant",
-    description: "A value of the tenant column. It is always text: a number stands for its digits as written.",
-    examples: [42, "acme", "0017"],
-  });
+const tenantId = z.union([z.string().min(1, "a tenant that is not the empty text"), z.int().transform(String)], TENANT_ID).meta({
+  title: "Tenant",
+  description: "A value of the tenant column. It is always text: a number stands for its digits as written.",
+  examples: [42, "acme", "0017"],
+});
 
 const tenantsSchema = z
   .strictObject(
@@ -67,16 +65,15 @@ const layoutSchema = z
           description: "Schema at the target; `{tenant}` stands for the tenant. Left out: the schema that the table comes from.",
           examples: ["tenant_{tenant}", "app"],
         }),
-      tenantColumn: z
-        .enum(["keep", "drop"], "keep or drop")
-        .optional()
-        .meta({
-          description:
-            "Whether the tenant column is carried over. Default keep. A column that is the whole key of its table stays in any case.",
-        }),
+      tenantColumn: z.enum(["keep", "drop"], "keep or drop").optional().meta({
+        description:
+          "Whether the tenant column is carried over. Default keep. A column that is the whole key of its table stays in any case.",
+      }),
     },
     "a map with schema, tenantColumn",
   )
+  .nullable()
+  .optional()
   .meta({ title: "Layout", description: "Where tables go.", examples: [{ schema: "tenant_{tenant}", tenantColumn: "drop" }] });
 
 /** Nothing behind the key is the same as an empty map. */
@@ -100,7 +97,7 @@ export const migrationSchema = z
       kafka: kafkaSchema,
       registry: registrySchema,
       tenants: tenantsSchema.optional(),
-      layout: layoutSchema.nullable().optional(),
+      layout: layoutSchema,
       tables: tablesSchema,
       throttle: notYet("Throttle", "Signals and limits. Only `{}` (sound defaults) in this version."),
       rollback: notYet("Rollback", "Soak time and criteria. Only `{}` in this version."),

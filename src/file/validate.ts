@@ -92,20 +92,19 @@ function withoutRenamed(findings: Finding[]): Finding[] {
  * right (a key that has to be there), without the whole section or table.
  */
 function soundParts(raw: unknown, findings: readonly Finding[]): SoundParts {
-  const keys = partialSchema.safeParse(
+  const trimmed = without(
+    raw,
+    findings.map(({ path }) => path.slice(0, path[0] === "tables" ? 3 : 2)),
+  );
+  const byKey = partialSchema.safeParse(trimmed);
+  if (byKey.success) return byKey.data;
+  const bySection = partialSchema.safeParse(
     without(
-      raw,
-      findings.map(({ path }) => path.slice(0, path[0] === "tables" ? 3 : 2)),
+      trimmed,
+      byKey.error.issues.map(({ path }) => path.slice(0, path[0] === "tables" ? 2 : 1).map((part) => String(part))),
     ),
   );
-  if (keys.success) return keys.data;
-  const sections = partialSchema.safeParse(
-    without(
-      raw,
-      findings.map(({ path }) => path.slice(0, path[0] === "tables" ? 2 : 1)),
-    ),
-  );
-  return sections.success ? sections.data : {};
+  return bySection.success ? bySection.data : {};
 }
 
 function without(raw: unknown, paths: readonly Path[]): unknown {
