@@ -24,3 +24,10 @@ export function startupOptions(settings: Readonly<Record<string, string>>): stri
     .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, "\\$&")}`)
     .join(" ");
 }
+
+/**
+ * format_type() and pg_get_expr() leave out the schemas that are on the path. Pooled statements read catalogs and state, so their
+ * names must come out complete; a session of its own runs the expressions of a migration file, which may call what is in `public`.
+ */
+export const POOLED_PATH = { search_path: "pg_catalog" } as const;
+export const SESSION_PATH = { search_path: "pg_catalog, public" } as const;
