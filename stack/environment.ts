@@ -21,8 +21,16 @@ export function environmentStack(environment: NodeJS.ProcessEnv): Stack {
   const addresses = {
     sourceUrl: read("SOURCE_URL"),
     targetUrl: read("TARGET_URL"),
-    kafkaBrokers: read("KAFKA_BROKERS").split(",").map((broker) => broker.trim()),
+    kafkaBrokers: read("KAFKA_BROKERS")
+      .split(",")
+      .map((broker) => broker.trim()),
     registryUrl: read("REGISTRY_URL"),
   };
-  return { provider: "environment", ...addresses, faults: undefined, env: () => addressVariables(addresses), stop: async () => {} };
+  return {
+    provider: "environment",
+    ...addresses,
+    faults: undefined,
+    env: () => addressVariables(addresses),
+    stop: async () => {},
+  };
 }

@@ -4,7 +4,7 @@
  */
 import { rm, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { startStack } from "./stack.ts";
+import { startStack } from "./start.ts";
 
 const { values } = parseArgs({ options: { "export-file": { type: "string" } } });
 const exportFile = values["export-file"];
@@ -29,10 +29,12 @@ const parentGone = new Promise<void>((resolve) => {
 });
 
 const starting = startStack({ log: say });
-const stack = await Promise.race([starting, interrupted.then(() => undefined), parentGone.then(() => undefined)]).catch((error) => {
-  say(error instanceof Error ? error.message : String(error));
-  process.exit(3);
-});
+const stack = await Promise.race([starting, interrupted.then(() => undefined), parentGone.then(() => undefined)]).catch(
+  (error) => {
+    say(error instanceof Error ? error.message : String(error));
+    process.exit(3);
+  },
+);
 if (stack) {
   const lines = Object.entries(stack.env()).map(([name, value]) => `export ${name}='${value}'\n`);
   process.stdout.write(lines.join(""));

@@ -1,5 +1,3 @@
-import { environmentStack } from "./environment.ts";
-
 /** The servers of a stack, by the names that the fault tests use. */
 export type ServerName = "source" | "target" | "kafka" | "registry";
 
@@ -40,6 +38,8 @@ export type Provider = "environment" | "docker" | "embedded";
 export type StackOptions = {
   /** Which provider; left out: the first that the machine has, in the order of {@link Provider}. */
   provider?: Provider;
+  /** Servers of one's own, even where the environment names some: for faults, and for settings. */
+  own?: boolean;
   /** Postgres settings in place of the stack's own, such as `{ shared_buffers: "1GB" }`. Not for servers that are pointed at. */
   postgres?: Record<string, string>;
   /** Where progress goes, a line at a time; left out: nowhere. */
@@ -57,33 +57,4 @@ export function addressVariables(stack: Pick<Stack, "sourceUrl" | "targetUrl" | 
     KAFKA_BROKERS: stack.kafkaBrokers.join(","),
     REGISTRY_URL: stack.registryUrl,
   };
-}
-
-/**
- * Starts the servers, or finds them; resolves when every one of them answers in its own protocol. What was started ends with
- * `stop()`, and also when this process ends in any other way.
- */
-export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const request: StackRequest = { postgres: options.postgres ?? {}, log: options.log ?? (() => {}) };
-  const provider = options.provider ?? (await firstProvider());
-  // The providers are imported when picked: addresses in the environment need neither Docker's nor Java's side.
-  switch (provider) {
-    case "environment":
-      return environmentStack(process.env);
-    case "docker":
-      return (await import("./docker.ts")).dockerStack(request);
-    case "embedded":
-      return (await import("./embedded/embedded.ts")).embeddedStack(request);
-  }
-}
-
-async function firstProvider(): Promise<Provider> {
-  const { hasAddresses } = await import("./environment.ts");
-  if (hasAddresses(process.env)) return "environment";
-  const asked = process.env["REHOUSE_STACK"];
-  if (asked === "docker" || asked === "embedded") return asked;
-  if (asked) throw new Error(`REHOUSE_STACK is "${asked}"; it can be "docker" or "embedded"`);
-  const { dockerAnswers } = await import("./docker.ts");
-  if (await dockerAnswers()) return "docker";
-  return "embedded";
 }

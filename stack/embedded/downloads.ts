@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { until } from "../until.ts";
 import { findJava, NOTHING_TO_START_WITH } from "./java.ts";
-import { KAFKA_IDENTITY, properties } from "./kafka.ts";
+import { KAFKA_IDENTITY, properties } from "./kafka-properties.ts";
 
 const run = promisify(execFile);
 
@@ -34,7 +34,9 @@ export async function javaServers(log: (line: string) => void): Promise<JavaServ
   const java = await findJava();
   const pom = fileURLToPath(new URL("pom.xml", import.meta.url));
   const cache = process.env["REHOUSE_CACHE"] || join(homedir(), ".cache", "rehouse");
-  const identity = createHash("sha256").update(await readFile(pom)).update(JSON.stringify(KAFKA_IDENTITY));
+  const identity = createHash("sha256")
+    .update(await readFile(pom))
+    .update(JSON.stringify(KAFKA_IDENTITY));
   const folder = join(cache, `servers-${identity.digest("hex").slice(0, 16)}`);
   if (!existsSync(folder)) {
     await mkdir(cache, { recursive: true });

@@ -3,9 +3,7 @@ import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 /** What the parent tells the guardian. */
-export type Order =
-  | ({ order: "start" } & Command)
-  | { order: "signal"; name: string; signal: NodeJS.Signals };
+export type Order = ({ order: "start" } & Command) | { order: "signal"; name: string; signal: NodeJS.Signals };
 
 /** What the guardian tells its parent. */
 export type Report =

