@@ -115,10 +115,14 @@ export type StreamMessage =
   | { readonly kind: "message"; readonly transactional: boolean; readonly lsn: Lsn; readonly prefix: string; readonly content: Buffer };
 
 export interface ReplicationStream {
-  /** Runs until `signal` aborts or the connection fails (then it rejects). `onMessage` is synchronous: it must not block. */
+  /**
+   * Runs until `signal` aborts or the connection fails (then it rejects with a {@link ServerError}, {@link ConnectionLost} or what a
+   * callback threw). `started` is called once, when the server has granted the slot. A message and its tuples are valid only until
+   * `message` returns.
+   */
   run(
     from: Lsn | undefined,
-    on: { message(message: StreamMessage): void; keepalive(walEnd: Lsn, replyNow: boolean): void },
+    on: { started(): void; message(message: StreamMessage): void; keepalive(walEnd: Lsn, replyNow: boolean): void },
     signal: AbortSignal,
   ): Promise<void>;
   /** Tells the server that everything below `flushed` is durable elsewhere, so its WAL may go. */
@@ -126,6 +130,15 @@ export interface ReplicationStream {
   /** Stops and starts reading from the socket: the bound of the capture's queue. */
   pause(): void;
   resume(): void;
+}
+
+/** Makes the slot that a {@link ReplicationStream} reads. */
+export interface SlotMaker {
+  /**
+   * Makes a logical slot for pgoutput. It waits for every transaction that is under way. `snapshot` is the exported snapshot of exactly
+   * the slot's consistent point; it can be imported until `release`, which never rejects.
+   */
+  create(slot: string, signal: AbortSignal): Promise<{ readonly lsn: Lsn; readonly snapshot: string; release(): Promise<void> }>;
 }
 
 // ── Kafka ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,204 @@
+/**
+ * From a tuple's bytes on the wire to the Avro bytes of its message. A Postgres text value and an Avro string are both a length and UTF-8,
+ * so a value is copied once and never becomes a JavaScript string.
+ */
+
+import type { TableName } from "../model/mapping.ts";
+import type { Lsn } from "../model/position.ts";
+import { NULL_VALUE, type Tuple, UNCHANGED_TOAST } from "../ports.ts";
+import { UNAVAILABLE_VALUE } from "./headers.ts";
+import { Slab } from "./slab.ts";
+
+/** What all changes of one transaction share. */
+export type TransactionStamp = {
+  readonly xid: number;
+  /** Of the commit. */
+  readonly lsn: Lsn;
+  readonly committedAtMs: number;
+  readonly capturedAtMs: number;
+};
+
+/** What all changes of one capture share. */
+export type SourceStamp = {
+  /** Of Rehouse. */
+  readonly version: string;
+  /** `rehouse.<migration>` */
+  readonly name: string;
+  readonly database: string;
+};
+
+export const OP = { create: 0x63, update: 0x75, delete: 0x64, truncate: 0x74, message: 0x6d } as const;
+export type Op = (typeof OP)[keyof typeof OP];
+
+const UNAVAILABLE = Buffer.from(UNAVAILABLE_VALUE);
+
+/** Bytes that a field may need beside its value: union branch and length; or the placeholder for an unavailable value. */
+const FIELD_OVERHEAD = 2 + 5 + UNAVAILABLE.length;
+const NOTHING: Tuple = { bytes: Buffer.alloc(0), starts: new Int32Array(0), ends: new Int32Array(0) };
+/** More than the schema's id, the union branches and the ordinals take. */
+const FIXED_OVERHEAD = 64;
+/** More than `4294967295:18446744073709551615` takes. */
+const TRANSACTION_BYTES = 40;
+
+/** Writes the messages of one version of one table, or of heartbeats and markers (then without columns). */
+export class Encoder {
+  readonly #slab: Slab;
+  readonly #valueId: number;
+  readonly #columns: number;
+  /** The source block before and after its ts_ms, as far as it never changes. */
+  readonly #sourceHead: Buffer;
+  readonly #sourceRest: Buffer;
+  readonly #keyHead: Buffer;
+  readonly #keyColumns: readonly number[];
+  readonly #scratch = new Slab();
+  #stamp: TransactionStamp | undefined;
+  /** source, op, ts_ms and the transaction's id, the same for all changes of this table in one transaction but for the op. */
+  #tail: Buffer = Buffer.alloc(0);
+  #opAt = 0;
+  #ordinalInTable = 0;
+
+  constructor(of: {
+    readonly slab: Slab;
+    readonly source: SourceStamp;
+    readonly table: TableName;
+    readonly columns: number;
+    readonly valueSchemaId: number;
+    readonly keySchemaId: number;
+    /** First field of the key: the table's text or the message's prefix. */
+    readonly keyName: string;
+    /** Index of each key column in the tuple; -1 for a column that the table no longer has. */
+    readonly keyColumns: readonly number[];
+  }) {
+    this.#slab = of.slab;
+    this.#valueId = of.valueSchemaId;
+    this.#columns = of.columns;
+    this.#keyColumns = of.keyColumns;
+    this.#sourceHead = constant(64 + 4 * (of.source.version.length + of.source.name.length), (slab) => {
+      slab.text(of.source.version);
+      slab.text("postgresql");
+      slab.text(of.source.name);
+    });
+    this.#sourceRest = constant(64 + 4 * (of.source.database.length + of.table.schema.length + of.table.table.length), (slab) => {
+      slab.byte(0); // snapshot
+      slab.text(of.source.database);
+      slab.byte(0); // sequence
+      slab.text(of.table.schema);
+      slab.text(of.table.table);
+    });
+    this.#keyHead = constant(16 + 4 * of.keyName.length, (slab) => {
+      slab.schemaId(of.keySchemaId);
+      slab.text(of.keyName);
+    });
+  }
+
+  /** The key of a row, from its own bytes; undefined: no row, every key column is null. */
+  key(row: Tuple | undefined): Buffer {
+    const slab = this.#slab;
+    const { bytes, starts, ends } = row ?? NOTHING;
+    slab.begin(this.#keyHead.length + bytes.length + this.#keyColumns.length * FIELD_OVERHEAD);
+    slab.all(this.#keyHead);
+    for (const column of this.#keyColumns) {
+      const start = starts[column] ?? NULL_VALUE;
+      if (start < 0) slab.byte(0);
+      else {
+        slab.byte(2);
+        slab.sized(bytes, start, ends[column] ?? start);
+      }
+    }
+    return slab.end();
+  }
+
+  /**
+   * A row's message. A value that `after` lacks (unchanged TOAST) is taken from `fill`, the complete old row, where the server sent one.
+   * `ordinal` is the change's in its transaction.
+   */
+  row(stamp: TransactionStamp, op: Op, before: Tuple | undefined, after: Tuple | undefined, fill: Tuple | undefined, ordinal: number): Buffer {
+    if (stamp !== this.#stamp) this.#beginTransaction(stamp);
+    const slab = this.#slab;
+    const size = (before?.bytes.length ?? 0) + (after?.bytes.length ?? 0) + (fill?.bytes.length ?? 0);
+    slab.begin(size + 2 * this.#columns * FIELD_OVERHEAD + this.#tail.length + FIXED_OVERHEAD);
+    slab.schemaId(this.#valueId);
+    this.#image(before, undefined);
+    this.#image(after, fill);
+    this.#end(op, ordinal);
+    return slab.end();
+  }
+
+  /** A logical message. */
+  message(stamp: TransactionStamp, prefix: string, content: Buffer, ordinal: number): Buffer {
+    if (stamp !== this.#stamp) this.#beginTransaction(stamp);
+    const slab = this.#slab;
+    slab.begin(this.#tail.length + Buffer.byteLength(prefix) + content.length + FIXED_OVERHEAD);
+    slab.schemaId(this.#valueId);
+    slab.byte(0);
+    slab.byte(0);
+    this.#end(OP.message, ordinal);
+    slab.text(prefix);
+    slab.sized(content, 0, content.length);
+    return slab.end();
+  }
+
+  #image(row: Tuple | undefined, fill: Tuple | undefined): void {
+    const slab = this.#slab;
+    if (row === undefined) {
+      slab.byte(0);
+      return;
+    }
+    slab.byte(2);
+    const { bytes, starts, ends } = row;
+    for (let column = 0; column < this.#columns; column += 1) {
+      const start = starts[column] ?? NULL_VALUE;
+      if (start >= 0) {
+        slab.byte(2);
+        slab.sized(bytes, start, ends[column] ?? start);
+      } else if (start === UNCHANGED_TOAST) this.#unchanged(column, fill);
+      else slab.byte(0);
+    }
+  }
+
+  #unchanged(column: number, fill: Tuple | undefined): void {
+    const slab = this.#slab;
+    const start = fill?.starts[column] ?? UNCHANGED_TOAST;
+    slab.byte(2);
+    if (fill !== undefined && start >= 0) slab.sized(fill.bytes, start, fill.ends[column] ?? start);
+    else slab.sized(UNAVAILABLE, 0, UNAVAILABLE.length);
+  }
+
+  #end(op: Op, ordinal: number): void {
+    this.#ordinalInTable += 1;
+    this.#tail[this.#opAt] = op;
+    this.#slab.all(this.#tail);
+    this.#slab.number(ordinal);
+    this.#slab.number(this.#ordinalInTable);
+  }
+
+  #beginTransaction(stamp: TransactionStamp): void {
+    this.#stamp = stamp;
+    this.#ordinalInTable = 0;
+    const slab = this.#scratch;
+    slab.begin(this.#sourceHead.length + this.#sourceRest.length + 2 * FIXED_OVERHEAD + TRANSACTION_BYTES);
+    slab.all(this.#sourceHead);
+    slab.number(stamp.committedAtMs);
+    slab.all(this.#sourceRest);
+    slab.byte(2);
+    slab.number(stamp.xid);
+    slab.byte(2);
+    slab.long(stamp.lsn);
+    slab.byte(0); // xmin
+    slab.size(1);
+    this.#opAt = slab.written;
+    slab.byte(0);
+    slab.byte(2);
+    slab.number(stamp.capturedAtMs);
+    slab.byte(2);
+    slab.text(`${stamp.xid}:${stamp.lsn}`);
+    this.#tail = slab.end();
+  }
+}
+
+function constant(bound: number, write: (slab: Slab) => void): Buffer {
+  const slab = new Slab();
+  slab.begin(bound);
+  write(slab);
+  return Buffer.from(slab.end());
+}

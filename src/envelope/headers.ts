@@ -1,0 +1,46 @@
+/** The headers of the changes topic (INTERFACE.md, "Topics"), and how each is read. */
+
+import { type Position, parsePosition } from "../model/position.ts";
+
+/** What stands in `after` for an unchanged TOAST value that the server did not send; Debezium's own placeholder. */
+export const UNAVAILABLE_VALUE = "__debezium_unavailable_value";
+
+/** Value of `txLast`: the transaction's last change in this partition. */
+export const TX_LAST: Buffer = Buffer.from("1");
+
+export type Headers = Readonly<Record<string, Buffer | undefined>>;
+
+export function readPosition(headers: Headers): Position {
+  const text = headers["position"];
+  if (text === undefined) throw new RangeError("a message of the changes topic has no header `position`");
+  return parsePosition(text.toString("latin1"));
+}
+
+/** Undefined for what belongs to no single tenant: heartbeats, markers, TRUNCATE of tenants' tables. */
+export function readTenant(headers: Headers): string | undefined {
+  return headers["tenant"]?.toString();
+}
+
+/** `schema.table`; undefined for a message. */
+export function readTable(headers: Headers): string | undefined {
+  return headers["table"]?.toString();
+}
+
+/** Char code of the operation: c, u, d, t (truncate) or m (message). */
+export function readOp(headers: Headers): number {
+  return headers["op"]?.[0] ?? 0;
+}
+
+export function isTxLast(headers: Headers): boolean {
+  return headers["txLast"] !== undefined;
+}
+
+/** Columns whose value is not in the message; percent-encoded, so that a comma in a name separates nothing. */
+export function unavailableHeader(columns: readonly string[]): Buffer {
+  return Buffer.from(columns.map(encodeURIComponent).join(","));
+}
+
+export function readUnavailable(headers: Headers): string[] {
+  const text = headers["unavailable"];
+  return text === undefined ? [] : text.toString().split(",").map(decodeURIComponent);
+}
