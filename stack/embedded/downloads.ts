@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { until } from "../until.ts";
-import { findJava, NOTHING_TO_START_WITH } from "./java.ts";
+import { makeClassArchives } from "./class-archives.ts";
+import { findJava, type JavaServers, NOTHING_TO_START_WITH } from "./java.ts";
 import { KAFKA_IDENTITY, properties } from "./kafka-properties.ts";
 
 const run = promisify(execFile);
@@ -15,16 +16,8 @@ const run = promisify(execFile);
 /** Maven at its slowest: an empty cache behind a slow line. */
 const DOWNLOAD_DEADLINE_MS = 15 * 60_000;
 
-/** What the Java servers are started from. */
-export type JavaServers = {
-  java: string;
-  /** The folder of the broker's jars. */
-  kafka: string;
-  /** A formatted data folder of a broker, to be copied. */
-  kafkaData: string;
-  /** The registry's jar. */
-  registry: string;
-};
+/** Goes up when the same pom.xml has to give another folder. */
+const LAYOUT = "2";
 
 /**
  * The Java servers from the cache; the first time Maven resolves what pom.xml names. The cache is a folder per content of pom.xml that
@@ -36,23 +29,32 @@ export async function javaServers(log: (line: string) => void): Promise<JavaServ
   const cache = process.env["REHOUSE_CACHE"] || join(homedir(), ".cache", "rehouse");
   const identity = createHash("sha256")
     .update(await readFile(pom))
-    .update(JSON.stringify(KAFKA_IDENTITY));
+    .update(JSON.stringify([LAYOUT, KAFKA_IDENTITY]));
   const folder = join(cache, `servers-${identity.digest("hex").slice(0, 16)}`);
   if (!existsSync(folder)) {
     await mkdir(cache, { recursive: true });
     await alone(`${folder}.lock`, async () => {
       if (existsSync(folder)) return;
       log("fetching Kafka and the schema registry with Maven (once)");
-      await fetchInto(folder, pom, java);
+      await fetchInto(folder, pom, java, log);
     });
   }
-  const registry = join(folder, "registry");
-  const runner = (await readdir(registry)).find((name) => name.endsWith("-runner.jar"));
-  if (!runner) throw new Error(`${registry} holds no registry: remove ${folder} and try again`);
-  return { java, kafka: join(folder, "kafka"), kafkaData: join(folder, "kafka-data"), registry: join(registry, runner) };
+  return serversIn(folder, java);
 }
 
-async function fetchInto(folder: string, pom: string, java: string): Promise<void> {
+async function serversIn(folder: string, java: string): Promise<JavaServers> {
+  const registry = join(folder, "registry");
+  const jar = (await readdir(registry)).find((name) => name.endsWith("-runner.jar"));
+  if (!jar) throw new Error(`${registry} holds no registry: remove ${folder} and try again`);
+  return {
+    java,
+    kafka: { folder: join(folder, "kafka"), archive: join(folder, "kafka.jsa") },
+    kafkaData: join(folder, "kafka-data"),
+    registry: { folder: registry, jar, archive: join(folder, "registry.jsa") },
+  };
+}
+
+async function fetchInto(folder: string, pom: string, java: string, log: (line: string) => void): Promise<void> {
   const draft = `${folder}.${randomUUID()}`;
   try {
     await run("mvn", ["-B", "-q", "-ntp", "-f", pom, `-Dinto=${draft}`, "package"], { maxBuffer: 64 * 1024 * 1024 }).catch(
@@ -62,6 +64,8 @@ async function fetchInto(folder: string, pom: string, java: string): Promise<voi
       },
     );
     await formatKafka(draft, java);
+    log("trying them out, so that they start fast from now on");
+    await makeClassArchives(await serversIn(draft, java));
     await rename(draft, folder);
   } finally {
     await rm(draft, { recursive: true, force: true });

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { freePorts } from "../ports.ts";
 import { addressVariables, type Faults, type ServerName, type Stack, type StackRequest } from "../stack.ts";
+import { withArchive } from "./class-archives.ts";
 import { javaServers } from "./downloads.ts";
 import { Guard } from "./guard.ts";
+import type { JavaServers } from "./java.ts";
 import { startKafka } from "./kafka.ts";
 import { postgresPrograms, startPostgres } from "./postgres.ts";
 import { startRegistry } from "./registry.ts";
@@ -20,7 +22,7 @@ export async function embeddedStack(request: StackRequest): Promise<Stack> {
   }
 }
 
-async function startAll(guard: Guard, java: Awaited<ReturnType<typeof javaServers>>, request: StackRequest): Promise<Stack> {
+async function startAll(guard: Guard, java: JavaServers, request: StackRequest): Promise<Stack> {
   const [programs, ports] = await Promise.all([postgresPrograms(guard), freePorts(5)]);
   const [sourcePort = 0, targetPort = 0, port = 0, controllerPort = 0, registryPort = 0] = ports;
   const password = randomBytes(12).toString("hex");
@@ -34,8 +36,8 @@ async function startAll(guard: Guard, java: Awaited<ReturnType<typeof javaServer
   const [source, target, kafka, registry] = await Promise.all([
     timed("source", startPostgres(guard, programs, { name: "source", port: sourcePort, password, settings })),
     timed("target", startPostgres(guard, programs, { name: "target", port: targetPort, password, settings })),
-    timed("kafka", startKafka(guard, java, { port, controllerPort })),
-    timed("registry", startRegistry(guard, java, { port: registryPort })),
+    timed("kafka", startKafka(guard, java, { port, controllerPort, jvm: withArchive(java.kafka) })),
+    timed("registry", startRegistry(guard, java, { port: registryPort, jvm: withArchive(java.registry) })),
   ]);
   const addresses = { sourceUrl: source.url, targetUrl: target.url, kafkaBrokers: kafka.brokers, registryUrl: registry.url };
   return {

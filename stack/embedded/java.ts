@@ -11,6 +11,22 @@ export const NOTHING_TO_START_WITH =
   `no Docker engine answers, and no Java ${OLDEST} with Maven: install one of them (Docker; or a JDK ${OLDEST} or newer and Maven), ` +
   "or set SOURCE_URL, TARGET_URL, KAFKA_BROKERS and REGISTRY_URL to servers of your own";
 
+/** What the Java servers are started from. */
+export type JavaServers = {
+  java: string;
+  kafka: JavaProgram;
+  /** A formatted data folder of a broker, to be copied. */
+  kafkaData: string;
+  registry: JavaProgram & { jar: string };
+};
+
+export type JavaProgram = {
+  /** Where the jars are. Programs start in it and name their jars relative to it: see class-archives.ts. */
+  folder: string;
+  /** Its classes as the JVM has them in memory, see class-archives.ts. It may be missing, and is only for one Java. */
+  archive: string;
+};
+
 /** The path of a Java that is new enough. */
 export async function findJava(): Promise<string> {
   const home = process.env["JAVA_HOME"];

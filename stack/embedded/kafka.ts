@@ -2,8 +2,8 @@ import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kafkaAnswers } from "../answers.ts";
-import type { JavaServers } from "./downloads.ts";
 import type { Guard } from "./guard.ts";
+import type { JavaServers } from "./java.ts";
 import { KAFKA_IDENTITY, properties } from "./kafka-properties.ts";
 import { Server } from "./server.ts";
 
@@ -30,7 +30,8 @@ const SETTINGS: Record<string, string> = {
   "num.io.threads": "4",
 };
 
-export type KafkaPlace = { port: number; controllerPort: number };
+/** `jvm`: further options for the JVM. */
+export type KafkaPlace = { port: number; controllerPort: number; jvm: string[] };
 
 export async function startKafka(
   guard: Guard,
@@ -60,10 +61,10 @@ export async function startKafka(
       args: [
         ["-Xmx1g", "-Xms256m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true"],
         [`-Dlog4j2.configurationFile=${fileURLToPath(new URL("log4j2.properties", import.meta.url))}`],
-        ["-cp", join(servers.kafka, "*"), "kafka.Kafka", file],
+        [...place.jvm, "-cp", "*", "kafka.Kafka", file],
       ].flat(),
       env: {},
-      cwd: guard.folder,
+      cwd: servers.kafka.folder,
       user: {},
       log: join(guard.folder, "kafka.log"),
       end: "SIGKILL",

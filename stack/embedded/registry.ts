@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { registryAnswers } from "../answers.ts";
-import type { JavaServers } from "./downloads.ts";
 import type { Guard } from "./guard.ts";
+import type { JavaServers } from "./java.ts";
 import { Server } from "./server.ts";
 
 /** A schema registry that keeps its schemas in a file, so that a restart finds them again. */
 export async function startRegistry(
   guard: Guard,
   servers: JavaServers,
-  place: { port: number },
+  place: { port: number; jvm: string[] },
 ): Promise<{ url: string; server: Server }> {
   const url = `http://127.0.0.1:${place.port}/apis/ccompat/v7`;
   const server = new Server(
@@ -20,14 +20,14 @@ export async function startRegistry(
         // The short way to a started JVM: it serves a few hundred requests in its life.
         ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"],
         [`-Dquarkus.http.host=127.0.0.1`, `-Dquarkus.http.port=${place.port}`, "-Dquarkus.http.limits.max-body-size=20M"],
-        ["-jar", servers.registry],
+        [...place.jvm, "-jar", servers.registry.jar],
       ].flat(),
       env: {
         REGISTRY_DATASOURCE_URL: `jdbc:h2:file:${join(guard.folder, "registry")};DB_CLOSE_ON_EXIT=FALSE`,
         LOG_LEVEL: "WARN",
         REGISTRY_LOG_LEVEL: "WARN",
       },
-      cwd: guard.folder,
+      cwd: servers.registry.folder,
       user: {},
       log: join(guard.folder, "registry.log"),
       end: "SIGKILL",
