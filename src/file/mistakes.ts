@@ -21,6 +21,7 @@ export type Finding = { path: Path; found: string; expected: string; nearest?: s
 
 /** REHOUSE_FILE_INVALID, with every mistake of the file. */
 export class MigrationFileError extends RehouseError {
+  readonly file: string;
   readonly mistakes: readonly Mistake[];
 
   constructor(file: string, mistakes: readonly Mistake[]) {
@@ -32,6 +33,7 @@ export class MigrationFileError extends RehouseError {
       where: mistakes[0]?.line ? `${file}:${mistakes[0].line}` : file,
       fix: "correct the lines above; docs/migration-file.md describes every key",
     });
+    this.file = file;
     this.mistakes = mistakes;
   }
 

@@ -1,0 +1,89 @@
+/*
+ * What `--json` prints, and what the engine answers with. The field names are a contract: programs read them. Fields may be added; none
+ * changes its meaning under the same `formatVersion`.
+ */
+
+/** The phases of a tenant, in the order in which it goes through them. */
+export const PHASES = [
+  "planned",
+  "expanding",
+  "backfilling",
+  "catching-up",
+  "in-sync",
+  "cutting-over",
+  "soaking",
+  "contracted",
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** Why something stands still until a person acts. `position` is the change's, `0/1A2B3C4:17`, where one is to blame. */
+export type Stopped = { code: string; what: string; position: string | null };
+
+export type TenantStatus = {
+  tenant: string;
+  phase: Phase;
+  rows: { copied: number; estimated: number };
+  applied: { position: string | null; lagMs: number | null; changes: number };
+  /** The last full comparison; null when there was none. */
+  verified: { rows: number; differences: number; at: string } | null;
+  stopped: Stopped | null;
+};
+
+export type TableStatus = { table: string; rowsCopied: number; rowsEstimated: number };
+
+export type StatusDocument = {
+  formatVersion: 1;
+  migration: string;
+  /** `stopped`: no process works on it now, or one ended with an error (see `stopped`). */
+  state: "planned" | "running" | "paused" | "stopped" | "cancelled";
+  capture: {
+    position: string | null;
+    lagBytes: number | null;
+    lagMs: number | null;
+    slot: { walStatus: string; retainedBytes: number } | null;
+  };
+  backfill: { rowsCopied: number; rowsEstimated: number; chunksDone: number; chunksTotal: number };
+  apply: { changes: number; lagMs: number | null };
+  tables?: TableStatus[];
+  tenants: TenantStatus[];
+  /** `pace` from 0 to 1; `because`: the signal that slows it, its value, its limit, and since when. */
+  throttle: { pace: number; because: { signal: string; value: string; limit: string; since: string } | null };
+  /** What stops the whole migration, and not a tenant alone. */
+  stopped?: Stopped | null;
+};
+
+export type CheckFinding = { code: string; severity: "error" | "warning"; place: string; what: string; fix: string };
+export type CheckReport = { findings: CheckFinding[] };
+export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
+
+/** Values are Postgres text; a row that is not there is null. */
+export type RowImage = Record<string, string | null>;
+
+export type Difference = {
+  key: RowImage;
+  /** `missing` at the target, `extra` there, or `different`. */
+  kind: "missing" | "extra" | "different";
+  columns: string[];
+  source: RowImage | null;
+  target: RowImage | null;
+};
+
+export type TableComparison = { table: string; rows: number; differences: Difference[] };
+
+export type VerifyDocument = {
+  formatVersion: 1;
+  equal: boolean;
+  tenants: { tenant: string; tables: TableComparison[] }[];
+};
+
+/** Why `run` came to its end by itself. */
+export type RunOutcome = {
+  /** `in-sync`: every tenant is there. `needs-person`: those that can be are, others are stopped. `interrupted`: by the signal. */
+  outcome: "in-sync" | "needs-person" | "interrupted";
+  status: StatusDocument;
+};
+export type RunDocument = { formatVersion: 1; migration: string } & RunOutcome;
+
+/** What pause, resume, retry and cancel did, a sentence each. */
+export type ControlOutcome = { did: string[] };
+export type ControlDocument = { formatVersion: 1; migration: string } & ControlOutcome;

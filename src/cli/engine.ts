@@ -1,0 +1,47 @@
+import type { MigrationFile } from "../file/index.ts";
+import type { Logger } from "../log.ts";
+import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./documents.ts";
+
+/** The parts of `run`; each can be a process of its own. */
+export const ROLES = ["capture", "backfill", "apply", "reconcile", "control"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What a running migration tells while it works. Progress is not among it: that is asked for with {@link Engine.status}. */
+export type RunEvent = { level: "info" | "warning"; role: Role | undefined; text: string };
+
+/** How far a comparison is, over all of its tables and tenants. */
+export type VerifyProgress = { tenant: string; table: string; rowsCompared: number; rowsEstimated: number };
+
+/**
+ * All that the command line asks of Rehouse, for one migration file. Every method rejects with a RehouseError for what a user can
+ * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up.
+ */
+export interface Engine {
+  check(signal: AbortSignal): Promise<CheckReport>;
+  /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */
+  run(
+    options: { roles: Role[] | undefined; until: "in-sync" | undefined; onEvent: (event: RunEvent) => void },
+    signal: AbortSignal,
+  ): Promise<RunOutcome>;
+  /** REHOUSE_NO_MIGRATION before the first `run`. May be called while `run` is under way in this process. */
+  status(signal: AbortSignal): Promise<StatusDocument>;
+  /** `tenants` undefined: all of them. */
+  verify(
+    options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void },
+    signal: AbortSignal,
+  ): Promise<VerifyDocument>;
+  pause(signal: AbortSignal): Promise<ControlOutcome>;
+  resume(signal: AbortSignal): Promise<ControlOutcome>;
+  retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
+  cancel(signal: AbortSignal): Promise<ControlOutcome>;
+}
+
+export type EngineContext = {
+  /** The script that runs now, so that roles can be started as processes of it. */
+  entry: string;
+  /** Absolute path of the migration file. */
+  filePath: string;
+  log: Logger;
+};
+
+export type CreateEngine = (file: MigrationFile, context: EngineContext) => Promise<Engine & AsyncDisposable>;

@@ -1,0 +1,80 @@
+import { type Command, Option } from "commander";
+import { redact } from "../redact.ts";
+import type { RunOutcome } from "./documents.ts";
+import { ROLES, type Role, type RunEvent } from "./engine.ts";
+import { progressLine, watch } from "./live/index.ts";
+import { oneLine } from "./live/width.ts";
+import type { Style } from "./style.ts";
+import { type CommonOptions, type Context, EXIT, type ExitCode, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+
+const INTERVAL_MS = { terminal: 500, elsewhere: 5000 };
+const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
+  "in-sync": EXIT.done,
+  "needs-person": EXIT.no,
+  interrupted: EXIT.interrupted,
+};
+
+type RunOptions = CommonOptions & { role?: Role[]; until?: "in-sync" };
+
+/** `rehouse run`: works until it is stopped, or with `--until in-sync` until every tenant is there. */
+export function runVerb(around: Surroundings): Command {
+  return verb("run", "do the work until stopped; started again, it goes on where it was")
+    .addOption(
+      new Option("--role <role...>", "only these parts of the work, the others in processes of their own").choices(ROLES),
+    )
+    .addOption(new Option("--until <state>", "end with 0 once every tenant is there").choices(["in-sync"]))
+    .action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
+}
+
+async function run({ role, until }: RunOptions, context: Context): Promise<ExitCode> {
+  const { io, json, file, engine, signal } = context;
+  const view = startView(context);
+  let outcome: RunOutcome;
+  try {
+    outcome = await engine.run(
+      { roles: role === undefined ? undefined : [...new Set(role)], until, onEvent: (event) => view.event(event) },
+      signal,
+    );
+  } finally {
+    await view.stop();
+  }
+  if (json) printJson(io, { formatVersion: 1, migration: file.name, ...outcome });
+  else io.out(`${summary(outcome, context.style)}\n`);
+  return EXIT_OF[outcome.outcome];
+}
+
+/** Shows progress beside the work; whatever happens to the view, the work goes on. */
+function startView({ io, json, style, engine }: Context): { event: (event: RunEvent) => void; stop: () => Promise<void> } {
+  // With --json stdout is kept for the one document at the end.
+  if (json) return { event: (event) => io.err(`${formatEvent(event, style)}\n`), stop: async () => {} };
+  const stopping = new AbortController();
+  const intervalMs = io.terminal ? INTERVAL_MS.terminal : INTERVAL_MS.elsewhere;
+  const view = watch({ io, json, status: (signal) => engine.status(signal), intervalMs, patient: true }, stopping.signal);
+  const ended = view.ended.catch((error: unknown) => {
+    view.log(
+      style.yellow(
+        `The view has stopped, the work goes on: ${oneLine(redact(error instanceof Error ? error.message : String(error)))}`,
+      ),
+    );
+  });
+  return {
+    event: (event) => view.log(formatEvent(event, style)),
+    async stop() {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+function formatEvent({ level, role, text }: RunEvent, style: Style): string {
+  const line = `${role === undefined ? "" : `${role}: `}${oneLine(redact(text))}`;
+  return level === "warning" ? style.yellow(line) : style.dim(line);
+}
+
+function summary({ outcome, status }: RunOutcome, style: Style): string {
+  const line = progressLine(status, [], Date.now());
+  const stopped = status.tenants.filter((tenant) => tenant.stopped !== null).length;
+  if (outcome === "in-sync") return `${line}\n${style.green("✓")} Every tenant is in-sync.`;
+  if (outcome === "interrupted") return `${line}\nStopped. \`rehouse run\` goes on where it was.`;
+  return `${line}\n${style.red("✗")} ${stopped} of ${status.tenants.length} tenants stopped and need a person: \`rehouse status\` says why.`;
+}

@@ -1,0 +1,81 @@
+import { type Command, Option } from "commander";
+import { RehouseError } from "../errors.ts";
+import type { Difference, RowImage, VerifyDocument } from "./documents.ts";
+import type { VerifyProgress } from "./engine.ts";
+import { count, fraction, percent } from "./live/numbers.ts";
+import { cut, oneLine } from "./live/width.ts";
+import type { Style } from "./style.ts";
+import { collect, type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+
+/** Of each table; --json has all. */
+const SHOWN_DIFFERENCES = 5;
+
+type VerifyOptions = CommonOptions & { tenant?: string[]; repair?: boolean };
+
+/** `rehouse verify`: 0 when both sides are equal, 1 when they differ. */
+export function verifyVerb(around: Surroundings): Command {
+  return verb("verify", "compare fully now, row by row where a checksum differs")
+    .option("--tenant <tenant>", "only this tenant; may be given again", collect)
+    .addOption(new Option("--repair").hideHelp())
+    .action(async (options: VerifyOptions) => {
+      if (options.repair) {
+        throw new RehouseError("REHOUSE_USAGE", {
+          what: "`verify --repair` is not in this version.",
+          fix: "leave --repair out to see the differences",
+        });
+      }
+      await withEngine(options, around, async ({ io, json, style, engine, signal }) => {
+        // A line that is drawn over, so on a terminal only.
+        const show = io.terminal && !json;
+        const onProgress = (progress: VerifyProgress) => {
+          if (show) io.out(`\r\x1b[2K${cut(progressText(progress), io.columns() - 1)}`);
+        };
+        const document = await engine.verify({ tenants: options.tenant, onProgress }, signal).finally(() => {
+          if (show) io.out("\r\x1b[2K");
+        });
+        if (json) printJson(io, document);
+        else io.out(`${formatComparison(document, style)}\n`);
+        return document.equal ? EXIT.done : EXIT.no;
+      });
+    });
+}
+
+/** A line per tenant, and below it what differs. */
+export function formatComparison({ equal, tenants }: VerifyDocument, style: Style): string {
+  const lines = tenants.flatMap(({ tenant, tables }) => {
+    const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+    const differing = tables.filter(({ differences }) => differences.length > 0);
+    const found = differing.reduce((sum, { differences }) => sum + differences.length, 0);
+    const head = `${oneLine(tenant)}  ${count(rows)} rows in ${tables.length} tables  `;
+    if (found === 0) return [`${style.green("✓")} ${head}${style.green("equal")}`];
+    return [
+      `${style.red("✗")} ${head}${style.red(`${found} ${found === 1 ? "difference" : "differences"}`)}`,
+      ...differing.flatMap(({ table, differences }) => [
+        ...differences.slice(0, SHOWN_DIFFERENCES).map((difference) => `    ${oneLine(table)} ${formatDifference(difference)}`),
+        ...(differences.length > SHOWN_DIFFERENCES
+          ? [style.dim(`    … and ${differences.length - SHOWN_DIFFERENCES} more of ${oneLine(table)}; --json has all`)]
+          : []),
+      ]),
+    ];
+  });
+  return [...lines, equal ? style.green("Both sides are equal.") : style.red("The sides differ.")].join("\n");
+}
+
+/** Only keys and names of columns: the values are the tenant's, and are in --json for those who ask for them. */
+function formatDifference({ key, kind, columns }: Difference): string {
+  const what = {
+    missing: "is missing at the target",
+    extra: "is at the target only",
+    different: `differs in ${columns.join(", ")}`,
+  }[kind];
+  return `${formatKey(key)} ${oneLine(what)}`;
+}
+
+function formatKey(key: RowImage): string {
+  const parts = Object.entries(key).map(([column, value]) => `${oneLine(column)}=${cut(oneLine(value ?? "NULL"), 60)}`);
+  return `(${parts.join(", ")})`;
+}
+
+function progressText({ tenant, table, rowsCompared, rowsEstimated }: VerifyProgress): string {
+  return `comparing ${oneLine(tenant)} ${oneLine(table)}  ${count(rowsCompared)}/${count(rowsEstimated)} rows  ${percent(fraction(rowsCompared, rowsEstimated))}`;
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { interruptible } from "./cli/interrupt.ts";
+import { processIo } from "./cli/io.ts";
+import { program } from "./cli/program.ts";
+
+// A reader that has seen enough (`rehouse status | head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+const io = processIo();
+using interrupt = interruptible(() => io.err("Stopping; Ctrl-C again ends it at once.\n"));
+
+process.exitCode = await program({
+  args: process.argv.slice(2),
+  entry: fileURLToPath(import.meta.url),
+  version: packageVersion(),
+  io,
+  signal: interrupt.signal,
+  // Only when a verb needs it: `rehouse --help` and a wrong file do not wait for the engine to load.
+  createEngine: async (file, context) => {
+    const { createEngine } = await import("./compose.ts");
+    return createEngine(file, context);
+  },
+});
+
+// The engine has given back everything by now. A socket that it forgot must not keep a finished command from ending.
+setTimeout(() => process.exit(), 2000).unref();
+
+/** package.json is one level further away from the built file than from the source. */
+function packageVersion(): string {
+  const require = createRequire(import.meta.url);
+  for (const path of ["../package.json", "../../package.json"]) {
+    try {
+      const found: unknown = require(path);
+      if (typeof found === "object" && found !== null && "version" in found && typeof found.version === "string")
+        return found.version;
+    } catch {
+      // Not at this level.
+    }
+  }
+  return "unknown";
+}

@@ -1,0 +1,94 @@
+import type { Phase, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
+import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
+import type { Io } from "../../src/cli/io.ts";
+import { program } from "../../src/cli/program.ts";
+import { HEAD, inDirectory } from "../file/support.ts";
+
+export const GOOD_FILE = `${HEAD}tenants: { column: tenant_id, move: all }\ntables: { users: {} }\n`;
+
+export function tenant(name: string, phase: Phase, more: Partial<TenantStatus> = {}): TenantStatus {
+  return {
+    tenant: name,
+    phase,
+    rows: { copied: 0, estimated: 0 },
+    applied: { position: null, lagMs: null, changes: 0 },
+    verified: null,
+    stopped: null,
+    ...more,
+  };
+}
+
+export function status(more: Partial<StatusDocument> = {}): StatusDocument {
+  return {
+    formatVersion: 1,
+    migration: "move-enterprise",
+    state: "running",
+    capture: { position: "0/1A2B3C4", lagBytes: 0, lagMs: 3, slot: { walStatus: "reserved", retainedBytes: 0 } },
+    backfill: { rowsCopied: 0, rowsEstimated: 0, chunksDone: 0, chunksTotal: 0 },
+    apply: { changes: 0, lagMs: null },
+    tenants: [],
+    throttle: { pace: 1, because: null },
+    ...more,
+  };
+}
+
+export type Call = { method: string; options?: unknown };
+
+/** An engine that notes what it is asked, and answers what a test gives it. */
+export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): CreateEngine {
+  const note =
+    <T>(method: string, answer: T) =>
+    async (options?: unknown): Promise<T> => {
+      calls.push(options instanceof AbortSignal || options === undefined ? { method } : { method, options });
+      return answer;
+    };
+  return async () => ({
+    check: note("check", { findings: [] }),
+    run: note("run", { outcome: "in-sync" as const, status: status() }),
+    status: note("status", status()),
+    verify: note("verify", { formatVersion: 1 as const, equal: true, tenants: [] }),
+    pause: note("pause", { did: ["Paused."] }),
+    resume: note("resume", { did: ["Resumed."] }),
+    retry: note("retry", { did: ["Retried."] }),
+    cancel: note("cancel", { did: ["Cancelled."] }),
+    ...answers,
+    [Symbol.asyncDispose]: async () => void calls.push({ method: "dispose" }),
+  });
+}
+
+export type Result = { exit: number; out: string; err: string; calls: Call[] };
+export type Setup = { file?: string; engine?: Partial<Engine>; io?: Partial<Io>; signal?: AbortSignal };
+
+/** Runs one command line against a fake engine. */
+export async function rehouse(args: readonly string[], setup: Setup = {}): Promise<Result> {
+  const calls: Call[] = [];
+  let out = "";
+  let err = "";
+  const io: Io = {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    terminal: false,
+    color: false,
+    columns: () => 80,
+    rows: () => 24,
+    onResize: () => () => {},
+    ask: undefined,
+    env: {},
+    ...setup.io,
+  };
+  const exit = await inDirectory({ "rehouse.yaml": setup.file ?? GOOD_FILE }, (directory) =>
+    program({
+      args: args.map((argument) => (argument === "FILE" ? `${directory}/rehouse.yaml` : argument)),
+      entry: "main.js",
+      version: "1.2.3",
+      io,
+      createEngine: fakeEngine(calls, setup.engine),
+      signal: setup.signal ?? new AbortController().signal,
+    }),
+  );
+  return { exit, out, err, calls };
+}
