@@ -151,8 +151,8 @@ export type OutgoingMessage = {
 };
 
 export type IncomingMessage = {
-  readonly offset: bigint;
-  readonly key: Buffer;
+  /** As Kafka counts, in text: most messages' offsets are never computed with. */
+  readonly offset: string;
   readonly value: Buffer;
   readonly headers: Readonly<Record<string, Buffer | undefined>>;
 };
@@ -179,6 +179,23 @@ export interface ChangesProducer {
    */
   publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>>;
   close(): Promise<void>;
+}
+
+/** Reads partitions of the changes topic for as long as they are this process's to read. */
+export interface ChangesReader {
+  /**
+   * Runs until `signal` aborts or Kafka cannot be reached any more. `assigned` is told all partitions at each change, before messages
+   * of a new one arrive; each has to be sought then. `receive` gets a partition's messages in offset order and does not wait.
+   */
+  run(
+    on: { assigned(partitions: readonly number[]): void; receive(partition: number, messages: readonly IncomingMessage[]): void },
+    signal: AbortSignal,
+  ): Promise<void>;
+  seek(partition: number, offset: bigint): void;
+  pause(partition: number): void;
+  resume(partition: number): void;
+  /** What outside lag tools are shown; written every few seconds. */
+  committed(partition: number, offset: bigint): void;
 }
 
 export interface TailReader {

@@ -1,0 +1,101 @@
+import { isLastOfTransaction, sizeOf, type TopicMessage } from "./intake.ts";
+
+/** Most messages and bytes of one target transaction; a source transaction beyond that is applied in pieces. */
+const MOST_MESSAGES = 10_000;
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/** The lane's reader is paused above this and resumed at half of it; one more fetch can still arrive on top. */
+const FULL_MESSAGES = 16_000;
+const FULL_BYTES = 12 * 1024 * 1024;
+
+/** Messages that belong into one target transaction. `complete`: the last one is the last of its source transaction. */
+export type Segment = { readonly messages: readonly TopicMessage[]; readonly complete: boolean };
+
+/**
+ * The bounded queue between the Kafka reader and a lane. Offsets are taken strictly one after the other: whatever a rebalance or a
+ * late fetch delivers besides is left out, and a gap is asked for again.
+ */
+export class Inbox {
+  readonly #messages: TopicMessage[] = [];
+  #bytes = 0;
+  #expected: bigint | undefined;
+  #lastCut = 0; // how many of the messages end with the last of a transaction
+  #wake: (() => void) | undefined;
+
+  /** Empties the queue; only the message at `offset` and those after it are accepted from now on. */
+  expect(offset: bigint): void {
+    this.#messages.length = 0;
+    this.#bytes = 0;
+    this.#lastCut = 0;
+    this.#expected = offset;
+  }
+
+  /** The offset that has to come next; undefined before the lane knows its place. */
+  get expected(): bigint | undefined {
+    return this.#expected;
+  }
+
+  get isFull(): boolean {
+    return this.#messages.length >= FULL_MESSAGES || this.#bytes >= FULL_BYTES;
+  }
+
+  get hasRoom(): boolean {
+    return this.#messages.length < FULL_MESSAGES / 2 && this.#bytes < FULL_BYTES / 2;
+  }
+
+  /** The offset from which to read again when these messages do not follow on what is there, else undefined. */
+  push(messages: readonly TopicMessage[]): bigint | undefined {
+    if (this.#expected === undefined) return undefined;
+    for (const message of messages) {
+      const offset = BigInt(message.offset);
+      if (offset < this.#expected) continue;
+      if (offset > this.#expected) return this.#expected;
+      this.#expected = offset + 1n;
+      this.#messages.push(message);
+      this.#bytes += sizeOf(message);
+      if (isLastOfTransaction(message)) this.#lastCut = this.#messages.length;
+    }
+    if (this.#isReady()) this.#wake?.();
+    return undefined;
+  }
+
+  /** Whole transactions as far as they are there; a part of one only when it alone is beyond the bounds. */
+  async take(signal: AbortSignal): Promise<Segment> {
+    while (!this.#isReady()) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#wake = undefined;
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    }
+    return this.#cut();
+  }
+
+  #isReady(): boolean {
+    return this.#lastCut > 0 || this.#messages.length >= MOST_MESSAGES || this.#bytes >= MOST_BYTES;
+  }
+
+  #cut(): Segment {
+    let end = 0;
+    let bytes = 0;
+    let lastWhole = 0;
+    while (end < this.#messages.length && end < MOST_MESSAGES && (bytes < MOST_BYTES || lastWhole === 0)) {
+      const message = this.#messages[end];
+      if (message === undefined) break;
+      bytes += sizeOf(message);
+      end++;
+      if (isLastOfTransaction(message)) lastWhole = end;
+      if (lastWhole === 0 && bytes >= MOST_BYTES) break;
+    }
+    const complete = lastWhole > 0;
+    const messages = this.#messages.splice(0, complete ? lastWhole : end);
+    for (const message of messages) this.#bytes -= sizeOf(message);
+    this.#lastCut = Math.max(0, this.#lastCut - messages.length);
+    return { messages, complete };
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * A **lane**: a reader of one partition that applies the changes of a set of tenants, transaction by transaction in the stream's order.
+ *
+ * Its place is in the target and moves in the transaction that writes the rows, so whatever breaks, the lane loads its place, asks for
+ * the messages from there, and goes on. Nothing in memory has to be right after a failure; everything is thrown away.
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { ERROR_CODES, RehouseError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { comparePositions, type Position } from "../model/position.ts";
+import { ConnectionLost, type Database, ServerError, type Session } from "../ports.ts";
+import { evict } from "./evict.ts";
+import { Inbox, type Segment } from "./inbox.ts";
+import { isLastOfTransaction, type TopicMessage } from "./intake.ts";
+import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
+import { type Plan, Planner, Refusal } from "./plan.ts";
+import { isCollision, meaningOf } from "./refusals.ts";
+import type { MessageSchemas } from "./schemas.ts";
+import type { OrderedChanges } from "./statements.ts";
+import { stopTenant } from "./stop.ts";
+import { type Refetch, TargetTransaction } from "./target-transaction.ts";
+import type { Writers } from "./writers.ts";
+
+/** The lane's hand on the reader that feeds it. */
+export type Feed = {
+  seek(offset: bigint): void;
+  pause(): void;
+  resume(): void;
+  /** For outside lag tools only: the lane's own place is in the target. */
+  committed(offset: bigint): void;
+  /** The first offset that the topic still has. */
+  low(): Promise<bigint>;
+};
+
+export type LaneDeps = {
+  readonly name: LaneName;
+  readonly target: Database;
+  readonly session: () => Promise<{ session: Session; deferred: boolean }>;
+  readonly schemas: MessageSchemas;
+  readonly writers: Writers;
+  readonly refetch: Refetch;
+  readonly feed: Feed;
+  /** Asked between transactions: while it answers true, nothing is applied. */
+  readonly paused: () => boolean;
+  /** What the lane waits out, for status; undefined when it goes on. */
+  readonly report: (error: RehouseError | undefined) => void;
+  readonly log: Logger;
+};
+
+const LONGEST_BACKOFF_MS = 10_000;
+const POLL_MS = 250;
+
+export class Lane {
+  readonly inbox = new Inbox();
+  readonly #deps: LaneDeps;
+  readonly #planner: Planner;
+  /** Up to here each change is applied on its own: a set of them was refused. */
+  #exactThrough: Position | undefined;
+  #isFeedPaused = true;
+
+  constructor(deps: LaneDeps) {
+    this.#deps = deps;
+    this.#planner = new Planner(deps.schemas, (table, tenant) => deps.writers.of(table, tenant));
+  }
+
+  /** Messages from the reader, in offset order. */
+  receive(messages: readonly TopicMessage[]): void {
+    const gap = this.inbox.push(messages);
+    if (gap !== undefined) this.#deps.feed.seek(gap);
+    if (this.inbox.isFull && !this.#isFeedPaused) {
+      this.#isFeedPaused = true;
+      this.#deps.feed.pause();
+    }
+  }
+
+  /** The reader has joined its group anew and forgotten where it was. */
+  rejoined(): void {
+    if (this.inbox.expected !== undefined) this.#deps.feed.seek(this.inbox.expected);
+    if (this.#isFeedPaused) this.#deps.feed.pause();
+    else this.#deps.feed.resume();
+  }
+
+  /** Runs until `signal` aborts, or, for a late lane, until its tenants have joined the main lane. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; ) {
+      let connection: Session | undefined;
+      try {
+        const { session, deferred } = await this.#deps.session();
+        connection = session;
+        const before = failures;
+        const ended = await this.#follow(session, deferred, signal, () => {
+          failures = 0;
+          if (before > 0) this.#deps.report(undefined);
+        });
+        if (ended) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = asFailure(error, this.#deps.name);
+        if (ERROR_CODES[failure.code].policy === "stop-role") throw failure;
+        failures++;
+        this.#deps.report(failure);
+        this.#deps.log.warn({ error: failure, failures }, "the lane waits and goes on from its place");
+        await delay(Math.min(100 * 2 ** failures, LONGEST_BACKOFF_MS), undefined, { signal }).catch(() => undefined);
+      } finally {
+        this.#pauseFeed();
+        await connection?.close(true);
+      }
+    }
+  }
+
+  /** From loading the place until it moved under us (then again) or the lane is no more (then true). */
+  async #follow(session: Session, deferred: boolean, signal: AbortSignal, wentWell: () => void): Promise<boolean> {
+    const { name } = this.#deps;
+    const transaction = new TargetTransaction(session, name, this.#deps.refetch, deferred);
+    while (!signal.aborted) {
+      let place = await loadPlace(this.#deps.target, name);
+      if (place === undefined) return true;
+      if (place.members.size === 0 || this.#deps.paused()) {
+        await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
+        continue;
+      }
+      await this.#checkTopicHas(place);
+      this.inbox.expect(place.nextOffset);
+      this.#deps.feed.seek(place.nextOffset);
+      try {
+        let at: Plan = { changes: new Map(), counts: new Map(), count: 0, position: place.position, nextOffset: place.nextOffset, committedAtMs: 0 };
+        while (!signal.aborted && !this.#deps.paused()) {
+          this.#resumeFeed();
+          const segment = await this.inbox.take(signal);
+          at = await this.#apply(segment, at, place, transaction);
+          if (transaction.isOpen) continue;
+          place = { ...place, nextOffset: at.nextOffset, position: at.position };
+          wentWell();
+          this.#deps.feed.committed(at.nextOffset);
+          if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) return true;
+        }
+        if (transaction.isOpen) await transaction.rollback();
+      } catch (error) {
+        if (!(error instanceof ServerError || error instanceof Refusal)) throw error;
+        await transaction.rollback();
+        await this.#recover(error);
+      } finally {
+        this.#pauseFeed();
+      }
+    }
+    return false;
+  }
+
+  async #apply(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
+    await this.#deps.schemas.prepare(segment.messages);
+    const isExact = this.#exactThrough !== undefined && comparePositions(from.position, this.#exactThrough) < 0;
+    if (isExact) return this.#applyExactly(segment, from, place, transaction);
+    this.#exactThrough = undefined;
+    let plan: Plan | undefined;
+    try {
+      plan = this.#planner.plan(segment.messages, from, place);
+      const changes = this.#ordered(plan);
+      if (segment.complete) await transaction.commitAll(plan, changes, place);
+      else await transaction.write(plan, changes, place);
+      return plan;
+    } catch (error) {
+      // The same changes once more, one by one: either the order mattered, or the one that is refused shows itself.
+      if (error instanceof Refusal || (error instanceof ServerError && meaningOf(error) === "refused")) {
+        this.#exactThrough = plan?.position ?? lastPosition(error, from);
+        throw new Again();
+      }
+      throw error;
+    }
+  }
+
+  /** Source transaction by source transaction, change by change, each in the order of the stream. */
+  async #applyExactly(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
+    let at = from;
+    let current = place;
+    for (const message of segment.messages) {
+      await transaction.begin();
+      const plan = this.#planner.plan([message], at, current);
+      if (plan.count > 0) await this.#applyOne(plan, current, transaction);
+      at = plan;
+      if (!isLastOfTransaction(message)) continue;
+      await transaction.commit(at, current);
+      current = { ...current, nextOffset: at.nextOffset, position: at.position };
+    }
+    return at;
+  }
+
+  async #applyOne(plan: Plan, place: Place, transaction: TargetTransaction): Promise<void> {
+    const changes = this.#ordered(plan);
+    const tenant = plan.counts.keys().next().value ?? "";
+    const table = changes[0]?.[0].table.source;
+    try {
+      await transaction.attempt(() => transaction.write(plan, changes, place));
+      return;
+    } catch (error) {
+      if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
+      const member = place.members.get(tenant);
+      const fromTheFuture = member !== undefined && plan.position.lsn < member.settleLsn && isCollision(error);
+      const evicted = fromTheFuture && (await evict(transaction, changes, error));
+      if (!evicted) throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
+    }
+    await transaction.attempt(() => transaction.write(plan, changes, place)).catch((error: unknown) => {
+      if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
+      throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
+    });
+  }
+
+  /** After a rollback: what to do before the place is loaded again. Throws what the lane has to wait out. */
+  async #recover(error: ServerError | Refusal | Again): Promise<void> {
+    if (error instanceof Again) return;
+    if (error instanceof Refusal) {
+      await stopTenant(this.#deps.target, this.#deps.name, error);
+      this.#deps.log.error({ tenant: error.tenant, table: error.table, error: error.error }, "a change cannot be applied; its tenant stops");
+      return;
+    }
+    if (meaningOf(error) === "lane-moved") return;
+    throw error;
+  }
+
+  #ordered(plan: Plan): OrderedChanges {
+    return [...plan.changes].sort(([a], [b]) => this.#deps.writers.rank(a) - this.#deps.writers.rank(b));
+  }
+
+  /** A lane whose start the topic no longer has must not go on: there would be a gap. */
+  async #checkTopicHas(place: Place): Promise<void> {
+    const low = await this.#deps.feed.low();
+    if (low <= place.nextOffset) return;
+    const { name } = this.#deps;
+    throw new RehouseError("REHOUSE_TOPIC_TRIMMED", {
+      what: `the changes topic begins at offset ${low} of partition ${name.partition}, the lane stands at ${place.nextOffset}`,
+      where: `lane ${name.lane} of ${name.migration}`,
+      fix: "raise kafka.retention, then `rehouse cancel` and begin again: the changes in between are gone",
+    });
+  }
+
+  #pauseFeed(): void {
+    if (this.#isFeedPaused) return;
+    this.#isFeedPaused = true;
+    this.#deps.feed.pause();
+  }
+
+  #resumeFeed(): void {
+    if (!this.#isFeedPaused || !this.inbox.hasRoom) return;
+    this.#isFeedPaused = false;
+    this.#deps.feed.resume();
+  }
+}
+
+/** The batch is to be applied again, change by change. */
+class Again extends ServerError {
+  override readonly name = "Again";
+  constructor() {
+    super("again, change by change", { sqlstate: "00000" });
+  }
+}
+
+function lastPosition(error: unknown, from: Plan): Position {
+  return error instanceof Refusal ? error.position : from.position;
+}
+
+function refusal(tenant: string, table: string, position: Position, error: ServerError): Refusal {
+  return new Refusal(
+    tenant,
+    table,
+    position,
+    new RehouseError("REHOUSE_CHANGE_REFUSED", {
+      what: error.detail === undefined ? error.message : `${error.message}: ${error.detail}`,
+      where: table,
+      fix: "mend the target (or the mapping) so that the change fits, then `rehouse retry --tenant " + tenant + "`",
+      cause: error,
+    }),
+  );
+}
+
+function asFailure(error: unknown, name: LaneName): RehouseError {
+  if (error instanceof RehouseError) return error;
+  const where = `lane ${name.lane} of partition ${name.partition}`;
+  if (error instanceof ConnectionLost) return new RehouseError("REHOUSE_UNREACHABLE", { what: `the target's connection broke: ${error.message}`, where, cause: error });
+  if (error instanceof ServerError) return new RehouseError("REHOUSE_UNREACHABLE", { what: `the target cannot do its work now: ${error.message}`, where, cause: error });
+  return new RehouseError("REHOUSE_INTERNAL", { what: error instanceof Error ? error.message : String(error), where, cause: error });
+}

@@ -1,0 +1,144 @@
+/** What a lane knows of itself from the target: its place in the topic, and whose changes it applies from where. */
+
+import type { Lsn, Position } from "../model/position.ts";
+import { parseLsn } from "../model/position.ts";
+import { parseSnapshot, type Snapshot } from "../model/snapshot.ts";
+import type { Database, Row } from "../ports.ts";
+import { RehouseError } from "../errors.ts";
+
+export const MAIN_LANE = "main";
+
+export type LaneName = { readonly migration: string; readonly partition: number; readonly lane: string };
+
+export type Member = {
+  readonly tenant: string;
+  /** Changes at smaller offsets were applied by another lane, or are part of the copy. */
+  readonly startOffset: bigint;
+  /** Changes of transactions that this snapshot sees are part of the copy: the tenant's oldest epoch. */
+  readonly snapshot: Snapshot;
+  /** Before the lane has passed this, rows at the target may come from the future. No snapshot of the copy sees a later commit. */
+  settleLsn: Lsn;
+};
+
+export type Place = {
+  readonly nextOffset: bigint;
+  readonly position: Position;
+  readonly membership: bigint;
+  readonly members: ReadonlyMap<string, Member>;
+};
+
+/** The lane's place and members, in one look. Undefined when the lane is no more (its tenants have joined the main lane). */
+export async function loadPlace(target: Database, name: LaneName): Promise<Place | undefined> {
+  const rows = await target.query(
+    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, t.settle_lsn, e.snapshot
+       FROM rehouse.lane AS l
+       LEFT JOIN rehouse.tenant AS t ON t.migration = l.migration AND t.partition = l.partition AND t.lane = l.lane
+       LEFT JOIN rehouse.epoch AS e ON e.migration = t.migration AND e.epoch = t.first_epoch
+      WHERE l.migration = $1 AND l.partition = $2 AND l.lane = $3`,
+    [name.migration, String(name.partition), name.lane],
+  );
+  const first = rows[0];
+  if (first === undefined) return undefined;
+  const members = new Map<string, Member>();
+  for (const row of rows) {
+    if (row["tenant"] === null) continue;
+    const tenant = text(row, "tenant");
+    members.set(tenant, {
+      tenant,
+      startOffset: BigInt(text(row, "start_offset")),
+      snapshot: parseSnapshot(text(row, "snapshot")),
+      settleLsn: parseLsn(text(row, "settle_lsn")),
+    });
+  }
+  return {
+    nextOffset: BigInt(text(first, "next_offset")),
+    position: { lsn: parseLsn(text(first, "lsn")), ordinal: Number(text(first, "ordinal")) },
+    membership: BigInt(text(first, "membership")),
+    members,
+  };
+}
+
+/** A column that a member of a lane always has. */
+function text(row: Row, column: string): string {
+  const value = row[column];
+  if (value === null || value === undefined) {
+    throw new RehouseError("REHOUSE_INTERNAL", { what: `a tenant has a lane but no ${column}`, where: `rehouse.tenant ${row["tenant"] ?? ""}` });
+  }
+  return value;
+}
+
+/**
+ * Puts tenants that were just copied (or retried) on a lane, in the caller's transaction. The main lane takes whoever starts at or
+ * after its place; the others share a late lane of their own, which begins at the earliest of them. `from` is set where the
+ * stream before `startOffset` was applied already up to a position.
+ */
+export async function joinLanes(query: (sql: string, params: string[]) => Promise<Row[]>, migration: string, tenants: readonly string[], lateLane: string): Promise<void> {
+  // Locks the main lanes: none of them moves between this look and the join.
+  await query(
+    `SELECT FROM rehouse.lane AS l WHERE migration = $1 AND lane = '${MAIN_LANE}'
+        AND partition IN (SELECT partition FROM rehouse.tenant WHERE migration = $1 AND tenant = ANY ($2::text[]))
+      ORDER BY partition FOR UPDATE`,
+    [migration, arrayText(tenants)],
+  );
+  // A main lane without members has nobody to wait for: it begins where its first members do.
+  await query(
+    `UPDATE rehouse.lane AS l SET next_offset = j.first, membership = membership + 1
+       FROM (SELECT partition, min(start_offset) AS first FROM rehouse.tenant
+              WHERE migration = $1 AND tenant = ANY ($2::text[]) GROUP BY partition) AS j
+      WHERE l.migration = $1 AND l.lane = '${MAIN_LANE}' AND l.partition = j.partition AND l.next_offset < j.first
+        AND NOT EXISTS (SELECT FROM rehouse.tenant AS m WHERE m.migration = $1 AND m.partition = l.partition AND m.lane = l.lane)`,
+    [migration, arrayText(tenants)],
+  );
+  await query(
+    `UPDATE rehouse.tenant AS t SET lane = CASE WHEN l.next_offset <= t.start_offset THEN '${MAIN_LANE}' ELSE $3 END
+       FROM rehouse.lane AS l
+      WHERE t.migration = $1 AND t.tenant = ANY ($2::text[]) AND l.migration = $1 AND l.lane = '${MAIN_LANE}' AND l.partition = t.partition`,
+    [migration, arrayText(tenants), lateLane],
+  );
+  await query(
+    `INSERT INTO rehouse.lane (migration, partition, lane, next_offset, lsn, ordinal)
+     SELECT $1, partition, $2, min(start_offset),
+            coalesce(min((stopped ->> 'afterLsn')::pg_lsn), '0/0'), coalesce(min((stopped ->> 'afterOrdinal')::bigint), 0)
+       FROM rehouse.tenant WHERE migration = $1 AND lane = $2 GROUP BY partition
+     ON CONFLICT DO NOTHING`,
+    [migration, lateLane],
+  );
+  await query(
+    `UPDATE rehouse.lane AS l SET membership = membership + 1
+      WHERE migration = $1 AND partition IN (SELECT partition FROM rehouse.tenant WHERE migration = $1 AND tenant = ANY ($2::text[]))`,
+    [migration, arrayText(tenants)],
+  );
+}
+
+/**
+ * A late lane that has come to the main lane's place hands its tenants over and ends; false while it is still behind. In one
+ * transaction: the main lane takes them from the late lane's offset on.
+ */
+export async function joinMainLane(target: Database, name: LaneName): Promise<boolean> {
+  return target.transaction(async (session) => {
+    const params = [name.migration, String(name.partition), name.lane];
+    const ready = await session.query(
+      `SELECT late.next_offset FROM rehouse.lane AS main JOIN rehouse.lane AS late USING (migration, partition)
+        WHERE migration = $1 AND partition = $2 AND main.lane = '${MAIN_LANE}' AND late.lane = $3 AND main.next_offset <= late.next_offset
+          FOR UPDATE`,
+      params,
+    );
+    const offset = ready[0]?.["next_offset"];
+    if (offset === undefined || offset === null) return false;
+    await session.query(
+      `UPDATE rehouse.tenant SET lane = '${MAIN_LANE}', start_offset = $4 WHERE migration = $1 AND partition = $2 AND lane = $3`,
+      [...params, offset],
+    );
+    await session.query(`DELETE FROM rehouse.lane WHERE migration = $1 AND partition = $2 AND lane = $3`, params);
+    await session.query(
+      `UPDATE rehouse.lane SET membership = membership + 1 WHERE migration = $1 AND partition = $2 AND lane = '${MAIN_LANE}'`,
+      params.slice(0, 2),
+    );
+    return true;
+  });
+}
+
+/** A text[] literal as a parameter's text. */
+export function arrayText(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`).join(",")}}`;
+}

@@ -1,0 +1,185 @@
+/**
+ * From a run of messages to what has to be written: per target table the net effect, and who counts how many changes. Decides which
+ * changes are not this lane's: repeated ones, those of other tenants, those that the copy already holds.
+ */
+
+import { RehouseError } from "../errors.ts";
+import { SHARED_UNIT, type TableMapping, tableText, WHOLE_UNIT } from "../model/mapping.ts";
+import { comparePositions, formatPosition, type Position } from "../model/position.ts";
+import { isVisible, widenXid } from "../model/snapshot.ts";
+import { readUnavailable } from "../envelope/index.ts";
+import { PositionReader, type TopicMessage } from "./intake.ts";
+import type { Member, Place } from "./membership.ts";
+import { NetEffect } from "./net-effect.ts";
+import type { MessageSchema, MessageSchemas } from "./schemas.ts";
+import type { TableWriter } from "./table-writer.ts";
+
+export type RowChanges = NetEffect<TopicMessage, MessageSchema>;
+
+export type Plan = {
+  readonly changes: ReadonlyMap<TableWriter, RowChanges>;
+  /** Tenant → changes applied for it. */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly count: number;
+  /** Where the lane stands once the plan is applied. */
+  readonly position: Position;
+  readonly nextOffset: bigint;
+  readonly committedAtMs: number;
+};
+
+/** A change that must not be applied; its tenant stops, the others go on. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly tenant: string;
+  readonly table: string;
+  readonly position: Position;
+
+  constructor(tenant: string, table: string, position: Position, cause: RehouseError) {
+    super(cause.message, { cause });
+    this.tenant = tenant;
+    this.table = table;
+    this.position = position;
+  }
+
+  get error(): RehouseError {
+    return this.cause instanceof RehouseError ? this.cause : new RehouseError("REHOUSE_INTERNAL", { what: this.message, cause: this.cause });
+  }
+}
+
+const TRUNCATE = "t".charCodeAt(0);
+const DELETE = "d".charCodeAt(0);
+const MESSAGE = "m".charCodeAt(0);
+
+export class Planner {
+  readonly #schemas: MessageSchemas;
+  readonly #writerOf: (table: TableMapping, tenant: string) => TableWriter;
+  readonly #positions = new PositionReader();
+
+  constructor(schemas: MessageSchemas, writerOf: (table: TableMapping, tenant: string) => TableWriter) {
+    this.#schemas = schemas;
+    this.#writerOf = writerOf;
+  }
+
+  /** `from`: where the lane stands before the first message. Throws a {@link Refusal}. */
+  plan(messages: readonly TopicMessage[], from: Pick<Plan, "position" | "nextOffset" | "committedAtMs">, place: Place): Plan {
+    const changes = new Map<TableWriter, RowChanges>();
+    const counts = new Map<string, number>();
+    let count = 0;
+    let position = from.position;
+    let committedAtMs = from.committedAtMs;
+    const seen = new TransactionVisibility();
+
+    for (const message of messages) {
+      const at = this.#positions.read(message);
+      // A replay repeats the same positions in the same order, so whatever is not beyond the lane's position was applied.
+      if (comparePositions(at, position) <= 0) continue;
+      position = at;
+      const schema = this.#schemas.of(message);
+      const reader = schema.reader;
+      reader.read(message.value);
+      committedAtMs = reader.committedAtMs;
+      if (reader.op === MESSAGE || schema.table === undefined) continue;
+
+      if (reader.op === TRUNCATE) {
+        for (const member of membersOf(schema.table, place)) {
+          if (BigInt(message.offset) < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
+          effectOf(changes, this.#writerOf(schema.table, member.tenant)).truncate();
+          counts.set(member.tenant, (counts.get(member.tenant) ?? 0) + 1);
+          count++;
+        }
+        continue;
+      }
+
+      const member = place.members.get(unitOf(schema.table, message));
+      if (member === undefined || (member.startOffset > place.nextOffset && BigInt(message.offset) < member.startOffset)) continue;
+      if (seen.isInCopy(at, reader.xid, member)) continue;
+      if (schema.misfit !== undefined) throw schemaRefusal(schema.table, schema.misfit, member, at);
+      record(effectOf(changes, this.#writerOf(schema.table, member.tenant)), message, schema);
+      counts.set(member.tenant, (counts.get(member.tenant) ?? 0) + 1);
+      count++;
+    }
+    const last = messages.at(-1);
+    return { changes, counts, count, position, nextOffset: last === undefined ? from.nextOffset : BigInt(last.offset) + 1n, committedAtMs };
+  }
+}
+
+/** Whether a transaction is part of a member's copy. Asked for every change, so the answers for the transaction under way are kept. */
+class TransactionVisibility {
+  #lsn = -1n;
+  readonly #answers = new Map<Member, boolean>();
+
+  isInCopy(at: Position, xid: number, member: Member): boolean {
+    // The settle LSN was taken after every snapshot of the copy, so no later commit is in any of them.
+    if (at.lsn >= member.settleLsn) return false;
+    if (at.lsn !== this.#lsn) {
+      this.#lsn = at.lsn;
+      this.#answers.clear();
+    }
+    const known = this.#answers.get(member);
+    if (known !== undefined) return known;
+    const answer = isVisible(member.snapshot, widenXid(xid, member.snapshot.xmax));
+    this.#answers.set(member, answer);
+    return answer;
+  }
+}
+
+function record(effect: RowChanges, message: TopicMessage, schema: MessageSchema): void {
+  const { reader, keyIndexes } = schema;
+  if (reader.op === DELETE) {
+    effect.remove(keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes), message, schema);
+    return;
+  }
+  const key = keyText(message.value, reader.afterStarts, reader.afterEnds, keyIndexes);
+  const unavailable = message.headers["unavailable"] === undefined ? undefined : new Set(readUnavailable(message.headers));
+  const before = reader.hasBefore ? keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes) : key;
+  if (before === key) effect.write(key, message, schema, unavailable);
+  else effect.move(before, key, message, schema, unavailable);
+}
+
+/** The key's bytes as a map key; lengths keep ("a","bc") and ("ab","c") apart. */
+function keyText(value: Buffer, starts: Int32Array, ends: Int32Array, indexes: readonly number[]): string {
+  const first = indexes[0] ?? 0;
+  if (indexes.length === 1) return value.toString("latin1", starts[first], ends[first]);
+  let text = "";
+  for (const index of indexes) {
+    const start = starts[index] ?? 0;
+    const end = ends[index] ?? 0;
+    text += `${end - start}:${value.toString("latin1", start, end)}`;
+  }
+  return text;
+}
+
+export function unitOf(table: TableMapping, message: TopicMessage): string {
+  if (table.kind === "shared") return SHARED_UNIT;
+  if (table.kind === "whole") return WHOLE_UNIT;
+  return message.headers["tenant"]?.toString("utf8") ?? "";
+}
+
+function membersOf(table: TableMapping, place: Place): Member[] {
+  if (table.kind === "tenant") return [...place.members.values()].filter((member) => member.tenant !== SHARED_UNIT);
+  const member = place.members.get(table.kind === "shared" ? SHARED_UNIT : WHOLE_UNIT);
+  return member === undefined ? [] : [member];
+}
+
+function effectOf(changes: Map<TableWriter, RowChanges>, writer: TableWriter): RowChanges {
+  let effect = changes.get(writer);
+  if (effect === undefined) {
+    effect = new NetEffect();
+    changes.set(writer, effect);
+  }
+  return effect;
+}
+
+function schemaRefusal(table: TableMapping, misfit: string, member: Member, at: Position): Refusal {
+  const name = tableText(table.source);
+  return new Refusal(
+    member.tenant,
+    name,
+    at,
+    new RehouseError("REHOUSE_SCHEMA_CHANGED", {
+      what: `the table changed at the source: ${misfit}`,
+      where: `${name} at ${formatPosition(at)}`,
+      fix: "bring the target and the migration file in line with the source, then `rehouse retry`",
+    }),
+  );
+}

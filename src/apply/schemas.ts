@@ -1,0 +1,70 @@
+/** What the applier has to know of each schema that the topic's messages were written with, once per schema id. */
+
+import { RowReader, readValueSchema, schemaIdOf } from "../envelope/index.ts";
+import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
+import type { SchemaRegistry } from "../ports.ts";
+import type { TopicMessage } from "./intake.ts";
+
+export type MessageSchema = {
+  readonly reader: RowReader;
+  /** Undefined for heartbeats and markers, and for tables that the mapping does not have. */
+  readonly table: TableMapping | undefined;
+  /** Index in the message of each column of TableMapping.key. */
+  readonly keyIndexes: readonly number[];
+  /** Source column → index in the message. */
+  readonly indexes: ReadonlyMap<string, number>;
+  /** Why changes of this schema cannot be applied under the mapping. */
+  readonly misfit: string | undefined;
+};
+
+export class MessageSchemas {
+  readonly #registry: SchemaRegistry;
+  readonly #tables: ReadonlyMap<string, TableMapping>;
+  readonly #known = new Map<number, MessageSchema>();
+
+  constructor(registry: SchemaRegistry, mapping: Mapping) {
+    this.#registry = registry;
+    this.#tables = new Map(mapping.tables.map((table) => [tableText(table.source), table]));
+  }
+
+  /** Loads what the messages need, so that {@link of} can answer for each of them without waiting. */
+  async prepare(messages: readonly TopicMessage[]): Promise<void> {
+    let last = -1;
+    for (const message of messages) {
+      const id = schemaIdOf(message.value);
+      if (id === last) continue;
+      last = id;
+      if (!this.#known.has(id)) this.#known.set(id, this.#resolve(await this.#registry.schema(id)));
+    }
+  }
+
+  of(message: TopicMessage): MessageSchema {
+    const schema = this.#known.get(schemaIdOf(message.value));
+    if (schema === undefined) throw new RangeError("a schema was not prepared");
+    return schema;
+  }
+
+  #resolve(text: string): MessageSchema {
+    const schema = readValueSchema(text);
+    const reader = new RowReader(schema);
+    const indexes = new Map(schema.columns.map((column, index) => [column.name, index]));
+    const table = schema.kind === "row" ? this.#tables.get(tableText(schema.table)) : undefined;
+    if (table === undefined) return { reader, table, keyIndexes: [], indexes, misfit: undefined };
+    const used = new Set([...table.key, ...table.columns.flatMap((column) => column.uses)]);
+    const complaints: string[] = [];
+    for (const column of table.sourceColumns) {
+      if (!used.has(column.name)) continue;
+      const index = indexes.get(column.name);
+      const type = index === undefined ? undefined : schema.columns[index]?.pgType;
+      if (type === undefined) complaints.push(`column ${column.name} is gone`);
+      else if (type !== column.type) complaints.push(`column ${column.name} is now ${type}, was ${column.type}`);
+    }
+    return {
+      reader,
+      table,
+      indexes,
+      keyIndexes: table.key.map((name) => indexes.get(name) ?? -1),
+      misfit: complaints.length === 0 ? undefined : complaints.join("; "),
+    };
+  }
+}

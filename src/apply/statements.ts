@@ -1,0 +1,137 @@
+/** From net effects to statements with their parameters: truncations, deletes (children first), upserts (parents first). */
+
+import type { Statement } from "../ports.ts";
+import type { TopicMessage } from "./intake.ts";
+import { arrayText } from "./membership.ts";
+import type { Entry, Image } from "./net-effect.ts";
+import type { RowChanges } from "./plan.ts";
+import type { MessageSchema } from "./schemas.ts";
+import type { TableWriter } from "./table-writer.ts";
+import { TextArray } from "./text-array.ts";
+
+type RowImage = Image<TopicMessage, MessageSchema>;
+type RowEntry = Entry<TopicMessage, MessageSchema>;
+
+/** The effects in the order of the tables' foreign keys, parents first. */
+export type OrderedChanges = readonly (readonly [TableWriter, RowChanges])[];
+
+/** Rows of one table that lack columns which the target still has, grouped by what they lack. */
+export type PatchGroup = { readonly writer: TableWriter; readonly lacking: ReadonlySet<string>; readonly entries: readonly RowEntry[] };
+
+/** Rows read again from the source, columns in the order of the writer's inputs. */
+export type RefetchedRows = { readonly writer: TableWriter; readonly rows: readonly (readonly (string | null)[])[] };
+
+export function truncations(changes: OrderedChanges, tenants: readonly string[]): Statement[] {
+  return changes
+    .filter(([, effect]) => effect.truncated)
+    .reverse()
+    .map(([writer]) => ({ sql: writer.truncate.sql, params: writer.truncate.byTenant ? [arrayText(tenants)] : [] }));
+}
+
+export function removals(changes: OrderedChanges): Statement[] {
+  const statements: Statement[] = [];
+  for (const [writer, effect] of [...changes].reverse()) {
+    const images = imagesOf(effect, "delete");
+    if (images.length > 0) statements.push({ sql: writer.remove, params: parameters(images, writer.table.key) });
+  }
+  return statements;
+}
+
+export function upserts(changes: OrderedChanges): Statement[] {
+  const statements: Statement[] = [];
+  for (const [writer, effect] of changes) {
+    const images = imagesOf(effect, "upsert");
+    if (images.length > 0) statements.push({ sql: writer.upsert, params: parameters(images, writer.inputs) });
+  }
+  return statements;
+}
+
+export function patches(changes: OrderedChanges): PatchGroup[] {
+  const groups = new Map<string, { writer: TableWriter; lacking: ReadonlySet<string>; entries: RowEntry[] }>();
+  for (const [index, [writer, effect]] of changes.entries()) {
+    for (const entry of effect.entries.values()) {
+      if (entry.kind !== "patch") continue;
+      const name = `${index}:${JSON.stringify([...entry.lacking].sort())}`;
+      const group = groups.get(name) ?? { writer, lacking: entry.lacking, entries: [] };
+      group.entries.push(entry);
+      groups.set(name, group);
+    }
+  }
+  return [...groups.values()];
+}
+
+export function patchParameters(group: PatchGroup, inputs: readonly string[]): Buffer[] {
+  return parameters(
+    group.entries.map((entry) => entry.image),
+    inputs,
+  );
+}
+
+export function keyParameters(group: PatchGroup): Buffer[] {
+  return patchParameters(group, group.writer.table.key);
+}
+
+export function refetchedUpsert({ writer, rows }: RefetchedRows): Statement {
+  const arrays = writer.inputs.map(() => new TextArray());
+  for (const row of rows) for (const [index, array] of arrays.entries()) array.appendText(row[index] ?? null);
+  return { sql: writer.upsert, params: arrays.map((array) => array.finish()) };
+}
+
+function imagesOf(effect: RowChanges, kind: "upsert" | "delete"): RowImage[] {
+  const images: RowImage[] = [];
+  for (const entry of effect.entries.values()) if (entry.kind === kind) images.push(entry.image);
+  return images;
+}
+
+function parameters(images: readonly RowImage[], columns: readonly string[]): Buffer[] {
+  const arrays = columns.map(() => new TextArray(images.length * 16));
+  let schema: MessageSchema | undefined;
+  let indexes: number[] = [];
+  for (const image of images) {
+    if (image.schema !== schema) {
+      schema = image.schema;
+      indexes = columns.map((name) => image.schema.indexes.get(name) ?? -1);
+    }
+    appendRow(image, columns, indexes, arrays);
+  }
+  return arrays.map((array) => array.finish());
+}
+
+function appendRow(image: RowImage, columns: readonly string[], indexes: readonly number[], arrays: readonly TextArray[]): void {
+  const { reader } = image.schema;
+  const { value } = image.message;
+  reader.read(value);
+  const starts = image.side === "after" ? reader.afterStarts : reader.beforeStarts;
+  const ends = image.side === "after" ? reader.afterEnds : reader.beforeEnds;
+  let reread = false;
+  for (let column = 0; column < arrays.length; column++) {
+    const array = arrays[column];
+    const name = columns[column];
+    const index = indexes[column];
+    if (array === undefined || name === undefined || index === undefined) continue;
+    if (image.lacks?.has(name) === true && image.under !== undefined) {
+      appendFromUnder(image.under, name, array);
+      reread = true;
+      continue;
+    }
+    // The image below may be of the same schema, whose reader is shared.
+    if (reread) {
+      reader.read(value);
+      reread = false;
+    }
+    const start = starts[index] ?? -1;
+    if (start < 0) array.appendNull();
+    else array.append(value, start, ends[index] ?? start);
+  }
+}
+
+function appendFromUnder(image: RowImage, name: string, array: TextArray): void {
+  let holder: RowImage = image;
+  while (holder.lacks?.has(name) === true && holder.under !== undefined) holder = holder.under;
+  const { reader, indexes } = holder.schema;
+  reader.read(holder.message.value);
+  const index = indexes.get(name) ?? -1;
+  const start = reader.afterStarts[index] ?? -1;
+  if (start < 0) array.appendNull();
+  else array.append(holder.message.value, start, reader.afterEnds[index] ?? start);
+}

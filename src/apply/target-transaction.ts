@@ -1,0 +1,203 @@
+/**
+ * The one way in which a lane writes to the target. A run of whole source transactions is one round trip: loop marker, rows, counts and the
+ * lane's place, which commit together or not at all. What needs an answer in between (rows to be read again, a transaction larger
+ * than memory, a replay change by change) opens a transaction and closes it with the place.
+ */
+
+import { formatLsn, type Lsn } from "../model/position.ts";
+import type { Param, Row, Session, Statement } from "../ports.ts";
+import { arrayText, type LaneName, type Place } from "./membership.ts";
+import type { Plan } from "./plan.ts";
+import { type OrderedChanges, patches, patchParameters, type RefetchedRows, refetchedUpsert, removals, truncations, upserts } from "./statements.ts";
+import { loopMarker, type TableWriter } from "./table-writer.ts";
+
+/** Reads rows of the source by key, for changes that came without all they need. */
+export type Refetch = (writer: TableWriter, keys: readonly Param[]) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
+
+export class TargetTransaction {
+  readonly #session: Session;
+  readonly #name: LaneName;
+  readonly #refetch: Refetch;
+  readonly #begin: readonly Statement[];
+  /** Tenant → changes that are committed, but not yet added to the tenant's count. */
+  readonly #uncounted = new Map<string, number>();
+  /** Tenant → changes of the transaction under way. */
+  readonly #current = new Map<string, number>();
+  #countedAt = 0;
+  #open = false;
+
+  /** `deferred`: the role may not switch foreign keys off, so they are at least checked only at the end. */
+  constructor(session: Session, name: LaneName, refetch: Refetch, deferred: boolean) {
+    this.#session = session;
+    this.#name = name;
+    this.#refetch = refetch;
+    this.#begin = [{ sql: "BEGIN" }, ...(deferred ? [{ sql: "SET CONSTRAINTS ALL DEFERRED" }] : []), { sql: loopMarker(name.migration) }];
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Applies whole transactions and moves the place, in one round trip where nothing has to be asked in between. */
+  async commitAll(plan: Plan, changes: OrderedChanges, place: Place): Promise<void> {
+    if (this.#open || patches(changes).length > 0) {
+      await this.write(plan, changes, place);
+      await this.commit(plan, place);
+      return;
+    }
+    this.#count(plan);
+    const counts = this.#counts(plan.count === 0);
+    await this.#session.pipeline([
+      ...this.#begin,
+      this.#advance(plan, place),
+      ...this.#rows(changes, place),
+      ...counts,
+      { sql: "COMMIT" },
+    ]);
+    this.#committed(counts.length > 0);
+  }
+
+  /** A part of a transaction; {@link commit} follows when its end is there. */
+  async write(plan: Plan, changes: OrderedChanges, place: Place): Promise<void> {
+    await this.begin();
+    this.#count(plan);
+    // Patches come before the upserts and after the deletes: each is on a key of its own, and only a unique value could tell the order.
+    await this.run([...truncations(changes, [...place.members.keys()]), ...removals(changes)]);
+    for (const group of patches(changes)) await this.#patch(group, plan);
+    await this.run(upserts(changes));
+  }
+
+  /** `body` within the open transaction, undone alone when it fails. */
+  async attempt<T>(body: () => Promise<T>): Promise<T> {
+    await this.begin();
+    await this.#session.pipeline([{ sql: "SAVEPOINT attempt" }]);
+    const before = new Map(this.#current);
+    try {
+      const result = await body();
+      await this.#session.pipeline([{ sql: "RELEASE SAVEPOINT attempt" }]);
+      return result;
+    } catch (error) {
+      this.#current.clear();
+      add(this.#current, before);
+      await this.#session.query("ROLLBACK TO SAVEPOINT attempt");
+      throw error;
+    }
+  }
+
+  query(sql: string, params?: readonly string[]): Promise<Row[]> {
+    return this.#session.query(sql, params);
+  }
+
+  async begin(): Promise<void> {
+    if (this.#open) return;
+    this.#open = true;
+    await this.#session.pipeline(this.#begin);
+  }
+
+  async commit(plan: Plan, place: Place): Promise<void> {
+    const counts = this.#counts(true);
+    await this.#session.pipeline([...counts, this.#advance(plan, place), { sql: "COMMIT" }]);
+    this.#committed(true);
+  }
+
+  async rollback(): Promise<void> {
+    this.#open = false;
+    this.#current.clear();
+    await this.#session.query("ROLLBACK");
+  }
+
+  #rows(changes: OrderedChanges, place: Place): Statement[] {
+    return [...truncations(changes, [...place.members.keys()]), ...removals(changes), ...upserts(changes)];
+  }
+
+  /** Statements within the open transaction. */
+  async run(statements: readonly Statement[]): Promise<void> {
+    if (statements.length > 0) await this.#session.pipeline(statements);
+  }
+
+  async #patch(group: ReturnType<typeof patches>[number], plan: Plan): Promise<void> {
+    const { writer, lacking } = group;
+    const patch = writer.patch(lacking);
+    let keys: Param[];
+    if (patch === undefined) keys = patchParameters(group, writer.table.key);
+    else {
+      const [result] = await this.#session.pipeline([{ sql: patch.sql, params: patchParameters(group, patch.inputs) }]);
+      if (result === undefined || result.rows.length === 0) return;
+      keys = missingKeys(result.rows, writer.table.key.length);
+    }
+    const refetched = await this.#refetch(writer, keys);
+    if (refetched.rows.length > 0) await this.run([refetchedUpsert(refetched)]);
+    await this.#unsettle([...plan.counts.keys()], refetched.asOf);
+  }
+
+  /** A row that was read again may be newer than the stream: these tenants are whole again once the lane has passed `asOf`. */
+  async #unsettle(tenants: readonly string[], asOf: Lsn): Promise<void> {
+    await this.run([
+      {
+        sql: `UPDATE rehouse.tenant SET settle_lsn = greatest(settle_lsn, $3::pg_lsn), settled = false
+               WHERE migration = $1 AND tenant = ANY ($2::text[])`,
+        params: [this.#name.migration, arrayText(tenants), formatLsn(asOf)],
+      },
+    ]);
+  }
+
+  #advance(plan: Plan, place: Place): Statement {
+    return {
+      sql: "SELECT rehouse.advance_lane($1, $2::int, $3, $4::bigint, $5::bigint, $6::bigint, $7::pg_lsn, $8::bigint, $9::bigint, $10::bigint)",
+      params: [
+        this.#name.migration,
+        String(this.#name.partition),
+        this.#name.lane,
+        String(place.nextOffset),
+        String(place.membership),
+        String(plan.nextOffset),
+        formatLsn(plan.position.lsn),
+        String(plan.position.ordinal),
+        String(sum(this.#current)),
+        String(plan.committedAtMs),
+      ],
+    };
+  }
+
+  #count(plan: Plan): void {
+    add(this.#current, plan.counts);
+  }
+
+  /** The tenants' counts are for people: twice a second is often enough, and it keeps their rows out of most transactions. */
+  #counts(now: boolean): Statement[] {
+    const counts = new Map(this.#uncounted);
+    add(counts, this.#current);
+    if (counts.size === 0 || (!now && Date.now() - this.#countedAt < 500)) return [];
+    return [
+      {
+        sql: `UPDATE rehouse.tenant AS t SET changes = t.changes + c.changes
+                FROM (SELECT unnest($2::text[]) AS tenant, unnest($3::text[])::bigint AS changes) AS c
+               WHERE t.migration = $1 AND t.tenant = c.tenant`,
+        params: [this.#name.migration, arrayText([...counts.keys()]), arrayText([...counts.values()].map(String))],
+      },
+    ];
+  }
+
+  #committed(counted: boolean): void {
+    this.#open = false;
+    if (counted) {
+      this.#uncounted.clear();
+      this.#countedAt = Date.now();
+    } else add(this.#uncounted, this.#current);
+    this.#current.clear();
+  }
+}
+
+function add(to: Map<string, number>, more: ReadonlyMap<string, number>): void {
+  for (const [tenant, count] of more) to.set(tenant, (to.get(tenant) ?? 0) + count);
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  let total = 0;
+  for (const count of counts.values()) total += count;
+  return total;
+}
+
+function missingKeys(rows: readonly Row[], columns: number): string[] {
+  return Array.from({ length: columns }, (_, index) => arrayText(rows.map((row) => row[`k${index}`] ?? "")));
+}

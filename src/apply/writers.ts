@@ -1,0 +1,69 @@
+import { isPooledAtTarget, type Mapping, type TableMapping, tableText, targetOf } from "../model/mapping.ts";
+import type { Database } from "../ports.ts";
+import { tableWriter, type TableWriter } from "./table-writer.ts";
+
+/** The writers of every table and tenant, made when they are first needed, and the order in which tables are written. */
+export class Writers {
+  readonly #mapping: Mapping;
+  readonly #alwaysIdentity: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #order: ReadonlyMap<string, number>;
+  readonly #made = new Map<string, TableWriter>();
+
+  private constructor(mapping: Mapping, alwaysIdentity: ReadonlyMap<string, ReadonlySet<string>>, order: ReadonlyMap<string, number>) {
+    this.#mapping = mapping;
+    this.#alwaysIdentity = alwaysIdentity;
+    this.#order = order;
+  }
+
+  static async load(mapping: Mapping, source: Database): Promise<Writers> {
+    const identities = await source.query(
+      `SELECT n.nspname || '.' || c.relname AS name, a.attname AS column
+         FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE a.attidentity = 'a' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')`,
+    );
+    const alwaysIdentity = new Map<string, Set<string>>();
+    for (const row of identities) {
+      const columns = alwaysIdentity.get(row["name"] ?? "") ?? new Set();
+      alwaysIdentity.set(row["name"] ?? "", columns.add(row["column"] ?? ""));
+    }
+    const references = await source.query(
+      `SELECT child.nspname || '.' || c.relname AS child, parent.nspname || '.' || p.relname AS parent
+         FROM pg_constraint AS f
+         JOIN pg_class AS c ON c.oid = f.conrelid JOIN pg_namespace AS child ON child.oid = c.relnamespace
+         JOIN pg_class AS p ON p.oid = f.confrelid JOIN pg_namespace AS parent ON parent.oid = p.relnamespace
+        WHERE f.contype = 'f'`,
+    );
+    const edges = references.map((row) => ({ child: row["child"] ?? "", parent: row["parent"] ?? "" }));
+    return new Writers(mapping, alwaysIdentity, parentsFirst(mapping.tables.map((table) => tableText(table.source)), edges));
+  }
+
+  of(table: TableMapping, tenant: string): TableWriter {
+    const name = isPooledAtTarget(this.#mapping, table) ? tableText(table.source) : `${tableText(table.source)}\0${tenant}`;
+    let writer = this.#made.get(name);
+    if (writer === undefined) {
+      const always = this.#alwaysIdentity.get(tableText(table.source)) ?? new Set();
+      const renamed = table.columns.filter((column) => column.plain !== undefined && always.has(column.plain)).map((column) => column.name);
+      writer = tableWriter(table, targetOf(this.#mapping, table, tenant), { alwaysIdentity: new Set(renamed) });
+      this.#made.set(name, writer);
+    }
+    return writer;
+  }
+
+  rank(writer: TableWriter): number {
+    return this.#order.get(tableText(writer.table.source)) ?? 0;
+  }
+}
+
+/** Depth-first, so that a table comes after all that it refers to; tables of a cycle come in the order of the file. */
+export function parentsFirst(tables: readonly string[], edges: readonly { child: string; parent: string }[]): Map<string, number> {
+  const order = new Map<string, number>();
+  const visiting = new Set<string>();
+  const visit = (table: string): void => {
+    if (order.has(table) || visiting.has(table)) return;
+    visiting.add(table);
+    for (const edge of edges) if (edge.child === table && tables.includes(edge.parent)) visit(edge.parent);
+    order.set(table, order.size);
+  };
+  for (const table of tables) visit(table);
+  return order;
+}
