@@ -2,7 +2,7 @@
  * `npm run stack [-- --export-file PATH]`: starts the servers, prints their addresses as `export` lines on stdout, and stays until
  * Ctrl-C. Everything else goes to stderr.
  */
-import { rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { startStack } from "./start.ts";
 
@@ -38,7 +38,11 @@ const stack = await Promise.race([starting, interrupted.then(() => undefined), p
 if (stack) {
   const lines = Object.entries(stack.env()).map(([name, value]) => `export ${name}='${value}'\n`);
   process.stdout.write(lines.join(""));
-  if (exportFile) await writeFile(exportFile, lines.join(""), { mode: 0o600 });
+  if (exportFile) {
+    // In one piece: others wait for the file and read it at once.
+    await writeFile(`${exportFile}.new`, lines.join(""), { mode: 0o600 });
+    await rename(`${exportFile}.new`, exportFile);
+  }
   say(`the stack runs (${stack.provider}); Ctrl-C ends it`);
   await Promise.race([interrupted, parentGone]);
   say("stopping");

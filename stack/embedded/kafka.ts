@@ -20,6 +20,9 @@ const SETTINGS: Record<string, string> = {
   "transaction.state.log.num.partitions": "2",
   "share.coordinator.state.topic.replication.factor": "1",
   "share.coordinator.state.topic.min.isr": "1",
+  // A broker that was killed cannot register again before its old session has ended: 9 s, if nothing else is said.
+  "broker.session.timeout.ms": "3000",
+  "broker.heartbeat.interval.ms": "500",
   // A group of one member need not wait for others.
   "group.initial.rebalance.delay.ms": "0",
   // Nothing goes by age or size, unless a topic says so itself.

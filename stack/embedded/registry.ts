@@ -4,7 +4,7 @@ import type { Guard } from "./guard.ts";
 import type { JavaServers } from "./java.ts";
 import { Server } from "./server.ts";
 
-/** A schema registry that keeps its schemas in a file, so that a restart finds them again. */
+/** A schema registry that keeps its schemas in a file, each from the moment it is there: a restart, or a kill, finds them again. */
 export async function startRegistry(
   guard: Guard,
   servers: JavaServers,
@@ -23,7 +23,7 @@ export async function startRegistry(
         [...place.jvm, "-jar", servers.registry.jar],
       ].flat(),
       env: {
-        REGISTRY_DATASOURCE_URL: `jdbc:h2:file:${join(guard.folder, "registry")};DB_CLOSE_ON_EXIT=FALSE`,
+        REGISTRY_DATASOURCE_URL: `jdbc:h2:file:${join(guard.folder, "registry")};DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0`,
         LOG_LEVEL: "WARN",
         REGISTRY_LOG_LEVEL: "WARN",
       },
