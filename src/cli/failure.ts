@@ -1,5 +1,5 @@
 import { RehouseError } from "../errors.ts";
-import { type Mistake, MigrationFileError } from "../file/index.ts";
+import { MigrationFileError, type Mistake } from "../file/index.ts";
 import { redact } from "../redact.ts";
 import { printable } from "./live/width.ts";
 import type { Style } from "./style.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { reportControl } from "./control.ts";
-import { collect, type CommonOptions, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, collect, type Surroundings, verb, withEngine } from "./verb.ts";
 
 export function retryVerb(around: Surroundings): Command {
   return verb("retry", "try the change again that stopped a tenant")

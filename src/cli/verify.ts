@@ -5,7 +5,7 @@ import type { VerifyProgress } from "./engine.ts";
 import { count, fraction, percent } from "./live/numbers.ts";
 import { cut, oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { collect, type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, collect, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 /** Of each table; --json has all. */
 const SHOWN_DIFFERENCES = 5;

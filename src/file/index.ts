@@ -13,7 +13,7 @@ export type {
   TenantsSpec,
   TlsSettings,
 } from "./migration-file.ts";
-export { type Mistake, MigrationFileError } from "./mistakes.ts";
+export { MigrationFileError, type Mistake } from "./mistakes.ts";
 export { formatTableName, isIdentifier } from "./names.ts";
 export { schemaFor, schemaObjection, TENANT_PLACEHOLDER, targetTable, WHOLE } from "./place.ts";
 export type { MigrationInput } from "./schema.ts";

@@ -4,7 +4,7 @@ import { RehouseError } from "../errors.ts";
 import { crossChecks } from "./checks.ts";
 import type { Environment } from "./interpolate.ts";
 import type { MigrationFile } from "./migration-file.ts";
-import { type Finding, formatPath, type Mistake, MigrationFileError, type Path } from "./mistakes.ts";
+import { type Finding, formatPath, MigrationFileError, type Mistake, type Path } from "./mistakes.ts";
 import { notYet } from "./not-yet.ts";
 import { readModule } from "./read-module.ts";
 import { readPemFiles } from "./read-pem.ts";

@@ -67,7 +67,7 @@ function pathOf(ancestors: readonly (Document | Node | Pair)[], node: Node): Pat
   const path: (string | number)[] = [];
   for (const [index, parent] of chain.entries()) {
     const child = chain[index + 1];
-    if (isSeq(parent)) path.push(parent.items.findIndex((item) => item === child));
+    if (isSeq(parent)) path.push(parent.items.indexOf(child));
     else if (isMap(parent)) {
       const pair = parent.items.find((item) => item === child);
       if (pair !== undefined && isScalar(pair.key)) path.push(String(pair.key.value));

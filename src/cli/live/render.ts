@@ -5,7 +5,7 @@ import { ARRIVED, phaseCounts } from "./order.ts";
 import { type Rates, ratesOf, type Sample } from "./rates.ts";
 import { renderStopped } from "./stopped.ts";
 import { renderTables, renderTenants } from "./tenants.ts";
-import { cut, oneLine, padEnd, padStart, widthOf } from "./width.ts";
+import { cut, oneLine, padEnd, padStart, widthOf, withoutColor } from "./width.ts";
 
 export type Screen = {
   columns: number;
@@ -21,7 +21,6 @@ const LABEL = 10;
 const PERCENT = 5;
 const MIN_BAR = 6;
 const MAX_BAR = 40;
-const COLOR = /\x1b\[\d+m/g;
 
 /** The whole picture of a migration, as lines that fit the screen. */
 export function render(status: StatusDocument, samples: readonly Sample[], screen: Screen): string[] {
@@ -39,7 +38,7 @@ export function render(status: StatusDocument, samples: readonly Sample[], scree
   const left = screen.rows - head.length - stopped.length - 1 - (stopped.length > 0 ? 1 : 0);
   const tenants = hasTenants(status) ? renderTenants(status, paint, screen, left) : renderTables(status, paint, screen, left);
   const lines = [...head, ...block(tenants), ...block(stopped)];
-  return lines.slice(0, screen.rows).map((line) => fit(line, screen.columns));
+  return lines.slice(0, screen.rows).map((line) => withinWidth(line, screen.columns));
 }
 
 function headline(status: StatusDocument, paint: Style, screen: Screen): string {
@@ -177,6 +176,6 @@ function block(lines: readonly string[]): string[] {
 }
 
 /** The last guard: a line that is too long would wrap, and the painter would lose count. */
-function fit(line: string, columns: number): string {
-  return widthOf(line) <= columns ? line : cut(line.replace(COLOR, ""), columns);
+function withinWidth(line: string, columns: number): string {
+  return widthOf(line) <= columns ? line : cut(withoutColor(line), columns);
 }

@@ -1,5 +1,5 @@
-import type { StatusDocument, Stopped } from "../documents.ts";
 import { redact } from "../../redact.ts";
+import type { StatusDocument, Stopped } from "../documents.ts";
 import type { Style } from "../style.ts";
 import { byTenant } from "./order.ts";
 import { cut, oneLine } from "./width.ts";

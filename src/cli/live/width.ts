@@ -3,10 +3,9 @@
  * cells wide, marks that take none.
  */
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours
-const COLOR = /\x1b\[\d+m/g;
+const CONTROL = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of style.ts begin with one
+const COLOR = /\u001b\[\d+m/g;
 const NO_CELL = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
 const TWO_CELLS =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60\u3000-\u303f]$/u;
@@ -20,10 +19,14 @@ export function oneLine(text: string): string {
   return printable(text).replaceAll(/\s*\n\s*/g, " ");
 }
 
+export function withoutColor(text: string): string {
+  return text.replace(COLOR, "");
+}
+
 /** Cells that the text takes; our colours take none. */
 export function widthOf(text: string): number {
   let cells = 0;
-  for (const character of text.replace(COLOR, "")) cells += cellsOf(character);
+  for (const character of withoutColor(text)) cells += cellsOf(character);
   return cells;
 }
 
