@@ -47,7 +47,13 @@ export type KeyConstraint = {
   readonly withoutOverlaps: boolean;
 };
 
-export type CheckConstraint = { readonly name: string; readonly expression: string; readonly validated: boolean; readonly noInherit: boolean; readonly enforced: boolean };
+export type CheckConstraint = {
+  readonly name: string;
+  readonly expression: string;
+  readonly validated: boolean;
+  readonly noInherit: boolean;
+  readonly enforced: boolean;
+};
 
 export type ForeignKey = {
   readonly name: string;
@@ -142,8 +148,17 @@ export type UserType = { readonly name: TableName; readonly extension: string | 
       readonly notNull: boolean;
       readonly checks: readonly { readonly name: string; readonly definition: string }[];
     }
-  | { readonly kind: "composite"; readonly attributes: readonly { readonly name: string; readonly type: string; readonly collation: string | undefined }[] }
-  | { readonly kind: "range"; readonly subtype: string; readonly collation: string | undefined; readonly multirange: TableName | undefined; readonly hasFunctions: boolean }
+  | {
+      readonly kind: "composite";
+      readonly attributes: readonly { readonly name: string; readonly type: string; readonly collation: string | undefined }[];
+    }
+  | {
+      readonly kind: "range";
+      readonly subtype: string;
+      readonly collation: string | undefined;
+      readonly multirange: TableName | undefined;
+      readonly hasFunctions: boolean;
+    }
   /** A base type, or a table's row type: it cannot be made from the catalog. */
   | { readonly kind: "other" }
 );

@@ -12,10 +12,21 @@ export type Constraints = {
   readonly exclusions: readonly Exclusion[];
 };
 
-const ACTIONS: Record<string, string> = { a: "NO ACTION", r: "RESTRICT", c: "CASCADE", n: "SET NULL", d: "SET DEFAULT", " ": "NO ACTION" };
+const ACTIONS: Record<string, string> = {
+  a: "NO ACTION",
+  r: "RESTRICT",
+  c: "CASCADE",
+  n: "SET NULL",
+  d: "SET DEFAULT",
+  " ": "NO ACTION",
+};
 const MATCHES: Record<string, ForeignKey["match"]> = { s: "simple", f: "full", p: "partial", " ": "simple" };
 
-export async function readConstraints(session: Session, oids: readonly string[], version: number): Promise<Map<string, Constraints>> {
+export async function readConstraints(
+  session: Session,
+  oids: readonly string[],
+  version: number,
+): Promise<Map<string, Constraints>> {
   const from15 = version >= 150_000;
   const from18 = version >= 180_000;
   const rows = await session.query(

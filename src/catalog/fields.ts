@@ -8,7 +8,10 @@ const names = z.array(z.string());
 const positions = z.array(z.string().nullable());
 
 function missing(field: string): RehouseError {
-  return new RehouseError("REHOUSE_INTERNAL", { what: `a catalog row has no ${field}`, fix: "report this, with the version of Postgres" });
+  return new RehouseError("REHOUSE_INTERNAL", {
+    what: `a catalog row has no ${field}`,
+    fix: "report this, with the version of Postgres",
+  });
 }
 
 export function text(row: Row, field: string): string {

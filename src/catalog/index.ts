@@ -16,4 +16,5 @@ export {
   type UserType,
 } from "./catalog.ts";
 export { inCatalogTransaction, readCatalog, readTableNames, readVersion } from "./read.ts";
+export { refusal, rolledBack } from "./sandbox.ts";
 export { readTypes } from "./types.ts";

@@ -1,6 +1,6 @@
 /** Reads a catalog: a handful of statements for all tables at once, under one snapshot. */
 
-import { tableText, type TableName } from "../model/mapping.ts";
+import { type TableName, tableText } from "../model/mapping.ts";
 import type { Database, Session } from "../ports.ts";
 import type { Catalog, Leaf, Table } from "./catalog.ts";
 import { readColumns } from "./columns.ts";
@@ -73,10 +73,14 @@ export async function readVersion(session: Pick<Session, "query">): Promise<numb
   return number(row ?? {}, "version");
 }
 
-function identityColumns(identity: Leaf["identity"], table: Pick<Table, "columns" | "primaryKey" | "indexes">): readonly string[] {
+function identityColumns(
+  identity: Leaf["identity"],
+  table: Pick<Table, "columns" | "primaryKey" | "indexes">,
+): readonly string[] {
   switch (identity) {
     case "default":
-      return table.primaryKey?.columns ?? [];
+      // A deferrable key does not hold at every moment, and Postgres does not take it for an identity.
+      return table.primaryKey === undefined || table.primaryKey.deferrable ? [] : table.primaryKey.columns;
     case "full":
       // A generated column is computed again at its reader, and not sent.
       return table.columns.filter((column) => column.generated === undefined).map((column) => column.name);

@@ -7,10 +7,26 @@ import { coded, flag, groupBy, number, oidArray, optional, text } from "./fields
 
 export type Relation = Pick<
   Table,
-  "name" | "oid" | "kind" | "persistence" | "owner" | "comment" | "rowSecurity" | "rowsHidden" | "isPartition" | "partitionKey" | "inherited"
+  | "name"
+  | "oid"
+  | "kind"
+  | "persistence"
+  | "owner"
+  | "comment"
+  | "rowSecurity"
+  | "rowsHidden"
+  | "isPartition"
+  | "partitionKey"
+  | "inherited"
 > & { readonly replicaIdentity: Leaf["identity"] };
 
-const KINDS: Record<string, RelationKind> = { r: "table", p: "partitioned table", v: "view", m: "materialized view", f: "foreign table" };
+const KINDS: Record<string, RelationKind> = {
+  r: "table",
+  p: "partitioned table",
+  v: "view",
+  m: "materialized view",
+  f: "foreign table",
+};
 const IDENTITIES: Record<string, Leaf["identity"]> = { d: "default", n: "nothing", f: "full", i: "index" };
 const PERSISTENCE: Record<string, Table["persistence"]> = { p: "permanent", u: "unlogged", t: "temporary" };
 
@@ -83,7 +99,10 @@ export async function readTriggers(session: Session, oids: readonly string[]): P
     `SELECT tgrelid, tgname, tgenabled FROM pg_trigger WHERE tgrelid = ANY($1::oid[]) AND NOT tgisinternal ORDER BY tgrelid, tgname`,
     [oidArray(oids)],
   );
-  return mapGroups(groupBy(rows, "tgrelid"), (row) => ({ name: text(row, "tgname"), enabled: coded(row, "tgenabled", TRIGGER_STATES) }));
+  return mapGroups(groupBy(rows, "tgrelid"), (row) => ({
+    name: text(row, "tgname"),
+    enabled: coded(row, "tgenabled", TRIGGER_STATES),
+  }));
 }
 
 export function mapGroups<A, B>(groups: Map<string, A[]>, make: (item: A) => B): Map<string, B[]> {

@@ -95,7 +95,11 @@ export async function readTypes(session: Session, oids: readonly string[], more:
       case "c": {
         if (row["relkind"] !== "c") return { ...common, kind: "other" };
         const attributes = attributeList.parse(JSON.parse(row["attributes"] ?? "[]"));
-        return { ...common, kind: "composite", attributes: attributes.map((one) => ({ ...one, collation: one.collation ?? undefined })) };
+        return {
+          ...common,
+          kind: "composite",
+          attributes: attributes.map((one) => ({ ...one, collation: one.collation ?? undefined })),
+        };
       }
       case "r": {
         const multirange = optional(row, "multirange");
@@ -114,7 +118,11 @@ export async function readTypes(session: Session, oids: readonly string[], more:
   });
 }
 
-export async function readExtensions(session: Session, oids: readonly string[], types: readonly UserType[]): Promise<Extension[]> {
+export async function readExtensions(
+  session: Session,
+  oids: readonly string[],
+  types: readonly UserType[],
+): Promise<Extension[]> {
   const rows = await session.query(
     `
     WITH ${PARTS}

@@ -1,0 +1,91 @@
+/** Something the preflight saw. An **error** stands in the way of `run`; a **warning** does not. */
+
+/** The closed list: docs/check.md has a row for each, and a test compares the two. */
+export const FINDING_CODES = {
+  // Servers
+  unreachable: "A server does not answer.",
+  "probe-failed": "A question could not be answered in time, or the server refused it.",
+  "server-version": "The server's version is outside of what Rehouse is made for.",
+  "wal-level": "The source does not write what logical replication needs.",
+  "source-standby": "The source is a standby, where no publication can be made.",
+  "target-standby": "The target is a standby or read-only.",
+  "slots-free": "The source has no replication slot left, or only one.",
+  "senders-free": "The source has no walsender left, or only one.",
+  "slot-wal-limit": "The source may drop the WAL that the slot still needs.",
+  encoding: "The two databases differ in encoding or collation provider.",
+  "slot-exists": "A replication slot with the migration's name is there, and this migration did not make it.",
+  "publication-exists": "A publication with the migration's name is there, and this migration did not make it.",
+  "topic-exists": "A topic with the migration's name is there, and this migration did not make it.",
+  // Privileges
+  "replication-privilege": "The source's role may not replicate.",
+  "select-privilege": "The source's role may not read a table.",
+  "publication-privilege": "The source's role may not make the publication.",
+  "create-privilege": "The target's role may not create schemas, or tables in one.",
+  "write-privilege": "The target's role may not write to a table that is there.",
+  "replica-role": "The target's role may not switch triggers off for its session.",
+  "row-security": "Row security hides rows from the source's role.",
+  // Source tables
+  "table-missing": "A table of the file is not at the source.",
+  "column-missing": "A column of the file is not in its table.",
+  "not-a-table": "A view, a foreign table or a partition is not something that can be replicated.",
+  "not-logged": "A table's changes are not in the WAL.",
+  inherited: "A table has children by inheritance, whose changes come under other names.",
+  "no-key": "Nothing says which row of a table is the same row.",
+  "replica-identity": "A table's updates and deletes do not say which row they were.",
+  "tenant-not-in-identity": "A table's deletes do not say whose row it was.",
+  "partition-identity": "The partitions of a table differ in their replica identity.",
+  partitioned: "A partitioned table becomes one plain table at the target.",
+  "tenant-null": "Rows without a tenant stay behind.",
+  // Tenants
+  "tenant-unknown": "A tenant of the list has no row at the source.",
+  "no-tenants": "The tenants' query or the tables name no tenant.",
+  "tenant-schema": "A tenant's schema cannot have the name that the layout gives it.",
+  // Mapping
+  "expression-refused": "Postgres refuses an expression.",
+  "expression-volatile": "An expression gives another value each time that it is asked.",
+  "expression-type": "An expression's type does not fit its target column.",
+  "key-not-carried": "A column of the key does not reach the target unchanged.",
+  "no-columns": "No column of a table is left to move.",
+  "new-column": "The source has a column that the target table, made by an earlier run, lacks.",
+  // Target tables
+  "target-not-a-table": "Something else than a table has the target table's name.",
+  "target-column-missing": "A target table that is there lacks a column.",
+  "target-column-generated": "A column is computed by the target, so that no value can be put into it.",
+  "target-column-required": "A target table that is there demands a column that nothing is written to.",
+  "target-column-narrower": "A target column holds less than its source, and longer values would be cut.",
+  "target-key-missing": "A target table that is there has no unique index over the key.",
+  "target-differs": "The target tables of two tenants differ.",
+  "target-row-in-the-way": "A target table already has rows where the tenants' rows go.",
+  "target-trigger": "A trigger of a target table would fire for copied and applied rows.",
+  "type-missing": "A type is not at the target and cannot be made there.",
+  "type-differs": "A type at the target is not the source's.",
+  "extension-missing": "An extension is not installed at the target and cannot be.",
+  "function-missing": "A function that defaults, checks, indexes or expressions call is not at the target.",
+  "target-refused": "The target refuses what expand would create.",
+  "constraint-left-out": "A constraint or index cannot be made over the mapped columns and is left out.",
+  "foreign-key-left-out": "A foreign key leads to a table that does not move, and is left out.",
+} as const satisfies Record<string, string>;
+
+export type FindingCode = keyof typeof FINDING_CODES;
+
+export type Finding = {
+  readonly code: FindingCode;
+  readonly severity: "error" | "warning";
+  /** `source public.orders.total`, `tables.orders.columns.total`, `kafka localhost:9092`. */
+  readonly place: string;
+  readonly what: string;
+  /** A statement or command where there is one. */
+  readonly fix: string;
+};
+
+export function error(code: FindingCode, place: string, what: string, fix: string): Finding {
+  return { code, severity: "error", place, what, fix };
+}
+
+export function warning(code: FindingCode, place: string, what: string, fix: string): Finding {
+  return { code, severity: "warning", place, what, fix };
+}
+
+export function isError(finding: Finding): boolean {
+  return finding.severity === "error";
+}

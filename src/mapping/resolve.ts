@@ -1,0 +1,230 @@
+/** The migration file against both catalogs: the mapping, or everything that stands in its way. */
+
+import {
+  type Catalog,
+  findColumn,
+  inCatalogTransaction,
+  readCatalog,
+  readTableNames,
+  readTypes,
+  type Table,
+} from "../catalog/index.ts";
+import { error, type Finding, isError } from "../check/finding.ts";
+import { formatTableName, type MigrationFile, type TableSpec } from "../file/index.ts";
+import { nearest } from "../file/nearest.ts";
+import {
+  isPooledAtTarget,
+  type Mapping,
+  type TableKind,
+  type TableMapping,
+  type TableName,
+  type TargetColumn,
+  tableText,
+  targetOf,
+  WHOLE_UNIT,
+} from "../model/mapping.ts";
+import type { Database } from "../ports.ts";
+import { type DraftColumn, draftColumns, noSuchColumn } from "./draft.ts";
+import { type Answer, inferTypes } from "./expression-types.ts";
+import { fitToModel, type MovedColumn, typeColumns } from "./fit.ts";
+import { keyFindings, keyOf, placeKey } from "./key.ts";
+import { tablePlace } from "./places.ts";
+import { type ExistingTargets, readExistingTargets, readModels } from "./targets.ts";
+
+/** A table's move with all that expand and check need beside the mapping itself. */
+export type TableMove = {
+  readonly spec: TableSpec;
+  readonly source: Table;
+  readonly mapping: TableMapping;
+  /** In the target's order, with the columns that the target computes itself. */
+  readonly columns: readonly MovedColumn[];
+  /** The target table that is there already and stands for its like in other tenants' schemas. */
+  readonly model: Table | undefined;
+};
+
+export type Move = {
+  readonly mapping: Mapping;
+  readonly tables: readonly TableMove[];
+  readonly source: Catalog;
+  readonly existing: ExistingTargets;
+  /** server_version_num of the target. */
+  readonly targetVersion: number;
+};
+
+export type Resolution = {
+  /** Undefined when a finding is an error. */
+  readonly move: Move | undefined;
+  /** The tables that could be resolved, also when others could not. */
+  readonly tables: readonly TableMove[];
+  readonly source: Catalog;
+  readonly existing: ExistingTargets;
+  readonly findings: readonly Finding[];
+};
+
+export async function resolveMove(
+  { file, source, target }: { readonly file: MigrationFile; readonly source: Database; readonly target: Database },
+  tenants: readonly string[],
+): Promise<Resolution> {
+  const catalog = await readCatalog(
+    source,
+    file.tables.map((spec) => spec.source),
+  );
+  const findings: Finding[] = [...(await missingTables(file, source, catalog))];
+  const drafts = file.tables.flatMap((spec) => {
+    const table = catalog.tables.get(tableText(spec.source));
+    if (table === undefined) return [];
+    const draft = draftTable(file, spec, table);
+    findings.push(...draft.findings);
+    return [draft];
+  });
+
+  const wanted = drafts.map((draft) => ({
+    source: tableText(draft.table.name),
+    targets: possibleTargets(file, draft.bare, tenants),
+  }));
+  const existing = await readExistingTargets(
+    target,
+    file.name,
+    wanted.flatMap((one) => one.targets),
+  );
+  const { models, catalog: targetCatalog } = await readModels(target, existing, wanted);
+  const answers = await inferTypes(
+    source,
+    drafts.flatMap((draft) =>
+      draft.columns
+        .filter((column) => column.like === undefined)
+        .map((column) => ({
+          table: draft.table.name,
+          column: column.name,
+          expression: column.expression,
+          beside: draft.table.columns[0]?.name ?? "",
+        })),
+    ),
+  );
+  const typed = await withTypesOf(source, catalog, answers);
+
+  const tables = drafts.flatMap((draft): TableMove[] => {
+    const model = models.get(tableText(draft.table.name));
+    const fitted =
+      model === undefined ? { columns: draft.columns, findings: [] } : fitToModel(draft.columns, model.table, model.ours);
+    const moved = typeColumns(fitted.columns, draft.table, model?.table, answers);
+    const written = moved.columns.filter((column) => column.generatedAs === undefined);
+    findings.push(...fitted.findings, ...moved.findings);
+    if (written.length === 0)
+      findings.push(
+        error(
+          "no-columns",
+          tablePlace(draft.spec),
+          `no column of ${tableText(draft.table.name)} is left to move`,
+          "leave fewer columns out, or leave out the table",
+        ),
+      );
+    const mapping: TableMapping = { ...draft.bare, columns: written.map(targetColumn) };
+    const key = draft.key === undefined ? undefined : placeKey(draft.key, mapping, isPooledAtTarget(bareMapping(file), mapping));
+    findings.push(...keyFindings(draft.spec, draft.table, key));
+    if (key === undefined || key.problem !== undefined) return [];
+    return [
+      {
+        spec: draft.spec,
+        source: draft.table,
+        columns: moved.columns,
+        model: model?.table,
+        mapping: { ...mapping, sourceKey: key.sourceKey, key: key.key, targetKey: key.targetKey },
+      },
+    ];
+  });
+  const mapping = { ...bareMapping(file), tables: tables.map((table) => table.mapping) };
+  const move = findings.some(isError)
+    ? undefined
+    : { mapping, tables, source: typed, existing, targetVersion: targetCatalog.version };
+  return { move, tables, source: typed, existing, findings };
+}
+
+/** The catalog with the types that only expressions yield: a target column may be the first of its type. */
+async function withTypesOf(source: Database, catalog: Catalog, answers: ReadonlyMap<string, Answer>): Promise<Catalog> {
+  const names = [...answers.values()].flatMap((answer) => ("type" in answer ? [answer.type] : []));
+  if (names.length === 0) return catalog;
+  const types = await inCatalogTransaction(source, (session) => readTypes(session, [], names));
+  const known = new Set(catalog.types.map((type) => tableText(type.name)));
+  return { ...catalog, types: [...catalog.types, ...types.filter((type) => !known.has(tableText(type.name)))] };
+}
+
+/** A table's mapping without what the target decides. */
+type BareTable = Omit<TableMapping, "columns" | "key" | "targetKey" | "sourceKey">;
+
+type DraftTable = {
+  readonly spec: TableSpec;
+  readonly table: Table;
+  readonly bare: BareTable & Pick<TableMapping, "columns" | "key" | "targetKey" | "sourceKey">;
+  readonly key: readonly string[] | undefined;
+  readonly columns: readonly DraftColumn[];
+  readonly findings: readonly Finding[];
+};
+
+function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTable {
+  const kind: TableKind = spec.shared ? "shared" : file.tenants === undefined ? "whole" : "tenant";
+  const key = keyOf(table);
+  const findings: Finding[] = [];
+  if (kind === "tenant" && spec.tenantColumn !== undefined && findColumn(table, spec.tenantColumn) === undefined) {
+    const missing = noSuchColumn(`${tablePlace(spec)}.tenant`, spec.tenantColumn, table);
+    findings.push({ ...missing, fix: `${missing.fix}; a table without a tenant is written { shared: true }` });
+  }
+  const draft = draftColumns(spec, table, { kind, dropTenantColumn: file.layout.tenantColumn === "drop", key: key ?? [] });
+  return {
+    spec,
+    table,
+    key,
+    bare: {
+      source: table.name,
+      kind,
+      tenantColumn: kind === "tenant" ? spec.tenantColumn : undefined,
+      sourceColumns: table.columns.map(({ name, type, notNull, generated }) => ({
+        name,
+        type,
+        notNull,
+        generated: generated !== undefined,
+      })),
+      targetTable: spec.to.table,
+      targetSchema: spec.to.schema,
+      columns: [],
+      key: [],
+      targetKey: [],
+      sourceKey: [],
+    },
+    columns: draft.columns,
+    findings: [...findings, ...draft.findings],
+  };
+}
+
+function bareMapping(file: MigrationFile): Mapping {
+  return { migration: file.name, tables: [], schemaTemplate: file.layout.schema, tenantColumnAtTarget: file.layout.tenantColumn };
+}
+
+function possibleTargets(file: MigrationFile, table: DraftTable["bare"], tenants: readonly string[]): TableName[] {
+  const mapping = bareMapping(file);
+  return isPooledAtTarget(mapping, table)
+    ? [targetOf(mapping, table, WHOLE_UNIT)]
+    : tenants.map((tenant) => targetOf(mapping, table, tenant));
+}
+
+async function missingTables(file: MigrationFile, source: Database, catalog: Catalog): Promise<Finding[]> {
+  const missing = file.tables.filter((spec) => !catalog.tables.has(tableText(spec.source)));
+  if (missing.length === 0) return [];
+  const names = (await readTableNames(source)).map((name) =>
+    formatTableName({ schema: name.schema === "public" ? undefined : name.schema, table: name.table }),
+  );
+  return missing.map((spec) => {
+    const { schema, table } = spec.source;
+    const near = nearest(formatTableName({ schema: schema === "public" ? undefined : schema, table }), names);
+    return error(
+      "table-missing",
+      tablePlace(spec),
+      `the source has no table ${tableText(spec.source)}`,
+      near === undefined ? "name a table of the source" : `did you mean ${near}?`,
+    );
+  });
+}
+
+function targetColumn({ name, type, expression, uses, plain }: MovedColumn): TargetColumn {
+  return { name, type, expression, uses, plain };
+}
