@@ -1,0 +1,49 @@
+/** Where a source table's columns are at the target, as far as constraints and indexes over them can follow. */
+
+import { type Finding, warning } from "../check/finding.ts";
+import { type Move, renamed, type TableMove } from "../mapping/index.ts";
+import { isPooledAtTarget, type TableName, tableText, targetOf } from "../model/mapping.ts";
+
+export type Placement = {
+  readonly move: TableMove;
+  readonly target: TableName;
+  /** Source column → target column, for those whose values are the source's own. */
+  readonly names: ReadonlyMap<string, string>;
+  /** The tenant column, where each tenant has a table of its own that lacks it: it is taken out of column lists. */
+  readonly dropped: string | undefined;
+};
+
+export function place(move: Move, table: TableMove, unit: string): Placement {
+  const names = new Map<string, string>();
+  for (const column of table.columns) {
+    if (column.like !== undefined && !names.has(column.like.name)) names.set(column.like.name, column.name);
+  }
+  const { tenantColumn } = table.mapping;
+  const dropped = tenantColumn !== undefined && !names.has(tenantColumn) && !isPooledAtTarget(move.mapping, table.mapping);
+  return { move: table, target: targetOf(move.mapping, table.mapping, unit), names, dropped: dropped ? tenantColumn : undefined };
+}
+
+/** The columns under their names at the target, without a dropped tenant column; undefined when one of them is not there. */
+export function columnsAt(placement: Placement, columns: readonly string[]): string[] | undefined {
+  const kept = columns.filter((column) => column !== placement.dropped);
+  const named = kept.flatMap((column) => placement.names.get(column) ?? []);
+  return named.length === kept.length ? named : undefined;
+}
+
+/** A condition or expression of the source table over target columns; undefined when it cannot be said there. */
+export function expressionAt(placement: Placement, expression: string): string | undefined {
+  return renamed(
+    expression,
+    placement.move.source.columns.map((column) => column.name),
+    placement.names,
+  );
+}
+
+export function leftOut(placement: Placement, what: string, why: string): Finding {
+  return warning(
+    "constraint-left-out",
+    `source ${tableText(placement.move.source.name)}`,
+    `${what} is not made at the target: ${why}`,
+    "carry the columns unchanged, or make it by hand when the move is over",
+  );
+}
