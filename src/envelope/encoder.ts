@@ -50,7 +50,9 @@ export class Encoder {
   readonly #sourceRest: Buffer;
   readonly #keyHead: Buffer;
   readonly #keyColumns: readonly number[];
-  readonly #scratch = new Slab();
+  /** Columns of the last row's `after` whose value is not in the message. */
+  readonly unavailable: number[] = [];
+  readonly #scratch = new Slab(1024);
   #stamp: TransactionStamp | undefined;
   /** source, op, ts_ms and the transaction's id, the same for all changes of this table in one transaction but for the op. */
   #tail: Buffer = Buffer.alloc(0);
@@ -119,6 +121,7 @@ export class Encoder {
     slab.begin(size + 2 * this.#columns * FIELD_OVERHEAD + this.#tail.length + FIXED_OVERHEAD);
     slab.schemaId(this.#valueId);
     this.#image(before, undefined);
+    if (this.unavailable.length > 0) this.unavailable.length = 0;
     this.#image(after, fill);
     this.#end(op, ordinal);
     return slab.end();
@@ -161,7 +164,10 @@ export class Encoder {
     const start = fill?.starts[column] ?? UNCHANGED_TOAST;
     slab.byte(2);
     if (fill !== undefined && start >= 0) slab.sized(fill.bytes, start, fill.ends[column] ?? start);
-    else slab.sized(UNAVAILABLE, 0, UNAVAILABLE.length);
+    else {
+      this.unavailable.push(column);
+      slab.sized(UNAVAILABLE, 0, UNAVAILABLE.length);
+    }
   }
 
   #end(op: Op, ordinal: number): void {
@@ -176,6 +182,7 @@ export class Encoder {
     this.#stamp = stamp;
     this.#ordinalInTable = 0;
     const slab = this.#scratch;
+    slab.rewind();
     slab.begin(this.#sourceHead.length + this.#sourceRest.length + 2 * FIXED_OVERHEAD + TRANSACTION_BYTES);
     slab.all(this.#sourceHead);
     slab.number(stamp.committedAtMs);
@@ -197,7 +204,7 @@ export class Encoder {
 }
 
 function constant(bound: number, write: (slab: Slab) => void): Buffer {
-  const slab = new Slab();
+  const slab = new Slab(bound);
   slab.begin(bound);
   write(slab);
   return Buffer.from(slab.end());

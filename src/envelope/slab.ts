@@ -6,20 +6,31 @@
  */
 
 /** 256 KiB: large against a message, small against the bound of the queue that keeps slabs alive. */
-export const SLAB_BYTES = 256 * 1024;
+const SLAB_BYTES = 256 * 1024;
 
 /** Up to here a loop beats the native copy, whose call costs about 30 ns. */
 const LOOP_COPY_BYTES = 24;
 
 export class Slab {
-  #buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  readonly #bytes: number;
+  #buffer: Buffer;
   #at = 0;
   #start = 0;
+
+  constructor(bytes = SLAB_BYTES) {
+    this.#bytes = bytes;
+    this.#buffer = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Writes over what was written before: its views are no longer needed. */
+  rewind(): void {
+    this.#at = 0;
+  }
 
   /** Begins a message of at most `bound` bytes. */
   begin(bound: number): void {
     if (this.#at + bound > this.#buffer.length) {
-      this.#buffer = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bound));
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(this.#bytes, bound));
       this.#at = 0;
     }
     this.#start = this.#at;

@@ -1,0 +1,89 @@
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
+import { RehouseError } from "../../src/errors.ts";
+import type { ChangesTopic, TopicSettings } from "../../src/ports.ts";
+import { kafkaFailure } from "./client.ts";
+
+/** A row is one message, and a row may hold many TOAST values of megabytes; the broker's usual limit is 1 MiB. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+const FOREVER = "-1";
+
+export function createChangesTopic(kafka: Kafka, name: string, where: string): ChangesTopic {
+  const admin = <T>(body: (admin: Admin) => Promise<T>) => withAdmin(kafka, where, body);
+  const exists = (on: Admin) => on.listTopics().then((topics) => topics.includes(name));
+
+  return {
+    name,
+    exists: () => admin(exists),
+    ensure: (settings) =>
+      admin(async (on) => {
+        if (!(await exists(on)) && (await create(on, name, settings))) return;
+        const found = await describe(on, name);
+        const wanted = { partitions: String(settings.partitions), "cleanup.policy": "delete", "retention.ms": retention(settings) };
+        const wrong = Object.entries(wanted).filter(([key, value]) => value !== undefined && found.get(key) !== value);
+        if (wrong.length === 0) return;
+        throw new RehouseError("REHOUSE_TOPIC_MISMATCH", {
+          what: `the topic ${name} is there with ${wrong.map(([key, value]) => `${key} ${found.get(key)} where ${value} is needed`).join(", ")}`,
+          where,
+          fix: "change these settings of the topic, or delete it if no migration uses it any more",
+        });
+      }),
+    offsets: () =>
+      admin(async (on) => {
+        const all = await on.fetchTopicOffsets(name);
+        return all.map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) })).sort((a, b) => a.partition - b.partition);
+      }),
+    delete: () =>
+      admin(async (on) => {
+        if (await exists(on)) await on.deleteTopics({ topics: [name] });
+      }),
+  };
+}
+
+/** False when another process was faster. */
+async function create(on: Admin, name: string, settings: TopicSettings): Promise<boolean> {
+  return on.createTopics({
+    waitForLeaders: true,
+    topics: [
+      {
+        topic: name,
+        numPartitions: settings.partitions,
+        replicationFactor: settings.replicationFactor ?? -1,
+        configEntries: [
+          { name: "cleanup.policy", value: "delete" },
+          { name: "retention.ms", value: retention(settings) },
+          { name: "retention.bytes", value: FOREVER },
+          { name: "max.message.bytes", value: String(MAX_MESSAGE_BYTES) },
+        ],
+      },
+    ],
+  });
+}
+
+function retention(settings: TopicSettings): string {
+  return settings.retentionMs === undefined ? FOREVER : String(settings.retentionMs);
+}
+
+async function describe(on: Admin, name: string): Promise<Map<string, string>> {
+  const [metadata, configs] = await Promise.all([
+    on.fetchTopicMetadata({ topics: [name] }),
+    on.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ["cleanup.policy", "retention.ms"] }] }),
+  ]);
+  const entries = configs.resources.flatMap((resource) => resource.configEntries).map((entry): [string, string] => [entry.configName, entry.configValue]);
+  return new Map([["partitions", String(metadata.topics[0]?.partitions.length ?? 0)], ...entries]);
+}
+
+async function withAdmin<T>(kafka: Kafka, where: string, body: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    return await body(admin);
+  } catch (error) {
+    if (error instanceof kafkajs.KafkaJSProtocolError && error.type === "INVALID_REPLICATION_FACTOR") {
+      throw new RehouseError("REHOUSE_SERVER", { what: `Kafka cannot keep that many copies of the topic: ${error.message}`, where, fix: "set kafka.replicationFactor to at most the number of brokers", cause: error });
+    }
+    throw kafkaFailure(error, where);
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}

@@ -1,0 +1,7 @@
+/** From the source's WAL to the changes topic. See README.md beside this file. */
+
+export { PREFIX } from "./beat.ts";
+export { partitionOf, tenantPartitions, topicPartitions } from "./partition.ts";
+export { type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
+export { type CaptureDeps, runCapture } from "./run.ts";
+export { slotName } from "./slot.ts";

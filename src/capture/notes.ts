@@ -1,0 +1,170 @@
+/**
+ * Offset notes: where a late tenant's lane has to begin. A note says: every transaction with xid >= `xid_ceiling` has all its messages at
+ * or after `offsets`.
+ *
+ * Why that holds. Beats of one run are emitted one after the other, each after the commit of the one before. Let beat k read xmax. A
+ * transaction with xid >= xmax got that xid after k's snapshot was taken, so after beat k-1 had committed, so its own commit record
+ * stands behind that of beat k-1, and the stream brings it later. When the commit of beat k-1 came through the stream, all messages
+ * before it had been handed to the outbox (those that had been held back too: a commit releases them), and the batch that was then
+ * being gathered is the first that can hold anything later. So that transaction's messages were sent in that batch or after it, and land at
+ * or after the offsets that Kafka had confirmed before that batch was sent. Those offsets, together with the xmax of beat k, are the note.
+ *
+ * The offsets of beat k itself would not do: such a transaction may commit before beat k does. Beats of another run prove nothing, since
+ * nobody waited for the one before them.
+ */
+
+import { RehouseError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { formatLsn, type Lsn, ZERO_LSN } from "../model/position.ts";
+import { ConnectionLost, type Database } from "../ports.ts";
+import type { Beat } from "./beat.ts";
+
+/** Next offset of each partition, index = partition. */
+export type Offsets = readonly bigint[];
+
+export type Note = { readonly lsn: Lsn; readonly xidCeiling: bigint; readonly offsets: Offsets };
+
+/** Pairs each beat with the one before it. Pure. */
+export class NoteMaker {
+  #previous: { readonly beat: Beat; readonly offsets: Offsets } | undefined;
+
+  /** `offsets`: what Kafka had confirmed before the batch with the beat's commit was sent. */
+  beat(beat: Beat, lsn: Lsn, offsets: Offsets): Note | undefined {
+    const previous = this.#previous;
+    this.#previous = { beat, offsets };
+    if (previous === undefined || previous.beat.run !== beat.run || previous.beat.number !== beat.number - 1) return undefined;
+    return { lsn, xidCeiling: beat.xmax, offsets: previous.offsets };
+  }
+}
+
+/** At the very first start, before anything is published: every transaction of the stream is at or after the topic's beginning. */
+export async function writeFirstNote(target: Database, migration: string, low: Offsets): Promise<void> {
+  await target.query(
+    `INSERT INTO rehouse.offset_note (migration, lsn, xid_ceiling, offsets)
+     SELECT $1::text, $2::text::pg_lsn, '0', $3::text::bigint[] WHERE NOT EXISTS (SELECT FROM rehouse.offset_note WHERE migration = $1)`,
+    [migration, formatLsn(ZERO_LSN), array(low)],
+  );
+}
+
+const RECORD = `
+  WITH note AS (
+    INSERT INTO rehouse.offset_note (migration, lsn, xid_ceiling, offsets)
+    SELECT $1::text, $2::text::pg_lsn, $3::text::xid8, $4::text::bigint[] WHERE $2::text IS NOT NULL
+    ON CONFLICT DO NOTHING
+  ), progress AS (
+    INSERT INTO rehouse.capture AS c (migration, lsn, changes, lag_ms, at)
+    VALUES ($1::text, $5, $6, $7, clock_timestamp())
+    ON CONFLICT (migration) DO UPDATE SET lsn = excluded.lsn, changes = c.changes + excluded.changes, lag_ms = excluded.lag_ms, at = excluded.at
+  )
+  SELECT EXISTS (
+    SELECT FROM rehouse.tenant WHERE migration = $1 AND phase IN ('planned', 'expanding', 'backfilling', 'catching-up')
+  ) AS hurried
+`;
+
+/** Keeps the newest notes, beyond them the first of each minute; the very first is the first of its minute. */
+const PRUNE = `
+  DELETE FROM rehouse.offset_note AS note
+  USING (
+    SELECT lsn,
+           row_number() OVER (ORDER BY lsn DESC) AS age,
+           row_number() OVER (PARTITION BY date_trunc('minute', noted_at) ORDER BY lsn) AS in_minute
+      FROM rehouse.offset_note WHERE migration = $1
+  ) AS ranked
+  WHERE note.migration = $1 AND note.lsn = ranked.lsn AND age > 10000 AND in_minute > 1
+`;
+const PRUNE_EVERY_MS = 60_000;
+
+export type Progress = { readonly acknowledged: Lsn; readonly changes: number; readonly lagMs: number };
+
+/**
+ * Writes notes and progress to the state tables, one statement at a time. Capture does not wait for it: while a statement is under way the
+ * newest note replaces the one that waits. A target that cannot be reached only makes notes rarer, so it is waited out.
+ */
+export class Recorder {
+  readonly #target: Database;
+  readonly #migration: string;
+  readonly #log: Logger;
+  #note: Note | undefined;
+  #progress: Progress | undefined;
+  #orphaned: string[] = [];
+  #wake: (() => void) | undefined;
+  #prunedAt = 0;
+  /** Whether some tenant is still on its way. */
+  isHurried = true;
+
+  constructor(target: Database, migration: string, log: Logger) {
+    this.#target = target;
+    this.#migration = migration;
+    this.#log = log;
+  }
+
+  record(note: Note | undefined, progress: Progress): void {
+    this.#note = note ?? this.#note;
+    this.#progress = { ...progress, changes: progress.changes + (this.#progress?.changes ?? 0) };
+    this.#wake?.();
+  }
+
+  /** Rows of this table have no tenant; called once a table. */
+  orphaned(table: string): void {
+    this.#orphaned.push(table);
+    this.#wake?.();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#work(signal);
+      try {
+        await this.#write();
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        this.#log.warn({ error: String(error) }, "capture goes on, but its notes cannot be written now");
+      }
+    }
+  }
+
+  /** Settles when there is something to write. */
+  async #work(signal: AbortSignal): Promise<void> {
+    if (this.#progress !== undefined || this.#orphaned.length > 0) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.#wake = undefined;
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#wake = wake;
+      signal.addEventListener("abort", wake, { once: true });
+    });
+  }
+
+  async #write(): Promise<void> {
+    for (let table = this.#orphaned.shift(); table !== undefined; table = this.#orphaned.shift()) {
+      await this.#target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, 'rows-without-tenant', jsonb_build_object('table', $2::text))", [this.#migration, table]);
+    }
+    const note = this.#note;
+    const progress = this.#progress;
+    if (progress === undefined) return;
+    this.#note = undefined;
+    this.#progress = undefined;
+    const [row] = await this.#target.query(RECORD, [
+      this.#migration,
+      note === undefined ? null : formatLsn(note.lsn),
+      note === undefined ? null : String(note.xidCeiling),
+      note === undefined ? null : array(note.offsets),
+      formatLsn(progress.acknowledged),
+      String(progress.changes),
+      String(progress.lagMs),
+    ]);
+    this.isHurried = row?.["hurried"] === "t";
+    if (Date.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
+    this.#prunedAt = Date.now();
+    await this.#target.query(PRUNE, [this.#migration]);
+  }
+}
+
+function array(offsets: Offsets): string {
+  return `{${offsets.join(",")}}`;
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof ConnectionLost || (error instanceof RehouseError && error.policy === "retry");
+}

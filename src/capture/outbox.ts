@@ -1,0 +1,109 @@
+/**
+ * The bounded queue between the source's stream and Kafka. While one batch is sent the next is gathered; nothing lingers, so an idle
+ * stream's change is sent at once, and batches become as large as the time that a send takes.
+ */
+
+import type { Lsn } from "../model/position.ts";
+import type { OutgoingMessage } from "../ports.ts";
+import type { Beat } from "./beat.ts";
+
+export type Batch = {
+  readonly messages: OutgoingMessage[];
+  bytes: number;
+  /** End of the last transaction that is complete with this batch and all before it. */
+  commitEnd: Lsn | undefined;
+  /** Heartbeats that are complete with this batch and all before it. */
+  readonly beats: { readonly beat: Beat; readonly lsn: Lsn }[];
+};
+
+/** kafkajs groups a batch by partition at a cost that grows with its square: at 4,000 messages that is 0.1 us each, at 20,000 0.6 us. */
+const BATCH_MESSAGES = 4_000;
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Beyond either of these the socket is paused. What is under way to Kafka comes on top, and one read of the socket. */
+const QUEUE_MESSAGES = 20_000;
+const QUEUE_BYTES = 16 * 1024 * 1024;
+
+export class Outbox {
+  #gathering: Batch = emptyBatch();
+  #full: Batch[] = [];
+  #messages = 0;
+  #bytes = 0;
+  #wake: (() => void) | undefined;
+
+  push(message: OutgoingMessage): void {
+    const bytes = message.key.length + message.value.length;
+    const batch = this.#gathering;
+    if (batch.messages.length >= BATCH_MESSAGES || (batch.bytes + bytes > BATCH_BYTES && batch.messages.length > 0)) {
+      this.#full.push(batch);
+      this.#gathering = emptyBatch();
+    }
+    this.#gathering.messages.push(message);
+    this.#gathering.bytes += bytes;
+    this.#messages += 1;
+    this.#bytes += bytes;
+    this.#wake?.();
+  }
+
+  /** Everything of the transaction has been pushed. */
+  commit(end: Lsn): void {
+    this.#gathering.commitEnd = end;
+    this.#wake?.();
+  }
+
+  /** The beat's messages have been pushed; its transaction's commit comes with the next {@link commit}. */
+  beat(beat: Beat, lsn: Lsn): void {
+    this.#gathering.beats.push({ beat, lsn });
+  }
+
+  get isFull(): boolean {
+    return this.#messages >= QUEUE_MESSAGES || this.#bytes >= QUEUE_BYTES;
+  }
+
+  /** Half full or less: time to read on. */
+  get hasRoom(): boolean {
+    return this.#messages <= QUEUE_MESSAGES / 2 && this.#bytes <= QUEUE_BYTES / 2;
+  }
+
+  get isEmpty(): boolean {
+    return this.#full.length === 0 && isEmptyBatch(this.#gathering);
+  }
+
+  /** The oldest batch, as soon as there is one; undefined when `signal` aborts. */
+  async take(signal: AbortSignal): Promise<Batch | undefined> {
+    while (!signal.aborted) {
+      const batch = this.#next();
+      if (batch !== undefined) return batch;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#wake = undefined;
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    }
+    return undefined;
+  }
+
+  #next(): Batch | undefined {
+    let batch = this.#full.shift();
+    if (batch === undefined) {
+      if (isEmptyBatch(this.#gathering)) return undefined;
+      batch = this.#gathering;
+      this.#gathering = emptyBatch();
+    }
+    this.#messages -= batch.messages.length;
+    this.#bytes -= batch.bytes;
+    return batch;
+  }
+}
+
+function emptyBatch(): Batch {
+  return { messages: [], bytes: 0, commitEnd: undefined, beats: [] };
+}
+
+function isEmptyBatch(batch: Batch): boolean {
+  return batch.messages.length === 0 && batch.commitEnd === undefined;
+}

@@ -1,0 +1,273 @@
+/**
+ * From the source's stream to the messages of the changes topic. Pure: what it says depends on the stream, the mapping and the topic's
+ * tail alone, so a stream that is sent again gives the same messages at the same positions.
+ *
+ * Every row change, truncate and transactional message counts in the ordinals, published or not; a row that changes its tenant counts
+ * twice, because it becomes a delete and an insert.
+ */
+
+import { Encoder, OP, type Op, type Slab, TX_LAST, type TransactionStamp, unavailableHeader } from "../envelope/index.ts";
+import { RehouseError } from "../errors.ts";
+import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
+import { formatLsn, type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
+import { NULL_VALUE, type OutgoingMessage, type Relation, type StreamMessage, type Tuple } from "../ports.ts";
+import { type Beat, PREFIX, parseBeat } from "./beat.ts";
+import type { CapturedTable } from "./tables.ts";
+import type { Route, TenantRoutes } from "./tenants.ts";
+
+export type SequencerOptions = {
+  readonly migration: string;
+  /** Partitions that tenants are spread over; the shared tables' is the one after them. */
+  readonly tenantPartitions: number;
+  readonly topicPartitions: number;
+  readonly routes: TenantRoutes;
+  readonly table: (relation: Relation) => CapturedTable | undefined;
+  readonly messages: Encoder;
+  readonly slab: Slab;
+  /** Each partition's last position: what is at or before it is there already. */
+  readonly tail: ReadonlyMap<number, Position>;
+  readonly out: { push(message: OutgoingMessage): void; commit(end: Lsn): void; beat(beat: Beat, lsn: Lsn): void };
+  /** A row without a tenant was left out. */
+  readonly onOrphan: (table: string) => void;
+};
+
+const OP_HEADER: Readonly<Record<Op, Buffer>> = {
+  [OP.create]: Buffer.from("c"),
+  [OP.update]: Buffer.from("u"),
+  [OP.delete]: Buffer.from("d"),
+  [OP.truncate]: Buffer.from("t"),
+  [OP.message]: Buffer.from("m"),
+};
+const APPLIED = Buffer.from("apply:");
+const MARK = "mark:";
+const NO_STAMP: TransactionStamp = { xid: 0, lsn: ZERO_LSN, committedAtMs: 0, capturedAtMs: 0 };
+
+type MutableMessage = { partition: number; key: Buffer; value: Buffer; headers: Record<string, Buffer> };
+
+export class Sequencer {
+  readonly #of: SequencerOptions;
+  readonly #shared: Route;
+  readonly #whole: Route;
+  /** The last message of the open transaction in each partition, held back until it is known whether another one follows. */
+  readonly #held: (MutableMessage | undefined)[];
+  #touched: number[] = [];
+  /** Ordinals of the open transaction up to here are in the partition already. */
+  readonly #present: number[];
+  #replaying: boolean;
+  #stamp = NO_STAMP;
+  #positionHead = Buffer.alloc(0);
+  #ordinal = 0;
+  #open = false;
+  /** The open transaction was made by an apply of Rehouse: to publish it would send it round for ever. */
+  #applied = false;
+  #beat: Beat | undefined;
+  #changes = 0;
+
+  constructor(of: SequencerOptions) {
+    this.#of = of;
+    this.#shared = { partition: of.tenantPartitions, header: Buffer.from(SHARED_UNIT), moves: true };
+    this.#whole = { partition: 0, header: Buffer.from(WHOLE_UNIT), moves: true };
+    this.#held = new Array<MutableMessage | undefined>(of.topicPartitions).fill(undefined);
+    this.#present = new Array<number>(of.topicPartitions).fill(0);
+    this.#replaying = of.tail.size > 0;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#open;
+  }
+
+  /** Row changes published since the last call. */
+  takeChanges(): number {
+    const changes = this.#changes;
+    this.#changes = 0;
+    return changes;
+  }
+
+  take(message: StreamMessage): void {
+    switch (message.kind) {
+      case "update":
+        this.#ordinal += 1;
+        if (!this.#applied) this.#update(message.relation, message.before, message.after);
+        return;
+      case "insert":
+        this.#ordinal += 1;
+        if (!this.#applied) this.#row(message.relation, OP.create, undefined, message.after, message.after);
+        return;
+      case "delete":
+        this.#ordinal += 1;
+        if (!this.#applied) this.#row(message.relation, OP.delete, message.before, undefined, message.before);
+        return;
+      case "begin":
+        this.#begin(message.lsn, message.committedAtMs, message.xid);
+        return;
+      case "commit":
+        this.#commit(message.endLsn);
+        return;
+      case "truncate":
+        for (const relation of message.relations) {
+          this.#ordinal += 1;
+          if (!this.#applied) this.#truncate(relation);
+        }
+        return;
+      case "message":
+        // One that is not transactional stands between transactions and has no position.
+        if (message.transactional) this.#message(message.prefix, message.content);
+        return;
+      case "relation":
+        return;
+    }
+  }
+
+  #begin(lsn: Lsn, committedAtMs: number, xid: number): void {
+    this.#open = true;
+    this.#applied = false;
+    this.#ordinal = 0;
+    this.#stamp = { xid, lsn, committedAtMs, capturedAtMs: Date.now() };
+    this.#positionHead = Buffer.from(`${formatLsn(lsn)}:`);
+    if (!this.#replaying) return;
+    this.#replaying = false;
+    for (let partition = 0; partition < this.#present.length; partition += 1) {
+      const last = this.#of.tail.get(partition);
+      if (last !== undefined && last.lsn >= lsn) this.#replaying = true;
+      this.#present[partition] = last === undefined || last.lsn < lsn ? 0 : last.lsn > lsn ? Number.POSITIVE_INFINITY : last.ordinal;
+    }
+  }
+
+  #commit(end: Lsn): void {
+    for (const partition of this.#touched) {
+      const message = this.#held[partition];
+      this.#held[partition] = undefined;
+      if (message === undefined) continue;
+      message.headers["txLast"] = TX_LAST;
+      this.#of.out.push(message);
+    }
+    this.#touched.length = 0;
+    if (this.#beat !== undefined) {
+      this.#of.out.beat(this.#beat, this.#stamp.lsn);
+      this.#beat = undefined;
+    }
+    this.#of.out.commit(end);
+    this.#open = false;
+  }
+
+  /** `of`: the tuple that holds the row's tenant and key. */
+  #row(relation: Relation, op: Op, before: Tuple | undefined, after: Tuple | undefined, of: Tuple): void {
+    const table = this.#of.table(relation);
+    if (table === undefined) return;
+    if (op === OP.delete) requireTenantInIdentity(table);
+    const route = this.#route(table, of);
+    if (route !== undefined) this.#publishRow(table, route, op, before, after, undefined);
+  }
+
+  #update(relation: Relation, before: Tuple | undefined, after: Tuple): void {
+    const table = this.#of.table(relation);
+    if (table === undefined) return;
+    const fill = before !== undefined && relation.identity === "f" ? before : undefined;
+    const tenant = table.tenantIndex;
+    if (tenant < 0 || before === undefined || !table.tenantInIdentity || sameValue(before, after, tenant)) {
+      // A tenant that is itself an unchanged TOAST value stands in the old row only.
+      const route = this.#route(table, (after.starts[tenant] ?? 0) < NULL_VALUE && before !== undefined ? before : after);
+      if (route !== undefined) this.#publishRow(table, route, OP.update, before, after, fill);
+      return;
+    }
+    const from = this.#route(table, before);
+    if (from !== undefined) this.#publishRow(table, from, OP.delete, before, undefined, undefined);
+    this.#ordinal += 1;
+    const to = this.#route(table, after);
+    if (to !== undefined) this.#publishRow(table, to, OP.create, undefined, after, fill);
+  }
+
+  #route(table: CapturedTable, row: Tuple): Route | undefined {
+    if (table.kind === "shared") return this.#shared;
+    if (table.kind === "whole") return this.#whole;
+    const start = row.starts[table.tenantIndex] ?? NULL_VALUE;
+    if (start < 0) {
+      this.#of.onOrphan(table.name);
+      return undefined;
+    }
+    const route = this.#of.routes.of(row.bytes, start, row.ends[table.tenantIndex] ?? start);
+    return route.moves ? route : undefined;
+  }
+
+  #publishRow(table: CapturedTable, route: Route, op: Op, before: Tuple | undefined, after: Tuple | undefined, fill: Tuple | undefined): void {
+    const { partition } = route;
+    if (this.#ordinal <= (this.#present[partition] ?? 0)) return;
+    this.#changes += 1;
+    const { encoder } = table;
+    const value = encoder.row(this.#stamp, op, before, after, fill, this.#ordinal);
+    const key = encoder.key(after ?? before);
+    const headers: Record<string, Buffer> = { tenant: route.header, table: table.header, op: OP_HEADER[op], position: this.#position() };
+    if (encoder.unavailable.length > 0) headers["unavailable"] = unavailableHeader(encoder.unavailable.map((column) => table.relation.columns[column]?.name ?? ""));
+    this.#hold({ partition, key, value, headers });
+  }
+
+  #truncate(relation: Relation): void {
+    const table = this.#of.table(relation);
+    if (table === undefined) return;
+    const publish = (partition: number, unit: Record<string, Buffer>) => {
+      if (this.#ordinal <= (this.#present[partition] ?? 0)) return;
+      const value = table.encoder.row(this.#stamp, OP.truncate, undefined, undefined, undefined, this.#ordinal);
+      const headers = { ...unit, table: table.header, op: OP_HEADER[OP.truncate], position: this.#position() };
+      this.#hold({ partition, key: table.encoder.key(undefined), value, headers });
+    };
+    if (table.kind === "shared") publish(this.#shared.partition, { tenant: this.#shared.header });
+    else if (table.kind === "whole") publish(this.#whole.partition, { tenant: this.#whole.header });
+    else for (let partition = 0; partition < this.#of.tenantPartitions; partition += 1) publish(partition, {});
+  }
+
+  #message(prefix: string, content: Buffer): void {
+    this.#ordinal += 1;
+    if (prefix !== PREFIX || this.#applied) return;
+    if (this.#ordinal === 1 && content.subarray(0, APPLIED.length).equals(APPLIED)) {
+      this.#applied = true;
+      return;
+    }
+    const text = content.toString();
+    const beat = parseBeat(text, this.#of.migration);
+    if (beat === undefined && !text.startsWith(MARK)) return;
+    this.#beat = beat;
+    for (let partition = 0; partition < this.#of.topicPartitions; partition += 1) {
+      if (this.#ordinal <= (this.#present[partition] ?? 0)) continue;
+      const { messages } = this.#of;
+      const value = messages.message(this.#stamp, prefix, content, this.#ordinal);
+      this.#hold({ partition, key: messages.key(undefined), value, headers: { op: OP_HEADER[OP.message], position: this.#position() } });
+    }
+  }
+
+  #hold(message: MutableMessage): void {
+    const { partition } = message;
+    const before = this.#held[partition];
+    if (before === undefined) this.#touched.push(partition);
+    else this.#of.out.push(before);
+    this.#held[partition] = message;
+  }
+
+  #position(): Buffer {
+    const { slab } = this.#of;
+    slab.begin(this.#positionHead.length + 20);
+    slab.all(this.#positionHead);
+    slab.decimal(this.#ordinal);
+    return slab.end();
+  }
+}
+
+function sameValue(a: Tuple, b: Tuple, column: number): boolean {
+  const startA = a.starts[column] ?? NULL_VALUE;
+  const startB = b.starts[column] ?? NULL_VALUE;
+  // Unchanged TOAST is the same by its meaning.
+  if (startA < 0 || startB < 0) return startA === startB || startB < NULL_VALUE;
+  const length = (a.ends[column] ?? 0) - startA;
+  if (length !== (b.ends[column] ?? 0) - startB) return false;
+  for (let i = 0; i < length; i += 1) if (a.bytes[startA + i] !== b.bytes[startB + i]) return false;
+  return true;
+}
+
+function requireTenantInIdentity(table: CapturedTable): void {
+  if (table.tenantIndex < 0 || table.tenantInIdentity) return;
+  const column = table.relation.columns[table.tenantIndex]?.name ?? "";
+  throw new RehouseError("REHOUSE_PREFLIGHT", {
+    what: `a deleted row does not say whose it was: ${column} is not in the table's replica identity`,
+    where: table.name,
+    fix: `ALTER TABLE ${table.name} REPLICA IDENTITY FULL, or USING INDEX with a unique index that holds ${column}`,
+  });
+}

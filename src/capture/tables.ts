@@ -1,0 +1,132 @@
+/**
+ * The source tables as the stream last announced them, each with its registered schemas and its encoder. A new shape has to be looked up
+ * and registered first, which takes time: {@link CapturedTables.knows} says whether rows can be taken at once.
+ */
+
+import { Encoder, type EnvelopeColumn, keySchema, type Slab, type SourceStamp, subjectOf, valueSchema } from "../envelope/index.ts";
+import { RehouseError } from "../errors.ts";
+import { type Mapping, type TableKind, type TableMapping, tableText } from "../model/mapping.ts";
+import type { Database, Relation, SchemaRegistry } from "../ports.ts";
+
+export type CapturedTable = {
+  readonly kind: TableKind;
+  /** `schema.table`, for people. */
+  readonly name: string;
+  /** The `table` header. */
+  readonly header: Buffer;
+  readonly relation: Relation;
+  /** Index of the tenant column; -1 when the table has none. */
+  readonly tenantIndex: number;
+  /** Whether an old row or key that the server sends holds the tenant. */
+  readonly tenantInIdentity: boolean;
+  readonly encoder: Encoder;
+};
+
+export type TablesOptions = {
+  readonly mapping: Mapping;
+  readonly source: Database;
+  readonly registry: SchemaRegistry;
+  readonly topic: string;
+  readonly slab: Slab;
+  readonly stamp: SourceStamp;
+};
+
+export class CapturedTables {
+  readonly #of: TablesOptions;
+  readonly #mappings: ReadonlyMap<string, TableMapping>;
+  /** By shape: the server announces a relation again after every change of its catalog entry, mostly with nothing changed for us. */
+  readonly #byShape = new Map<string, CapturedTable>();
+  readonly #current = new Map<Relation, CapturedTable>();
+  readonly #currentById = new Map<number, Relation>();
+
+  constructor(of: TablesOptions) {
+    this.#of = of;
+    this.#mappings = new Map(of.mapping.tables.map((table) => [tableText(table.source), table]));
+  }
+
+  /** Takes note of an announced relation when its shape is known; false: {@link learn} it first. */
+  knows(relation: Relation): boolean {
+    if (!this.#mappings.has(tableText(relation))) return true;
+    const known = this.#byShape.get(shapeOf(relation));
+    if (known === undefined) return false;
+    this.#announce(relation, known);
+    return true;
+  }
+
+  /** Undefined for a table that does not move. */
+  get(relation: Relation): CapturedTable | undefined {
+    return this.#current.get(relation);
+  }
+
+  async learn(relation: Relation): Promise<void> {
+    const mapping = this.#mappings.get(tableText(relation));
+    if (mapping === undefined) return;
+    const table = await this.#capture(relation, mapping);
+    this.#byShape.set(shapeOf(relation), table);
+    this.#announce(relation, table);
+  }
+
+  #announce(relation: Relation, table: CapturedTable): void {
+    const replaced = this.#currentById.get(relation.id);
+    if (replaced !== undefined) this.#current.delete(replaced);
+    this.#currentById.set(relation.id, relation);
+    this.#current.set(relation, table);
+  }
+
+  async #capture(relation: Relation, mapping: TableMapping): Promise<CapturedTable> {
+    const { topic, registry, slab, stamp } = this.#of;
+    const { migration } = this.#of.mapping;
+    const name = tableText(relation);
+    const columns = await this.#columns(relation);
+    const identityColumns = relation.columns.filter((column) => column.inIdentity).map((column) => column.name);
+    const value = valueSchema({ migration, table: mapping.source, columns, identity: relation.identity, identityColumns });
+    const key = keySchema({ migration, table: mapping.source, key: mapping.sourceKey });
+    const [valueSchemaId, keySchemaId] = await Promise.all([
+      registry.register(subjectOf(topic, value.fullName), value.text),
+      registry.register(subjectOf(topic, key.fullName), key.text),
+    ]);
+    const tenantIndex = tenantIndexOf(relation, mapping);
+    const index = new Map(relation.columns.map((column, i) => [column.name, i]));
+    return {
+      kind: mapping.kind,
+      name,
+      header: Buffer.from(name),
+      relation,
+      tenantIndex,
+      tenantInIdentity: relation.columns[tenantIndex]?.inIdentity ?? false,
+      encoder: new Encoder({
+        slab,
+        source: stamp,
+        table: mapping.source,
+        columns: columns.length,
+        valueSchemaId,
+        keySchemaId,
+        keyName: name,
+        keyColumns: mapping.sourceKey.map((column) => index.get(column) ?? -1),
+      }),
+    };
+  }
+
+  async #columns(relation: Relation): Promise<EnvelopeColumn[]> {
+    const types = await this.#of.source.query(
+      "SELECT format_type(oid, typmod) AS type FROM unnest($1::oid[], $2::int[]) WITH ORDINALITY AS of_column (oid, typmod, position) ORDER BY position",
+      [`{${relation.columns.map((column) => column.typeOid)}}`, `{${relation.columns.map((column) => column.typmod)}}`],
+    );
+    return relation.columns.map((column, i) => ({ name: column.name, pgType: types[i]?.["type"] ?? "???" }));
+  }
+}
+
+function shapeOf(relation: Relation): string {
+  return JSON.stringify([relation.schema, relation.table, relation.identity, relation.columns]);
+}
+
+function tenantIndexOf(relation: Relation, mapping: TableMapping): number {
+  if (mapping.kind !== "tenant") return -1;
+  const index = relation.columns.findIndex((column) => column.name === mapping.tenantColumn);
+  if (index >= 0) return index;
+  throw new RehouseError("REHOUSE_SCHEMA_CHANGED", {
+    what: `the table no longer has its tenant column ${mapping.tenantColumn}, so nobody can say whose its rows are`,
+    where: tableText(relation),
+    fix: "give the table its tenant column back, or cancel the migration and begin it again with a file that fits",
+  });
+}
