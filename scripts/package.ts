@@ -33,6 +33,11 @@ try {
   if (!/Usage: rehouse/.test(help)) throw new Error(`rehouse --help does not say how to use it:\n${help}`);
   run(join(folder, "node_modules", ".bin", "rehouse"), ["--help"], folder);
   process.stdout.write(`${archive} installs and runs with Node ${node}\n`);
+} catch (error) {
+  // What the command said before it failed is what helps.
+  if (error instanceof Error && "stdout" in error) process.stdout.write(`${error.stdout}`);
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

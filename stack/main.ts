@@ -20,7 +20,10 @@ const interrupted = new Promise<void>((resolve) => {
   }
 });
 
-/** Under npm the end of npm is the end of the stack, also when npm was killed and could not pass a signal on. */
+/**
+ * Under npm the end of npm is the end of the stack, also when npm was killed and could not pass a signal on. (The scripts in package.json
+ * begin with `exec`, so that npm itself is the parent, not a shell that keeps signals to itself.)
+ */
 const parentGone = new Promise<void>((resolve) => {
   const parent = process.ppid;
   setInterval(() => {
