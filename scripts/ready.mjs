@@ -13,7 +13,7 @@ const modules = join(root, "node_modules");
 if (!isInstalled()) run("npm", ["ci"], root, "installing the dependencies (npm ci)");
 hydratePostgres();
 if (!nodeWorks()) {
-  run("node", ["installArchSpecificPackage"], join(modules, "node"), "fetching Node 24");
+  run("npm", ["rebuild", "node", "--ignore-scripts=false"], root, "fetching Node 24");
   if (!nodeWorks()) fail("the npm package `node` brought no working Node 24: remove node_modules and try again");
 }
 
