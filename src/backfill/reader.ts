@@ -1,0 +1,47 @@
+import type { Mapping } from "../model/mapping.ts";
+import { literal } from "../model/sql.ts";
+import { type Database, ServerError, type Session } from "../ports.ts";
+import { leavesOf } from "./relations.ts";
+import type { Sessions } from "./sessions.ts";
+import { lockTables } from "./snapshot.ts";
+
+/** A worker's session on the source, in a transaction that reads under an epoch's snapshot. */
+export type EpochReader = {
+  readonly epoch: string;
+  readonly wave: number;
+  readonly session: Session;
+  /** Relation → filenode. The locks that the transaction holds keep them as they are. */
+  readonly filenodes: ReadonlyMap<string, string>;
+  /** Tables that are roots of partitions: FROM ONLY would find nothing in them. */
+  readonly roots: ReadonlySet<string>;
+};
+
+/** invalid_parameter_value, object_not_in_prerequisite_state, undefined_object: nobody holds the snapshot any more. */
+const SNAPSHOT_GONE = new Set(["22023", "55000", "42704"]);
+
+/** Undefined when the epoch's holder is gone, so that another epoch has to be opened. */
+export async function openReader(
+  sessions: Sessions,
+  source: Database,
+  mapping: Mapping,
+  epoch: { readonly epoch: string; readonly wave: number; readonly exported: string },
+): Promise<EpochReader | undefined> {
+  const session = await sessions.open(source, "rehouse backfill read");
+  await session.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  try {
+    await session.query(`SET TRANSACTION SNAPSHOT ${literal(epoch.exported)}`);
+  } catch (error) {
+    await sessions.close(session);
+    if (error instanceof ServerError && SNAPSHOT_GONE.has(error.sqlstate)) return undefined;
+    throw error;
+  }
+  await lockTables(session, mapping);
+  const filenodes = new Map<string, string>();
+  for (const table of mapping.tables) {
+    for (const leaf of await leavesOf(session, table)) filenodes.set(leaf.name, leaf.filenode);
+  }
+  const roots = await session.query(
+    "SELECT pg_catalog.format('%I.%I', relnamespace::regnamespace, relname) AS name FROM pg_catalog.pg_class WHERE relkind = 'p'",
+  );
+  return { epoch: epoch.epoch, wave: epoch.wave, session, filenodes, roots: new Set(roots.map((row) => row["name"] ?? "")) };
+}

@@ -1,0 +1,117 @@
+import { performance } from "node:perf_hooks";
+import { RehouseError } from "../errors.ts";
+import { tableText } from "../model/mapping.ts";
+import { literal } from "../model/sql.ts";
+import type { Session } from "../ports.ts";
+import { chunkQuery } from "./chunk-query.ts";
+import type { Context } from "./deps.ts";
+import type { EpochHolder } from "./epoch.ts";
+import { chunkFailure } from "./failures.ts";
+import { type Chunk, type Copied, type Epoch, type Lease, lease, recordCopied } from "./ledger.ts";
+import { ChunkDiffers, loadChunk } from "./load.ts";
+import { loadChunkLater } from "./load-later.ts";
+import { type EpochReader, openReader } from "./reader.ts";
+import type { Sessions } from "./sessions.ts";
+import { readUnits, type Units, unitsOf } from "./units.ts";
+
+/** Copies chunks, one after the other: a session on the target, and one on the source that reads under the wave's newest epoch. */
+export class Worker {
+  readonly #context: Context;
+  readonly #sessions: Sessions;
+  readonly #epochs: EpochHolder;
+  readonly #target: Session;
+  #reader: EpochReader | undefined;
+  #units: { readonly wave: number; readonly units: Units } | undefined;
+
+  constructor(context: Context, sessions: Sessions, epochs: EpochHolder, target: Session) {
+    this.#context = context;
+    this.#sessions = sessions;
+    this.#epochs = epochs;
+    this.#target = target;
+  }
+
+  /** Copies the next chunk. False: there is none that could be copied now. */
+  async copyNext(signal: AbortSignal): Promise<boolean> {
+    await this.#target.query("BEGIN");
+    const leased = await lease(this.#target, this.#context.migration, this.#context.mapping);
+    const reader = leased === undefined ? undefined : await this.#readerOf(leased);
+    if (leased === undefined || leased.epoch === undefined || reader === undefined) {
+      await this.#target.query("ROLLBACK");
+      return leased !== undefined && (await this.#epochs.open(leased.chunk.wave, leased.epoch?.epoch, signal));
+    }
+    await this.#copy(leased.chunk, leased.epoch, reader);
+    return true;
+  }
+
+  /** Lets go of the source's snapshot, which holds back its vacuum. */
+  async release(): Promise<void> {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (reader !== undefined) await this.#sessions.close(reader.session);
+  }
+
+  /** The place where a chunk becomes part of the target: rows, ledger and counts in one commit. */
+  async #copy(chunk: Chunk, epoch: Epoch, reader: EpochReader): Promise<void> {
+    const started = performance.now();
+    const copied = await this.#load(chunk, epoch, reader);
+    const tookMs = performance.now() - started;
+    await recordCopied(this.#target, this.#context.migration, chunk, epoch.epoch, copied, tookMs);
+    await this.#target.query("COMMIT");
+    this.#context.log.debug(
+      { chunk: chunk.id, table: tableText(chunk.table.source), rows: copied.rows, leftOut: copied.leftOut, tookMs },
+      "copied a chunk",
+    );
+  }
+
+  async #load(chunk: Chunk, epoch: Epoch, reader: EpochReader): Promise<Copied> {
+    const { migration, mapping, facts, compare, target } = this.#context;
+    const units = chunk.tenant === undefined ? unitsOf(await this.#unitsOf(chunk.wave), chunk.table) : [chunk.tenant];
+    const query = chunkQuery(chunk, chunk.table.kind === "tenant" ? units : undefined, reader.roots.has(chunk.relation), facts);
+    const xid = await beginWriting(this.#target, migration);
+    const load = { source: reader.session, target: this.#target, xid, mapping, table: chunk.table, query, units, compare };
+    try {
+      return epoch.isFirst ? await loadChunk(load) : await loadChunkLater(load);
+    } catch (error) {
+      throw error instanceof ChunkDiffers ? differs(chunk, error, target.place) : chunkFailure(error, chunk, target);
+    }
+  }
+
+  /** A reader under the lease's epoch, or undefined when another epoch has to be opened. */
+  async #readerOf({ chunk, epoch }: Lease): Promise<EpochReader | undefined> {
+    if (epoch === undefined || epoch.ageMs > this.#context.tuning.epochAgeMs) return undefined;
+    if (this.#reader?.epoch !== epoch.epoch) {
+      await this.release();
+      this.#reader = await openReader(this.#sessions, this.#context.source, this.#context.mapping, epoch);
+    }
+    // A rewrite between two epochs: the next one plans the relation anew.
+    const isRewritten =
+      this.#reader !== undefined && chunk.blocks !== undefined && this.#reader.filenodes.get(chunk.relation) !== chunk.filenode;
+    return isRewritten ? undefined : this.#reader;
+  }
+
+  async #unitsOf(wave: number): Promise<Units> {
+    if (this.#units?.wave !== wave) this.#units = { wave, units: await readUnits(this.#target, this.#context.migration, wave) };
+    return this.#units.units;
+  }
+}
+
+/** Loop prevention: a capture of the target that meets this message drops the transaction. So it comes before the rows. */
+async function beginWriting(target: Session, migration: string): Promise<string> {
+  const [row] = await target.query(
+    `SELECT pg_catalog.pg_logical_emit_message(true, 'rehouse', ${literal(`apply:${migration}`)}), pg_catalog.pg_current_xact_id()::xid AS xid`,
+  );
+  return row?.["xid"] ?? "";
+}
+
+function differs(chunk: Chunk, { unit, source, target }: ChunkDiffers, place: string): RehouseError {
+  const table = tableText(chunk.table.source);
+  const counts =
+    source.rows === target.rows
+      ? `${source.rows} rows on both sides, whose contents differ`
+      : `${source.rows} rows at the source, ${target.rows} at the target`;
+  return new RehouseError("REHOUSE_CHUNK_DIFFERS", {
+    what: `chunk ${chunk.id} of ${table}${unit === undefined ? "" : `, tenant ${unit},`} did not arrive as it was read: ${counts}; nothing of it was written`,
+    where: `${chunk.relation} blocks ${chunk.blocks?.from ?? 0} to ${chunk.blocks?.to ?? "the end"} → ${place}`,
+    fix: "look for triggers, rules or column defaults at the target that change what is written, and for a cast that the two servers do differently",
+  });
+}

@@ -1,0 +1,22 @@
+export { addChecksums, type Checksum, checksumColumns, NO_ROWS, readChecksum, rowHash, sameChecksum } from "./checksum.ts";
+export {
+  isUnchanged,
+  type MappedColumn,
+  mappedColumn,
+  mappedColumns,
+  type ServerFacts,
+  sourceAlias,
+  sourceType,
+} from "./columns.ts";
+export { arrayText, readServerFacts } from "./facts.ts";
+export {
+  type Blocks,
+  blockCondition,
+  isOneOf,
+  type Rows,
+  rowsClause,
+  sourceRows,
+  tenantAtSource,
+  tenantColumnAtTarget,
+} from "./rows.ts";
+export { castType, type Encodings, hashForm, isBinarySafe } from "./types.ts";
