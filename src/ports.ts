@@ -210,6 +210,8 @@ export interface SchemaRegistry {
   register(subject: string, schema: string): Promise<number>;
   /** The Avro schema text of an id. */
   schema(id: number): Promise<string>;
+  /** The subjects whose name begins with `prefix`. */
+  subjects(prefix: string): Promise<string[]>;
   /** Deletes a subject with all versions; nothing happens when it is not there. */
   remove(subject: string): Promise<void>;
 }

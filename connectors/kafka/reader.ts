@@ -1,4 +1,4 @@
-import { AssignerProtocol, type Consumer, type Kafka, type PartitionAssigner } from "kafkajs";
+import kafkajs, { type Consumer, type Kafka, type KafkaMessage, type PartitionAssigner } from "kafkajs";
 import type { Logger } from "../../src/log.ts";
 import type { ChangesReader, IncomingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
@@ -8,6 +8,8 @@ const FETCH_WAIT_MS = 50;
 /** Enough for some thousand changes a fetch; what a lane cannot take yet waits in the process. */
 const FETCH_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const FETCH_BYTES = 12 * 1024 * 1024;
+/** The least that a broker with default settings allows: for as long the partitions of a killed process stand still. */
+const SESSION_MS = 6_000;
 const COMMIT_EVERY_MS = 5_000;
 
 export type ReaderOptions = {
@@ -24,8 +26,8 @@ export function createReader(kafka: Kafka, options: ReaderOptions): ChangesReade
   const { topic, group, only } = options;
   const consumer = kafka.consumer({
     groupId: group,
-    sessionTimeout: 20_000,
-    heartbeatInterval: 3_000,
+    sessionTimeout: SESSION_MS,
+    heartbeatInterval: SESSION_MS / 4,
     rebalanceTimeout: 30_000,
     maxWaitTimeInMs: FETCH_WAIT_MS,
     maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
@@ -93,7 +95,7 @@ async function runConsumer(
           autoCommit: false,
           eachBatchAutoResolve: true,
           eachBatch: async ({ batch, isStale }) => {
-            if (!isStale()) on.receive(batch.partition, batch.messages as unknown as IncomingMessage[]);
+            if (!isStale()) on.receive(batch.partition, batch.messages.filter(isIncoming));
           },
         })
         .catch(reject);
@@ -101,6 +103,11 @@ async function runConsumer(
   } finally {
     clearInterval(commit);
   }
+}
+
+/** kafkajs' types allow for more than a broker sends: a value that is absent, a header that is text. */
+function isIncoming(message: KafkaMessage): message is KafkaMessage & IncomingMessage {
+  return message.value !== null && message.headers !== undefined;
 }
 
 /** Gives one partition to the group's leader and nothing to anybody else: kafkajs has no assignment by hand. */
@@ -112,8 +119,8 @@ function assignOnly(topic: string, partition: number): PartitionAssigner {
     assign: async ({ members }) =>
       members.map((member, index) => ({
         memberId: member.memberId,
-        memberAssignment: AssignerProtocol.MemberAssignment.encode({ version: 0, assignment: { [topic]: index === 0 ? [partition] : [] }, userData: Buffer.alloc(0) }),
+        memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({ version: 0, assignment: { [topic]: index === 0 ? [partition] : [] }, userData: Buffer.alloc(0) }),
       })),
-    protocol: ({ topics }) => ({ name, metadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }) }),
+    protocol: ({ topics }) => ({ name, metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }) }),
   });
 }

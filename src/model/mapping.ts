@@ -79,7 +79,7 @@ export function targetOf(mapping: Mapping, table: TableMapping, tenant: string):
     const fixed = mapping.schemaTemplate?.includes("{tenant}") === false ? mapping.schemaTemplate : table.source.schema;
     return { schema: fixed, table: table.targetTable };
   }
-  return { schema: mapping.schemaTemplate.replaceAll("{tenant}", tenant), table: table.targetTable };
+  return { schema: mapping.schemaTemplate.split("{tenant}").join(tenant), table: table.targetTable };
 }
 
 /** Whether all tenants' rows of this table go into one target table. */

@@ -1,0 +1,43 @@
+/** Ends a migration: its processes, slot, publication, topic, schemas, and what it created for units of their own. Idempotent. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { removeProvision } from "../capture/index.ts";
+import { changesTopicName } from "../envelope/index.ts";
+import { dropCreated } from "../expand/index.ts";
+import type { Systems } from "../systems.ts";
+import { journal } from "./journal.ts";
+import { BEAT_LIMIT } from "./status.ts";
+
+/** Roles look at the migration's state every second, and finish what is under way. */
+const PROCESSES_END_MS = 20_000;
+
+/** Resolves to what was done, a sentence each. */
+export async function cancelMigration(migration: string, systems: Systems, signal: AbortSignal): Promise<string[]> {
+  const { source, target, topic, registry } = systems;
+  await target.query("UPDATE rehouse.migration SET state = 'cancelling' WHERE name = $1", [migration]);
+  await journal(target, migration, "cancelling");
+  await processesEnded(migration, systems, signal);
+
+  await removeProvision(source, migration);
+  await topic.delete();
+  for (const subject of await registry.subjects(`${changesTopicName(migration)}-`)) await registry.remove(subject);
+  const dropped = await dropCreated({ target }, migration);
+  await target.query("DELETE FROM rehouse.migration WHERE name = $1", [migration]);
+  await journal(target, migration, "cancelled");
+
+  return [
+    `The slot, the publication and the topic of ${migration} are gone.`,
+    ...(dropped.tables.length === 0 ? [] : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),
+    ...dropped.kept.map(({ name, reason }) => `Kept: ${name} (${reason}).`),
+  ];
+}
+
+async function processesEnded(migration: string, { target }: Systems, signal: AbortSignal): Promise<void> {
+  for (const deadline = Date.now() + PROCESSES_END_MS; Date.now() < deadline; ) {
+    signal.throwIfAborted();
+    const alive = await target.query(`SELECT FROM rehouse.process WHERE migration = $1 AND beat_at > now() - interval '${BEAT_LIMIT}' LIMIT 1`, [migration]);
+    if (alive.length === 0) return;
+    await delay(200, undefined, { signal });
+  }
+}
+

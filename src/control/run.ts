@@ -1,0 +1,171 @@
+/**
+ * The control role: takes each unit from phase to phase. It decides nothing from memory: every step looks at the state tables, does one thing
+ * that may be done twice, and writes down that it is done.
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { arrayText, joinLanes } from "../apply/index.ts";
+import type { Logger } from "../log.ts";
+import { SHARED_UNIT } from "../model/mapping.ts";
+import { formatLsn, parseLsn } from "../model/position.ts";
+import { type TenantEvent, type TenantState, transition } from "../model/phase.ts";
+import { type Database, type Row, type Session } from "../ports.ts";
+import { journalEach } from "./journal.ts";
+
+/** Makes the units' tables at the target; each call may be repeated. Shared tables come first in every list. */
+export type TargetBuilder = {
+  expand(units: readonly string[], signal: AbortSignal): Promise<void>;
+  finishKeys(units: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Resolves to the foreign keys that the target refuses for now. */
+  finishForeignKeys(units: readonly string[], signal: AbortSignal): Promise<readonly { readonly name: string; readonly reason: string }[]>;
+};
+
+export type ControlDeps = {
+  readonly migration: string;
+  readonly source: Database;
+  readonly target: Database;
+  readonly builder: TargetBuilder;
+  /** Registers units that have appeared at the source since (`move: all`). */
+  readonly discover: () => Promise<void>;
+  /** Whether every chunk of the wave is done. */
+  readonly isCopied: (wave: number) => Promise<boolean>;
+  readonly log: Logger;
+};
+
+const TICK_MS = 150;
+const DISCOVER_EVERY_MS = 5_000;
+
+/** Runs until `signal` aborts. */
+export async function runControl(deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  let discoveredAt = 0;
+  while (!signal.aborted) {
+    if (Date.now() - discoveredAt > DISCOVER_EVERY_MS) {
+      await deps.discover();
+      discoveredAt = Date.now();
+    }
+    await expandPlanned(deps, signal);
+    await launchCopied(deps, signal);
+    await settle(deps);
+    await finishCaughtUp(deps, signal);
+    await delay(TICK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** planned → expanding → backfilling, as one wave. */
+async function expandPlanned(deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const planned = await unitsIn(deps, "planned");
+  if (planned.length > 0) await move(deps.target, deps.migration, planned, { phase: "planned" }, { event: "expand" });
+  const units = await unitsIn(deps, "expanding");
+  if (units.length === 0) return;
+  await deps.builder.expand(units, signal);
+  await deps.target.transaction(async (session) => {
+    const [row] = await session.query(
+      `INSERT INTO rehouse.wave (migration, wave) SELECT $1, coalesce(max(wave), 0) + 1 FROM rehouse.wave WHERE migration = $1 RETURNING wave`,
+      [deps.migration],
+    );
+    const wave = Number(row?.["wave"]);
+    await session.query("UPDATE rehouse.tenant SET wave = $3 WHERE migration = $1 AND tenant = ANY ($2::text[])", [deps.migration, arrayText(units), String(wave)]);
+    await move(session, deps.migration, units, { phase: "expanding" }, { event: "expanded", wave });
+  });
+}
+
+/** backfilling → catching-up, with keys and indexes built, on a lane. */
+async function launchCopied(deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const waves = await deps.target.query(
+    `SELECT wave, array_to_json(array_agg(tenant ORDER BY tenant <> $2, tenant))::text AS units
+       FROM rehouse.tenant WHERE migration = $1 AND phase = 'backfilling' GROUP BY wave ORDER BY wave`,
+    [deps.migration, SHARED_UNIT],
+  );
+  for (const row of waves) {
+    const wave = Number(row["wave"]);
+    if (!(await deps.isCopied(wave))) continue;
+    const units = unitList(row);
+    await deps.builder.finishKeys(units, signal);
+    await launch(deps, wave, units);
+  }
+}
+
+async function launch(deps: ControlDeps, wave: number, units: readonly string[]): Promise<void> {
+  const [now] = await deps.source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
+  const settleLsn = parseLsn(now?.["lsn"] ?? "");
+  await deps.target.transaction(async (session) => {
+    const params = [deps.migration, String(wave), formatLsn(settleLsn)];
+    // The newest note whose ceiling the oldest snapshot has passed: whatever that snapshot does not see began behind its offsets.
+    const placed = await session.query(
+      `UPDATE rehouse.tenant AS t
+          SET first_epoch = w.first_epoch, settle_lsn = greatest(t.settle_lsn, $3::pg_lsn), settled = false, rows_estimated = rows_copied,
+              start_offset = (SELECT n.offsets[t.partition + 1] FROM rehouse.offset_note AS n
+                               WHERE n.migration = t.migration AND n.xid_ceiling <= pg_snapshot_xmin(e.snapshot::pg_snapshot)
+                               ORDER BY n.lsn DESC LIMIT 1)
+         FROM rehouse.wave AS w JOIN rehouse.epoch AS e ON e.migration = w.migration AND e.epoch = w.first_epoch
+        WHERE t.migration = $1 AND t.wave = $2 AND w.migration = t.migration AND w.wave = t.wave AND t.phase = 'backfilling'
+        RETURNING t.start_offset`,
+      params,
+    );
+    // Capture has not written its first note yet: the next tick finds it.
+    if (placed.length === 0 || placed.some((row) => row["start_offset"] === null)) throw new NotYet();
+    await joinLanes((sql, values) => session.query(sql, values), deps.migration, units, `late-${wave}`);
+    await move(session, deps.migration, units, { phase: "backfilling", wave }, { event: "copied", settleLsn });
+  }).catch((error: unknown) => {
+    if (!(error instanceof NotYet)) throw error;
+  });
+}
+
+class NotYet extends Error {}
+
+/** Tenants whose lane has passed what their copies and refetches saw. */
+async function settle(deps: ControlDeps): Promise<void> {
+  await deps.target.query(
+    `UPDATE rehouse.tenant AS t SET settled = true FROM rehouse.lane AS l
+      WHERE t.migration = $1 AND NOT t.settled AND l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane AND l.lsn >= t.settle_lsn`,
+    [deps.migration],
+  );
+}
+
+/** catching-up → in-sync: on the main lane, settled, and with every foreign key in place. */
+async function finishCaughtUp(deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const rows = await deps.target.query(
+    `SELECT t.tenant, t.settle_lsn, l.lsn FROM rehouse.tenant AS t
+       JOIN rehouse.lane AS l ON l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane
+      WHERE t.migration = $1 AND t.phase = 'catching-up' AND t.settled AND t.lane = 'main' AND t.stopped IS NULL
+      ORDER BY t.tenant <> $2, t.tenant`,
+    [deps.migration, SHARED_UNIT],
+  );
+  if (rows.length === 0) return;
+  const units = rows.map((row) => row["tenant"] ?? "");
+  // A key that is not satisfied yet: the shared row that it refers to is on its way in another partition. The next tick tries again.
+  const unmade = await deps.builder.finishForeignKeys(units, signal);
+  if (unmade.length > 0) {
+    deps.log.warn({ unmade }, "foreign keys are not satisfied yet");
+    return;
+  }
+  for (const row of rows) {
+    const [settleLsn, lsn] = [parseLsn(row["settle_lsn"] ?? ""), parseLsn(row["lsn"] ?? "")];
+    await move(deps.target, deps.migration, [row["tenant"] ?? ""], { phase: "catching-up", settleLsn }, { event: "caught-up", lsn });
+  }
+}
+
+async function unitsIn(deps: ControlDeps, phase: TenantState["phase"]): Promise<string[]> {
+  const rows = await deps.target.query(
+    "SELECT array_to_json(array_agg(tenant ORDER BY tenant <> $3, tenant))::text AS units FROM rehouse.tenant WHERE migration = $1 AND phase = $2",
+    [deps.migration, phase, SHARED_UNIT],
+  );
+  return rows[0] === undefined ? [] : unitList(rows[0]);
+}
+
+function unitList(row: Row): string[] {
+  const parsed: unknown = JSON.parse(row["units"] ?? "[]");
+  return Array.isArray(parsed) ? parsed.map(String) : [];
+}
+
+/** Writes the new phase and the journal's line; units that are no longer in `from` are left alone. */
+async function move(on: Pick<Session, "query">, migration: string, units: readonly string[], from: TenantState, event: TenantEvent): Promise<void> {
+  const to = transition(from, event);
+  if (to === undefined) return;
+  const moved = await on.query(
+    `UPDATE rehouse.tenant SET phase = $4, phase_since = clock_timestamp()
+      WHERE migration = $1 AND tenant = ANY ($2::text[]) AND phase = $3 RETURNING tenant`,
+    [migration, arrayText(units), from.phase, to.phase],
+  );
+  if (moved.length > 0) await journalEach(on, migration, arrayText(moved.map((row) => row["tenant"] ?? "")), to.phase);
+}

@@ -1,0 +1,126 @@
+/** The status document: one look at the state tables and at the source's slot. */
+
+import type { StatusDocument, TenantStatus } from "../cli/documents.ts";
+import { RehouseError } from "../errors.ts";
+import type { Phase } from "../model/phase.ts";
+import { formatPosition, parseLsn } from "../model/position.ts";
+import type { Database, Row } from "../ports.ts";
+import { hasBegun } from "./begin.ts";
+
+/** A process that has not told of itself for this long is taken for gone. */
+export const BEAT_LIMIT = "5 seconds";
+
+export async function readStatus(deps: { migration: string; slot: string; source: Database; target: Database }): Promise<StatusDocument> {
+  const { migration, target } = deps;
+  if (!(await hasBegun(target, migration))) {
+    throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place, fix: "begin it with `rehouse run`" });
+  }
+  const [slot, [head], tenants, tables, [chunks]] = await Promise.all([
+    readSlot(deps.source, deps.slot),
+    target.query(HEAD, [migration]),
+    target.query(TENANTS, [migration]),
+    target.query(TABLES, [migration]),
+    target.query("SELECT count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done FROM rehouse.chunk WHERE migration = $1", [migration]),
+  ]);
+  const rows = tenants.map(tenantStatus);
+  const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
+  return {
+    formatVersion: 1,
+    migration,
+    state: stateOf(head),
+    capture: {
+      position: head?.["lsn"] ?? null,
+      lagBytes: slot.lagBytes,
+      lagMs: number(head, "lag_ms"),
+      slot: slot.slot,
+    },
+    backfill: {
+      rowsCopied: rows.reduce((sum, row) => sum + row.rows.copied, 0),
+      rowsEstimated: rows.reduce((sum, row) => sum + row.rows.estimated, 0),
+      chunksDone: number(chunks, "done") ?? 0,
+      chunksTotal: number(chunks, "total") ?? 0,
+    },
+    apply: { changes: number(head, "applied") ?? 0, lagMs: lags.length === 0 ? null : Math.max(...lags) },
+    tables: tables.map((row) => ({ table: row["source"] ?? "", rowsCopied: number(row, "copied") ?? 0, rowsEstimated: number(row, "estimated") ?? 0 })),
+    tenants: rows,
+    throttle: { pace: 1, because: null },
+    stopped: head?.["error"] === null || head?.["error"] === undefined ? null : stoppedOf(head["error"]),
+  };
+}
+
+const HEAD = `
+  SELECT m.state, c.lsn, c.lag_ms, (SELECT sum(changes) FROM rehouse.lane AS l WHERE l.migration = m.name) AS applied,
+         EXISTS (SELECT FROM rehouse.process AS p WHERE p.migration = m.name AND p.beat_at > now() - interval '${BEAT_LIMIT}') AS alive,
+         (SELECT error::text FROM rehouse.process AS p
+           WHERE p.migration = m.name AND p.error IS NOT NULL ORDER BY p.beat_at DESC LIMIT 1) AS error
+    FROM rehouse.migration AS m LEFT JOIN rehouse.capture AS c ON c.migration = m.name
+   WHERE m.name = $1`;
+
+/** A lane that has nothing to do still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied. */
+const TENANTS = `
+  SELECT t.tenant, t.kind, t.phase, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
+         l.lsn, l.ordinal, t.stopped::text AS stopped, t.verified::text AS verified,
+         CASE WHEN l.committed_ms IS NULL THEN NULL
+              WHEN l.applied_at > now() - interval '3 seconds'
+              THEN greatest(0, (extract(epoch FROM l.applied_at) * 1000)::bigint - l.committed_ms)
+              ELSE greatest(0, (extract(epoch FROM clock_timestamp()) * 1000)::bigint - l.committed_ms) END AS lag_ms
+    FROM rehouse.tenant AS t
+    LEFT JOIN rehouse.lane AS l ON l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane
+   WHERE t.migration = $1
+   ORDER BY t.kind <> 'shared', CASE WHEN t.tenant ~ '^[0-9]{1,18}$' THEN t.tenant::bigint END, t.tenant`;
+
+const TABLES = `
+  SELECT source, coalesce(sum(rows), 0) AS copied, sum(coalesce(rows, rows_estimated)) AS estimated
+    FROM rehouse.chunk WHERE migration = $1 GROUP BY source ORDER BY min(chunk)`;
+
+type Slot = { readonly slot: StatusDocument["capture"]["slot"]; readonly lagBytes: number | null };
+
+/** The source may be away while the target still tells what it knows. */
+async function readSlot(source: Database, name: string): Promise<Slot> {
+  try {
+    const [row] = await source.query(
+      `SELECT wal_status, pg_current_wal_lsn() - restart_lsn AS retained, pg_current_wal_lsn() - confirmed_flush_lsn AS lag
+         FROM pg_replication_slots WHERE slot_name = $1`,
+      [name],
+    );
+    if (row === undefined) return { slot: null, lagBytes: null };
+    return { slot: { walStatus: row["wal_status"] ?? "unknown", retainedBytes: number(row, "retained") ?? 0 }, lagBytes: number(row, "lag") };
+  } catch {
+    return { slot: null, lagBytes: null };
+  }
+}
+
+function tenantStatus(row: Row): TenantStatus {
+  const lsn = row["lsn"];
+  const verified: unknown = JSON.parse(row["verified"] ?? "null");
+  return {
+    tenant: row["tenant"] ?? "",
+    phase: (row["phase"] ?? "planned") as Phase,
+    rows: { copied: number(row, "rows_copied") ?? 0, estimated: number(row, "rows_estimated") ?? 0 },
+    applied: {
+      position: lsn === null || lsn === undefined ? null : formatPosition({ lsn: parseLsn(lsn), ordinal: Number(row["ordinal"]) }),
+      lagMs: number(row, "lag_ms"),
+      changes: number(row, "changes") ?? 0,
+    },
+    verified: verified as TenantStatus["verified"],
+    stopped: row["stopped"] === null || row["stopped"] === undefined ? null : stoppedOf(row["stopped"]),
+  };
+}
+
+function stateOf(head: Row | undefined): StatusDocument["state"] {
+  if (head?.["state"] === "cancelling") return "cancelled";
+  if (head?.["state"] === "paused") return "paused";
+  return head?.["alive"] === "t" ? "running" : "stopped";
+}
+
+function stoppedOf(json: string): { code: string; what: string; position: string | null } {
+  const parsed: unknown = JSON.parse(json);
+  const field = (name: string) => (typeof parsed === "object" && parsed !== null ? Reflect.get(parsed, name) : undefined);
+  const position = field("position");
+  return { code: String(field("code") ?? ""), what: String(field("what") ?? ""), position: typeof position === "string" ? position : null };
+}
+
+function number(row: Row | undefined, column: string): number | null {
+  const value = row?.[column];
+  return value === null || value === undefined ? null : Number(value);
+}

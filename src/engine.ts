@@ -1,0 +1,154 @@
+/** Everything that the command line can ask for, for one migration. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { retryTenant } from "./apply/index.ts";
+import { slotName } from "./capture/index.ts";
+import { check } from "./check/index.ts";
+import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./cli/documents.ts";
+import type { Engine, EngineContext, Role, RunEvent, VerifyProgress } from "./cli/engine.ts";
+import { cancelMigration } from "./control/cancel.ts";
+import { hasBegun } from "./control/begin.ts";
+import { journal } from "./control/journal.ts";
+import { readStatus } from "./control/status.ts";
+import { RehouseError } from "./errors.ts";
+import type { MigrationFile } from "./file/index.ts";
+import { runRole } from "./run/role.ts";
+import { resolved, stageOf } from "./run/stages.ts";
+import { SUPERVISED, supervise } from "./run/supervisor.ts";
+import type { Systems } from "./systems.ts";
+import { verify } from "./verify/index.ts";
+
+export type EngineDeps = {
+  readonly file: MigrationFile;
+  readonly context: EngineContext;
+  readonly systems: Systems;
+  readonly stateSql: string;
+  readonly version: string;
+};
+
+/** The roles of this version, in the order in which they are started. */
+const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply"];
+const POLL_MS = 200;
+
+export class MigrationEngine implements Engine, AsyncDisposable {
+  readonly #deps: EngineDeps;
+
+  constructor(deps: EngineDeps) {
+    this.#deps = deps;
+  }
+
+  async check(signal: AbortSignal): Promise<CheckReport> {
+    return { findings: await check({ file: this.#deps.file, ...this.#deps.systems }, signal) };
+  }
+
+  async run(
+    options: { roles: Role[] | undefined; until: "in-sync" | undefined; onEvent: (event: RunEvent) => void },
+    signal: AbortSignal,
+  ): Promise<RunOutcome> {
+    const roles = options.roles ?? ALL_ROLES;
+    if (roles.includes("reconcile")) {
+      throw new RehouseError("REHOUSE_USAGE", { what: "The role reconcile is not in this version; `rehouse verify` compares fully.", fix: `--role ${ALL_ROLES.join(" | ")}` });
+    }
+    const stop = new AbortController();
+    const ended = AbortSignal.any([signal, stop.signal]);
+    const work = this.#work(roles, options.onEvent, ended);
+    try {
+      const reached = options.until === undefined ? work.then(() => undefined) : this.#untilInSync(ended);
+      const outcome = await Promise.race([reached, work.then(() => undefined)]);
+      stop.abort();
+      await work;
+      return { outcome: outcome ?? "interrupted", status: await this.status(AbortSignal.timeout(10_000)) };
+    } finally {
+      stop.abort();
+      await work.catch(() => undefined);
+    }
+  }
+
+  async status(_signal: AbortSignal): Promise<StatusDocument> {
+    const { source, target } = this.#deps.systems;
+    const migration = this.#deps.file.name;
+    return readStatus({ migration, slot: slotName(migration), source, target });
+  }
+
+  async verify(options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void }, signal: AbortSignal): Promise<VerifyDocument> {
+    const { file, systems } = this.#deps;
+    await this.#requireBegun();
+    const { move } = await resolved(file, systems);
+    return verify({ migration: file.name, mapping: move.mapping, source: systems.source, target: systems.target }, options, signal);
+  }
+
+  async pause(): Promise<ControlOutcome> {
+    return this.#setState("paused", "Paused: backfill and apply stop after what is under way. Capture goes on, so that the source's WAL is not held.");
+  }
+
+  async resume(): Promise<ControlOutcome> {
+    return this.#setState("running", "Resumed.");
+  }
+
+  async retry(options: { tenants: string[] }): Promise<ControlOutcome> {
+    await this.#requireBegun();
+    const did: string[] = [];
+    for (const tenant of options.tenants) {
+      const retried = await retryTenant(this.#deps.systems.target, this.#deps.file.name, tenant);
+      did.push(retried ? `Tenant ${tenant} goes on from the change that stopped it.` : `Tenant ${tenant} does not stand still; nothing was done.`);
+    }
+    return { did };
+  }
+
+  async cancel(signal: AbortSignal): Promise<ControlOutcome> {
+    await this.#requireBegun();
+    return { did: await cancelMigration(this.#deps.file.name, this.#deps.systems, signal) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#deps.systems.close();
+  }
+
+  async #work(roles: readonly Role[], onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<void> {
+    const { file, systems, context } = this.#deps;
+    const [only] = roles;
+    if (only === undefined || roles.length > 1) {
+      return supervise({ roles, entry: context.entry, filePath: context.filePath, onEvent }, signal);
+    }
+    const stage = stageOf(only, { ...this.#deps, onEvent });
+    return runRole({ role: only, migration: file.name, target: systems.target, stage, onEvent, log: context.log.child({ role: only }) }, withSupervisor(signal));
+  }
+
+  async #untilInSync(signal: AbortSignal): Promise<RunOutcome["outcome"]> {
+    while (!signal.aborted) {
+      const status = await this.status(signal).catch((error: unknown) => {
+        if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry")) return undefined;
+        throw error;
+      });
+      const tenants = status?.tenants ?? [];
+      if (tenants.length > 0 && tenants.every((tenant) => tenant.phase === "in-sync" && tenant.stopped === null)) return "in-sync";
+      if (tenants.some((tenant) => tenant.stopped !== null) && tenants.every((tenant) => tenant.phase === "in-sync" || tenant.stopped !== null)) return "needs-person";
+      await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
+    }
+    return "interrupted";
+  }
+
+  async #setState(state: "paused" | "running", sentence: string): Promise<ControlOutcome> {
+    await this.#requireBegun();
+    const { target } = this.#deps.systems;
+    const migration = this.#deps.file.name;
+    const changed = await target.query("UPDATE rehouse.migration SET state = $2 WHERE name = $1 AND state <> $2 AND state <> 'cancelling' RETURNING name", [migration, state]);
+    if (changed.length === 0) return { did: [`${migration} is ${state} already.`] };
+    await journal(target, migration, state === "paused" ? "paused" : "resumed");
+    return { did: [sentence] };
+  }
+
+  async #requireBegun(): Promise<void> {
+    const { file, systems } = this.#deps;
+    if (await hasBegun(systems.target, file.name)) return;
+    throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${file.name}`, where: systems.target.place, fix: "begin it with `rehouse run`" });
+  }
+}
+
+/** A role's process ends with its supervisor, however that ends. */
+function withSupervisor(signal: AbortSignal): AbortSignal {
+  if (process.env[SUPERVISED] === undefined || process.channel === undefined) return signal;
+  const gone = new AbortController();
+  process.once("disconnect", () => gone.abort());
+  return AbortSignal.any([signal, gone.signal]);
+}

@@ -1,0 +1,79 @@
+/** One role in this process: waits for what it builds on, runs its stage, and waits out what time heals. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { RunEvent, Role } from "../cli/engine.ts";
+import { RehouseError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { ConnectionLost, type Database, ServerError } from "../ports.ts";
+import { Heart } from "./heart.ts";
+
+export type RoleDeps = {
+  readonly role: Role;
+  readonly migration: string;
+  readonly target: Database;
+  /** The stage; called again after a failure that time heals. */
+  readonly stage: (heart: Heart, signal: AbortSignal) => Promise<void>;
+  readonly onEvent: (event: RunEvent) => void;
+  readonly log: Logger;
+};
+
+const LONGEST_WAIT_MS = 10_000;
+
+/** Resolves when `signal` aborts or the migration is cancelled; rejects with what a person has to act on. */
+export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void> {
+  const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+  const heart = new Heart(deps.target, deps.migration, deps.role);
+  const beating = heart.run(ended, () => {
+    deps.onEvent({ level: "info", role: deps.role, text: "the migration was cancelled" });
+    stop.abort();
+  });
+  let last: RehouseError | undefined;
+  try {
+    await withRetries(deps, heart, ended);
+  } catch (error) {
+    last = asRehouseError(error);
+    throw last;
+  } finally {
+    stop.abort();
+    await beating;
+    await heart.stop(last);
+  }
+}
+
+async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    const startedAt = Date.now();
+    try {
+      await deps.stage(heart, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = asRehouseError(error);
+      if (failure.policy !== "retry") throw failure;
+      if (Date.now() - startedAt > 60_000) failures = 0;
+      failures++;
+      heart.report(failure);
+      const waitMs = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
+      deps.log.warn({ error: failure, failures, waitMs }, "the role waits and tries again");
+      if (failures === 3) deps.onEvent({ level: "warning", role: deps.role, text: `waits: ${failure.message}${failure.where === undefined ? "" : ` (${failure.where})`}` });
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** What reaches a role unwrapped: a broken connection heals, an unexpected answer of a server does not. */
+export function asRehouseError(error: unknown): RehouseError {
+  if (error instanceof RehouseError) return error;
+  if (error instanceof ConnectionLost) return new RehouseError("REHOUSE_UNREACHABLE", { what: `a connection to Postgres broke: ${error.message}`, fix: "check that the server runs", cause: error });
+  if (error instanceof ServerError) {
+    return new RehouseError("REHOUSE_SERVER", {
+      what: `Postgres answered ${error.sqlstate}: ${error.message}${error.detail === undefined ? "" : `; ${error.detail}`}`,
+      ...(error.table === undefined ? {} : { where: error.table }),
+      fix: error.hint ?? "docs/errors.md, REHOUSE_SERVER",
+      cause: error,
+    });
+  }
+  return new RehouseError("REHOUSE_INTERNAL", { what: error instanceof Error ? error.message : String(error), cause: error });
+}

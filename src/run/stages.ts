@@ -1,0 +1,179 @@
+/** What each role runs, built from the migration file and the systems around it. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { runApply } from "../apply/index.ts";
+import { runBackfill, waveProgress } from "../backfill/index.ts";
+import { provision, runCapture, topicPartitions } from "../capture/index.ts";
+import { readCatalog } from "../catalog/index.ts";
+import { check, isError } from "../check/index.ts";
+import type { Role } from "../cli/engine.ts";
+import { begin, hasBegun, registerUnits } from "../control/begin.ts";
+import { runControl, type TargetBuilder } from "../control/run.ts";
+import type { EngineDeps } from "../engine.ts";
+import { RehouseError } from "../errors.ts";
+import { expandCommon, expandTenants, finishForeignKeys, finishKeys } from "../expand/index.ts";
+import type { MigrationFile } from "../file/index.ts";
+import type { RunEvent } from "../cli/engine.ts";
+import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
+import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
+import type { Database } from "../ports.ts";
+import type { Systems } from "../systems.ts";
+import type { Heart } from "./heart.ts";
+
+export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
+
+type Stage = (heart: Heart, signal: AbortSignal) => Promise<void>;
+
+export function stageOf(role: Role, deps: StageDeps): Stage {
+  switch (role) {
+    case "control":
+      return (_heart, signal) => controlStage(deps, signal);
+    case "capture":
+      return (_heart, signal) => captureStage(deps, signal);
+    case "backfill":
+      return (heart, signal) => backfillStage(deps, heart, signal);
+    case "apply":
+      return (heart, signal) => applyStage(deps, heart, signal);
+    case "reconcile":
+      throw new RehouseError("REHOUSE_USAGE", { what: "the role reconcile is not in this version" });
+  }
+}
+
+/** The file against both catalogs. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */
+export async function resolved(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">): Promise<{ move: Move; tenants: string[] }> {
+  const tables = await readCatalog(
+    source,
+    file.tables.map((spec) => spec.source),
+  );
+  const tenants = await readTenants(source, file, tables);
+  const { move, findings } = await resolveMove({ file, source, target }, tenants);
+  if (move === undefined) throw preflight(findings.filter(isError));
+  return { move, tenants };
+}
+
+function preflight(errors: readonly { code: string; place: string; what: string; fix: string }[]): RehouseError {
+  return new RehouseError("REHOUSE_PREFLIGHT", {
+    what: errors.map(({ code, place, what, fix }) => `${code}: ${place}: ${what} (${fix})`).join("\n"),
+    fix: "`rehouse check` shows all findings with their fixes",
+  });
+}
+
+async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void> {
+  const { file, systems, onEvent } = deps;
+  const { source, target, topic } = systems;
+  if (!(await hasBegun(target, file.name))) {
+    const findings = await check({ file, ...systems }, signal);
+    for (const { code, place, what } of findings.filter((finding) => !isError(finding))) {
+      onEvent({ level: "warning", role: "control", text: `${code}: ${place}: ${what}` });
+    }
+    const errors = findings.filter(isError);
+    if (errors.length > 0) throw preflight(errors);
+  }
+  let { move, tenants } = await resolved(file, systems);
+  const partitions = await begin({ file, mapping: move.mapping, target, stateSql: deps.stateSql, version: deps.version });
+  await topic.ensure({ ...file.kafka, partitions: topicPartitions(move.mapping, partitions) });
+  await provision({ mapping: move.mapping, source, target, slots: systems.slots }, signal);
+  await registerUnits(target, move.mapping, tenants, partitions);
+  await runControl(
+    {
+      migration: file.name,
+      source,
+      target,
+      builder: targetBuilder(() => move, target),
+      discover: async () => {
+        if (file.tenants?.move.kind !== "all") return;
+        const now = await readTenants(source, file, move.source);
+        if (now.every((tenant) => tenants.includes(tenant))) return;
+        // Their schemas may hold tables that were there before.
+        ({ move, tenants } = await resolved(file, systems));
+        await registerUnits(target, move.mapping, tenants, partitions);
+      },
+      isCopied: async (wave) => (await waveProgress(target, file.name)).find((progress) => progress.wave === wave)?.isComplete === true,
+      log: deps.context.log,
+    },
+    signal,
+  );
+}
+
+function targetBuilder(move: () => Move, target: Database): TargetBuilder {
+  const isOwn = (unit: string) => unit !== SHARED_UNIT && unit !== WHOLE_UNIT;
+  return {
+    expand: async (units, signal) => {
+      await expandCommon({ move: move(), target });
+      await expandTenants({ move: move(), target }, units.filter(isOwn), signal);
+    },
+    finishKeys: (units, signal) => finishKeys({ move: move(), target }, units, signal),
+    finishForeignKeys: (units, signal) => finishForeignKeys({ move: move(), target }, units, signal),
+  };
+}
+
+async function captureStage(deps: StageDeps, signal: AbortSignal): Promise<void> {
+  const { file, systems } = deps;
+  if (!(await begun(deps, signal))) return;
+  const { move } = await resolved(file, systems);
+  const allTenantsMove = file.tenants === undefined || file.tenants.move.kind === "all";
+  await runCapture({ ...systems, mapping: move.mapping, version: deps.version, allTenantsMove, log: deps.context.log }, signal);
+}
+
+async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+  const { file, systems } = deps;
+  if (!(await begun(deps, signal))) return;
+  const { move } = await resolved(file, systems);
+  const { target, source } = systems;
+  await runBackfill(
+    {
+      migration: file.name,
+      mapping: move.mapping,
+      source,
+      target,
+      log: deps.context.log,
+      // For measuring what the comparison costs; the reconciler compares everything anyway.
+      compare: process.env["REHOUSE_COMPARE_CHUNKS"] !== "off",
+      paused: () => heart.isPaused,
+      ensureKeys: async (wave, ended) => {
+        const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND wave = $2", [file.name, String(wave)]);
+        await finishKeys(
+          { move, target },
+          rows.map((row) => row["tenant"] ?? ""),
+          ended,
+        );
+      },
+    },
+    signal,
+  );
+}
+
+async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+  const { file, systems } = deps;
+  if (!(await begun(deps, signal))) return;
+  const { move } = await resolved(file, systems);
+  await runApply(
+    {
+      ...systems,
+      migration: file.name,
+      mapping: move.mapping,
+      paused: () => heart.isPaused,
+      report: (error) => heart.report(error),
+      log: deps.context.log,
+    },
+    signal,
+  );
+}
+
+const BEGUN_POLL_MS = 100;
+
+/** Waits for the control role to have made the slot; false when the signal came first. */
+async function begun({ file, systems }: StageDeps, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    if (await hasBegun(systems.target, file.name)) {
+      const [row] = await systems.target.query(
+        "SELECT FROM rehouse.migration AS m WHERE name = $1 AND slot_snapshot IS NOT NULL AND EXISTS (SELECT FROM rehouse.tenant AS t WHERE t.migration = m.name)",
+        [file.name],
+      );
+      if (row !== undefined) return true;
+    }
+    await delay(BEGUN_POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return false;
+}
+

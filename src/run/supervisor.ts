@@ -1,0 +1,132 @@
+/**
+ * `run` with more than one role: each role is a process of its own, so that none waits for another's event loop. A role that dies is started
+ * again; a role that ends with an error a person has to act on ends them all. If this process dies, the roles see their channel close.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Role, RunEvent } from "../cli/engine.ts";
+import { ERROR_CODES, type ErrorCode, RehouseError } from "../errors.ts";
+
+export type SupervisorOptions = {
+  readonly roles: readonly Role[];
+  /** The script that runs now, and its migration file. */
+  readonly entry: string;
+  readonly filePath: string;
+  readonly onEvent: (event: RunEvent) => void;
+};
+
+/** Set for the processes of roles: they end when the channel to their supervisor closes. */
+export const SUPERVISED = "REHOUSE_SUPERVISED";
+
+const STOP_WITHIN_MS = 15_000;
+/** A role that dies this often within a minute will not live the next time either. */
+const MOST_DEATHS_A_MINUTE = 8;
+
+/** Runs until `signal` aborts; rejects when a role ends by itself with an error. All processes are gone when it settles. */
+export async function supervise(options: SupervisorOptions, signal: AbortSignal): Promise<void> {
+  const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+  const roles = options.roles.map((role) => keepAlive(role, options, ended));
+  try {
+    await Promise.all(roles);
+  } finally {
+    stop.abort();
+    await Promise.allSettled(roles);
+  }
+}
+
+async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<void> {
+  const deaths: number[] = [];
+  while (!signal.aborted) {
+    const end = await runOnce(role, options, signal);
+    if (signal.aborted) return;
+    if (end.error !== undefined) throw end.error;
+    const now = Date.now();
+    deaths.push(now);
+    const recent = deaths.filter((at) => now - at < 60_000).length;
+    if (recent >= MOST_DEATHS_A_MINUTE) {
+      throw new RehouseError("REHOUSE_INTERNAL", { what: `the role ${role} died ${recent} times in a minute: ${end.how}`, fix: "look at its last words above; REHOUSE_LOG=debug shows more" });
+    }
+    options.onEvent({ level: "warning", role, text: `${end.how}; it is started again` });
+    await delay(Math.min(50 * 2 ** recent, 5_000), undefined, { signal }).catch(() => undefined);
+  }
+}
+
+type End = { readonly how: string; readonly error: RehouseError | undefined };
+
+async function runOnce(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<End> {
+  // kafkajs computes a timeout that is already over; Node sets it to 1 ms, which is right, and would say so on every start.
+  const args = [...process.execArgv, "--disable-warning=TimeoutNegativeWarning", options.entry, "run", "--role", role, "--json", "-f", options.filePath];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, [SUPERVISED]: "1" } });
+  if (child.stdout === null || child.stderr === null) throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });
+  const stdout = collect(child.stdout);
+  forwardLines(child.stderr, (text) => options.onEvent({ level: "info", role, text }));
+  const kill = stopper(child);
+  signal.addEventListener("abort", kill.stop, { once: true });
+  try {
+    if (signal.aborted) kill.stop();
+    const how = await exited(child);
+    return { how, error: how === "exit 0" ? undefined : errorIn(await stdout) };
+  } finally {
+    signal.removeEventListener("abort", kill.stop);
+    kill.clear();
+  }
+}
+
+function stopper(child: ChildProcess): { stop: () => void; clear: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    stop: () => {
+      child.kill("SIGTERM");
+      timer = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
+    },
+    clear: () => clearTimeout(timer),
+  };
+}
+
+function exited(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve(`could not be started: ${error.message}`));
+    child.once("close", (code, signal) => resolve(signal === null ? `exit ${code}` : `killed by ${signal}`));
+  });
+}
+
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) text = (text + String(chunk)).slice(-100_000);
+  return text;
+}
+
+function forwardLines(stream: NodeJS.ReadableStream, line: (text: string) => void): void {
+  let rest = "";
+  stream.on("data", (chunk: Buffer) => {
+    const lines = (rest + chunk.toString("utf8")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const text of lines) if (text.trim() !== "") line(text);
+  });
+}
+
+/** The error document that a role printed last, if that is how it ended. */
+function errorIn(stdout: string): RehouseError | undefined {
+  const last = stdout.trim().split("\n").at(-1) ?? "";
+  try {
+    const document: unknown = JSON.parse(last);
+    const error: unknown = typeof document === "object" && document !== null ? Reflect.get(document, "error") : undefined;
+    if (typeof error !== "object" || error === null) return undefined;
+    const text = (name: string) => {
+      const value: unknown = Reflect.get(error, name);
+      return typeof value === "string" ? value : undefined;
+    };
+    const code = text("code");
+    if (code === undefined || !isErrorCode(code)) return undefined;
+    const [where, fix] = [text("where"), text("fix")];
+    return new RehouseError(code, { what: text("what") ?? code, ...(where === undefined ? {} : { where }), ...(fix === undefined ? {} : { fix }) });
+  } catch {
+    return undefined;
+  }
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}

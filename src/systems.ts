@@ -1,0 +1,17 @@
+import type { LaneName } from "./apply/index.ts";
+import type { ChangesProducer, ChangesReader, ChangesTopic, Database, ReplicationStream, SchemaRegistry, SlotMaker, TailReader } from "./ports.ts";
+
+/** Every system around one migration, as ports. */
+export type Systems = {
+  readonly source: Database;
+  readonly target: Database;
+  readonly topic: ChangesTopic;
+  readonly registry: SchemaRegistry;
+  readonly slots: SlotMaker;
+  readonly stream: () => ReplicationStream;
+  readonly tail: TailReader;
+  readonly producer: () => Promise<ChangesProducer>;
+  readonly mainReader: () => ChangesReader;
+  readonly lateReader: (name: LaneName) => ChangesReader;
+  readonly close: () => Promise<void>;
+};
