@@ -1,3 +1,4 @@
-export { type ExpandDeps, expandCommon, expandTenants } from "./create.ts";
+export { type ExpandDeps, expandCommon, expandTenants, missingTypes } from "./create.ts";
+export { designTable, type TableDesign, tablesOf } from "./design.ts";
 export { type Dropped, dropCreated } from "./drop.ts";
 export { finishForeignKeys, finishKeys, type Progress, readProgress, type Unmade } from "./finish.ts";

@@ -129,3 +129,8 @@ function isFollowedByName(tokens: readonly Token[], index: number): boolean {
   const solid = tokens.slice(index + 1).filter((token) => token.kind !== "blank");
   return solid[0]?.text === "." && solid[1]?.kind === "name";
 }
+
+/** Every name in the expression, whatever it stands for. */
+export function namesUsed(expression: string): string[] {
+  return namesIn(tokenise(expression)).map((at) => at.name);
+}

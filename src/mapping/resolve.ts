@@ -196,11 +196,16 @@ function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTa
   };
 }
 
-function bareMapping(file: MigrationFile): Mapping {
+function bareMapping(file: Pick<MigrationFile, "name" | "layout">): Mapping {
   return { migration: file.name, tables: [], schemaTemplate: file.layout.schema, tenantColumnAtTarget: file.layout.tenantColumn };
 }
 
-function possibleTargets(file: MigrationFile, table: DraftTable["bare"], tenants: readonly string[]): TableName[] {
+/** Where the rows of these tenants go: one table for all, or one for each. */
+export function possibleTargets(
+  file: Pick<MigrationFile, "name" | "layout">,
+  table: TableMapping,
+  tenants: readonly string[],
+): TableName[] {
   const mapping = bareMapping(file);
   return isPooledAtTarget(mapping, table)
     ? [targetOf(mapping, table, WHOLE_UNIT)]

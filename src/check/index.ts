@@ -1,0 +1,3 @@
+export { check } from "./check.ts";
+export { FINDING_CODES, type Finding, type FindingCode, isError } from "./finding.ts";
+export type { CheckDeps } from "./scope.ts";

@@ -1,0 +1,73 @@
+/** A question to a server: bounded in time, and its failure is a finding like others, so that the other questions go on. */
+
+import { RehouseError } from "../errors.ts";
+import { ConnectionLost, ServerError } from "../ports.ts";
+import { error, type Finding, warning } from "./finding.ts";
+
+/** Above the statement timeout of catalog/sandbox.ts, so that Postgres' own message comes first where it can. */
+export const PROBE_MS = 25_000;
+
+export type Answered<T> = { readonly value: T | undefined; readonly findings: readonly Finding[] };
+
+/** `place`: the server, for people; `what`: the question, as in "<what> could not be seen". */
+export async function probe<T>(place: string, what: string, signal: AbortSignal, ask: () => Promise<T>): Promise<Answered<T>> {
+  try {
+    return { value: await inTime(ask(), PROBE_MS, signal), findings: [] };
+  } catch (cause) {
+    signal.throwIfAborted();
+    return { value: undefined, findings: [failure(place, what, cause)] };
+  }
+}
+
+/** The same for a question whose answer is findings. */
+export async function findings(
+  place: string,
+  what: string,
+  signal: AbortSignal,
+  ask: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const answered = await probe(place, what, signal, ask);
+  return [...answered.findings, ...(answered.value ?? [])];
+}
+
+function failure(place: string, what: string, cause: unknown): Finding {
+  if (cause instanceof TimedOut)
+    return warning(
+      "probe-failed",
+      place,
+      `${what} could not be seen within ${PROBE_MS / 1000} s`,
+      "look at what keeps the server busy, then check again",
+    );
+  if (cause instanceof ConnectionLost)
+    return error("unreachable", place, `the connection broke: ${cause.message}`, "check that the server runs and stays up");
+  if (cause instanceof ServerError)
+    return warning(
+      "probe-failed",
+      place,
+      `${what} could not be seen: ${cause.message}`,
+      cause.hint ?? "grant what the message names, then check again",
+    );
+  if (cause instanceof RehouseError && cause.code !== "REHOUSE_INTERNAL") {
+    return error(
+      "unreachable",
+      cause.where === undefined ? place : `${place.split(" ")[0]} ${cause.where}`,
+      cause.message,
+      cause.fix ?? "check that the server runs and that its address is right",
+    );
+  }
+  throw cause;
+}
+
+class TimedOut extends Error {}
+
+function inTime<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    const timer = setTimeout(() => reject(new TimedOut()), ms);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    });
+  });
+}

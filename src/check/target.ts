@@ -1,0 +1,115 @@
+/** All that is asked of the target, and of the two servers together. */
+
+import { possibleTargets, type Resolution, resolveMove } from "../mapping/index.ts";
+import { type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
+import { type Finding, warning } from "./finding.ts";
+import { findings, probe } from "./probe.ts";
+import type { Scope } from "./scope.ts";
+import { checkOwnTablesEmpty, checkPooledTable } from "./target-rows.ts";
+import { checkEncodings, checkTargetServer, replicaRoleFinding } from "./target-server.ts";
+import { tryAtTarget } from "./target-sql.ts";
+import { actsOnRows, checkAlike, checkTargetTable, checkWritePrivileges } from "./target-tables.ts";
+import { checkVolatility } from "./volatile.ts";
+
+export async function checkTarget(scope: Scope, tenants: readonly string[]): Promise<Finding[]> {
+  const { file, source, target, signal } = scope;
+  const place = `target ${target.place}`;
+  // A stand-in where no tenant is known, so that everything else is still looked at.
+  const units = tenants.length > 0 ? tenants : [file.tenants === undefined ? WHOLE_UNIT : "tenant"];
+  const resolved = await probe(place, "what the mapping comes to", signal, () => resolveMove({ file, source, target }, units));
+  const resolution = resolved.value;
+  if (resolution === undefined) return [...resolved.findings];
+  const targets = targetsOf(scope, resolution, units);
+  const there = targets.filter(({ name }) => resolution.existing.names.has(tableText(name)));
+  const schemas = [...new Set(targets.map(({ name }) => name.schema))];
+  const { move } = resolution;
+  const [server, ...others] = await Promise.all([
+    probe(place, "its privileges", signal, () => checkTargetServer(target, schemas)),
+    findings(place, "its encoding", signal, () => checkEncodings(source, target)),
+    findings(place, "privileges on its tables", signal, () =>
+      checkWritePrivileges(
+        target,
+        there.map(({ name }) => name),
+      ),
+    ),
+    fits(scope, resolution, there),
+    scope.begun ? [] : rows(scope, there, tenants),
+    findings(place, "whether expressions keep their value", signal, () => checkVolatility(source, resolution.tables)),
+    move === undefined
+      ? []
+      : findings(place, "what it says of the statements to come", signal, () =>
+          tryAtTarget(target, move, units[0] ?? WHOLE_UNIT),
+        ),
+  ]);
+  const acting = resolution.tables.flatMap((table) => (table.model === undefined ? [] : actsOnRows(table.model)));
+  const role = server.value === undefined ? [] : replicaRoleFinding(target, server.value.role, acting);
+  return [
+    ...resolution.findings,
+    ...partitioned(resolution),
+    ...server.findings,
+    ...(server.value?.findings ?? []),
+    ...role,
+    ...others.flat(),
+  ];
+}
+
+/** A target table, and the table move that it is for. */
+type Target = { readonly name: TableName; readonly table: Resolution["tables"][number]; readonly pooled: boolean };
+
+function targetsOf({ file }: Scope, { tables }: Resolution, units: readonly string[]): Target[] {
+  return tables.flatMap((table) => {
+    const names = possibleTargets(file, table.mapping, units);
+    return names.map((name) => ({
+      name,
+      table,
+      pooled: names.length === 1 && (units.length > 1 || possibleTargets(file, table.mapping, ["a", "b"]).length === 1),
+    }));
+  });
+}
+
+/** Tables that are there, against the mapping and against each other. */
+async function fits({ target, signal }: Scope, { tables, existing }: Resolution, there: readonly Target[]): Promise<Finding[]> {
+  const found = await Promise.all(
+    tables.map(async (table) => {
+      const { model } = table;
+      if (model === undefined) return [];
+      const alike = there.filter((one) => one.table === table && !existing.ours.has(tableText(one.name))).map(({ name }) => name);
+      return [
+        ...checkTargetTable(table, model, existing.ours.has(tableText(model.name))),
+        ...(await findings(`target ${tableText(model.name)}`, "whether the tenants' tables are alike", signal, () =>
+          checkAlike(target, model, alike),
+        )),
+      ];
+    }),
+  );
+  return found.flat();
+}
+
+async function rows({ target, signal }: Scope, there: readonly Target[], tenants: readonly string[]): Promise<Finding[]> {
+  const tables = there.filter(({ table }) => table.model?.kind === "table" || table.model?.kind === "partitioned table");
+  const own = tables.filter(({ pooled }) => !pooled).map(({ name }) => name);
+  const found = await Promise.all([
+    findings(`target ${target.place}`, "whether its tables are empty", signal, () => checkOwnTablesEmpty(target, own)),
+    ...tables
+      .filter(({ pooled }) => pooled)
+      .map(({ name, table }) =>
+        findings(`target ${tableText(name)}`, "whether it has rows of these tenants", signal, () =>
+          checkPooledTable(target, table, name, tenants),
+        ),
+      ),
+  ]);
+  return found.flat();
+}
+
+function partitioned({ tables }: Resolution): Finding[] {
+  return tables
+    .filter((table) => table.source.kind === "partitioned table" && table.model === undefined)
+    .map((table) =>
+      warning(
+        "partitioned",
+        `source ${tableText(table.source.name)}`,
+        "it is partitioned, and becomes one plain table at the target",
+        "create the target table yourself, partitioned as you like; it is then used as it is",
+      ),
+    );
+}
