@@ -5,26 +5,17 @@ import { retryTenant } from "./apply/index.ts";
 import { slotName } from "./capture/index.ts";
 import { check } from "./check/index.ts";
 import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./cli/documents.ts";
-import type { Engine, EngineContext, Role, RunEvent, VerifyProgress } from "./cli/engine.ts";
+import type { Engine, Role, RunEvent, VerifyProgress } from "./cli/engine.ts";
 import { cancelMigration } from "./control/cancel.ts";
 import { hasBegun } from "./control/begin.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { RehouseError } from "./errors.ts";
-import type { MigrationFile } from "./file/index.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, supervise } from "./run/supervisor.ts";
-import type { Systems } from "./systems.ts";
+import type { EngineDeps } from "./systems.ts";
 import { verify } from "./verify/index.ts";
-
-export type EngineDeps = {
-  readonly file: MigrationFile;
-  readonly context: EngineContext;
-  readonly systems: Systems;
-  readonly stateSql: string;
-  readonly version: string;
-};
 
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply"];

@@ -1,3 +1,5 @@
+import type { EngineContext } from "./cli/engine.ts";
+import type { MigrationFile } from "./file/index.ts";
 import type { LaneName } from "./apply/index.ts";
 import type { ChangesProducer, ChangesReader, ChangesTopic, Database, ReplicationStream, SchemaRegistry, SlotMaker, TailReader } from "./ports.ts";
 
@@ -14,4 +16,13 @@ export type Systems = {
   readonly mainReader: () => ChangesReader;
   readonly lateReader: (name: LaneName) => ChangesReader;
   readonly close: () => Promise<void>;
+};
+
+/** What the engine and its roles are made of. */
+export type EngineDeps = {
+  readonly file: MigrationFile;
+  readonly context: EngineContext;
+  readonly systems: Systems;
+  readonly stateSql: string;
+  readonly version: string;
 };
