@@ -41,14 +41,10 @@ export function processIo(): Io {
 /** On stderr, so that stdout stays the command's own. */
 async function ask(question: string, signal: AbortSignal): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const stopped = new AbortController();
-  // readline has the terminal in raw mode, so Ctrl-C comes to it and not as a signal.
-  lines.once("SIGINT", () => {
-    stopped.abort();
-    process.kill(process.pid, "SIGINT");
-  });
+  // readline has the terminal in raw mode: Ctrl-C comes to it as a key. Sent on as the signal that it stands for, it aborts `signal`.
+  lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
-    return await lines.question(question, { signal: AbortSignal.any([signal, stopped.signal]) });
+    return await lines.question(question, { signal });
   } finally {
     lines.close();
   }

@@ -3,8 +3,7 @@ import { reportControl } from "./control.ts";
 import { type CommonOptions, type Surroundings, verb, withEngine } from "./verb.ts";
 
 export function pauseVerb(around: Surroundings): Command {
-  return verb("pause", "hold backfill and apply where they are; capture goes on, so that the source keeps no WAL").action(
-    (options: CommonOptions) =>
-      withEngine(options, around, async (context) => reportControl(context, await context.engine.pause(context.signal))),
+  return verb("pause", "hold the move where it is, until resume").action((options: CommonOptions) =>
+    withEngine(options, around, async (context) => reportControl(context, await context.engine.pause(context.signal))),
   );
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { redact } from "../redact.ts";
 import type { RunOutcome } from "./documents.ts";
 import { ROLES, type Role, type RunEvent } from "./engine.ts";
-import { progressLine, watch } from "./live/index.ts";
+import { watch } from "./live/index.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
 import { type CommonOptions, type Context, EXIT, type ExitCode, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
@@ -29,14 +29,14 @@ export function runVerb(around: Surroundings): Command {
 async function run({ role, until }: RunOptions, context: Context): Promise<ExitCode> {
   const { io, json, file, engine, signal } = context;
   const view = startView(context);
-  let outcome: RunOutcome;
+  let outcome: RunOutcome | undefined;
   try {
     outcome = await engine.run(
       { roles: role === undefined ? undefined : [...new Set(role)], until, onEvent: (event) => view.event(event) },
       signal,
     );
   } finally {
-    await view.stop();
+    await view.stop(outcome);
   }
   if (json) printJson(io, { formatVersion: 1, migration: file.name, ...outcome });
   else io.out(`${summary(outcome, context.style)}\n`);
@@ -44,12 +44,19 @@ async function run({ role, until }: RunOptions, context: Context): Promise<ExitC
 }
 
 /** Shows progress beside the work; whatever happens to the view, the work goes on. */
-function startView({ io, json, style, engine }: Context): { event: (event: RunEvent) => void; stop: () => Promise<void> } {
+function startView({ io, json, style, engine }: Context): {
+  event: (event: RunEvent) => void;
+  stop: (outcome: RunOutcome | undefined) => Promise<void>;
+} {
   // With --json stdout is kept for the one document at the end.
   if (json) return { event: (event) => io.err(`${formatEvent(event, style)}\n`), stop: async () => {} };
   const stopping = new AbortController();
+  let outcome: RunOutcome | undefined;
   const intervalMs = io.terminal ? INTERVAL_MS.terminal : INTERVAL_MS.elsewhere;
-  const view = watch({ io, json, status: (signal) => engine.status(signal), intervalMs, patient: true }, stopping.signal);
+  const view = watch(
+    { io, json, status: (signal) => engine.status(signal), intervalMs, patient: true, lastStatus: () => outcome?.status },
+    stopping.signal,
+  );
   const ended = view.ended.catch((error: unknown) => {
     view.log(
       style.yellow(
@@ -59,7 +66,8 @@ function startView({ io, json, style, engine }: Context): { event: (event: RunEv
   });
   return {
     event: (event) => view.log(formatEvent(event, style)),
-    async stop() {
+    async stop(result) {
+      outcome = result;
       stopping.abort();
       await ended;
     },
@@ -72,9 +80,8 @@ function formatEvent({ level, role, text }: RunEvent, style: Style): string {
 }
 
 function summary({ outcome, status }: RunOutcome, style: Style): string {
-  const line = progressLine(status, [], Date.now());
   const stopped = status.tenants.filter((tenant) => tenant.stopped !== null).length;
-  if (outcome === "in-sync") return `${line}\n${style.green("✓")} Every tenant is in-sync.`;
-  if (outcome === "interrupted") return `${line}\nStopped. \`rehouse run\` goes on where it was.`;
-  return `${line}\n${style.red("✗")} ${stopped} of ${status.tenants.length} tenants stopped and need a person: \`rehouse status\` says why.`;
+  if (outcome === "in-sync") return `${style.green("✓")} Every tenant is in-sync.`;
+  if (outcome === "interrupted") return `Stopped. \`rehouse run\` goes on where it was.`;
+  return `${style.red("✗")} ${stopped} of ${status.tenants.length} tenants stopped and need a person: \`rehouse status\` says why.`;
 }

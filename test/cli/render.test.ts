@@ -69,9 +69,9 @@ describe("the live view", () => {
       [
         "move-enterprise  running",
         "",
-        "backfill  ████████████▍·······  62 %  310k/500k rows  20k/s           eta 9.5 s",
-        "in-sync   ██████▋·············  33 %  1/3 tenants     1.0k changes/s  eta —",
-        "compared  ██████▋·············  33 %  1/3 tenants",
+        "backfill  █████████████········  62 %  310k/500k rows  20k/s           eta 9.5 s",
+        "in-sync   ███████··············  33 %  1/3 tenants     1.0k changes/s  eta —",
+        "compared  ███████··············  33 %  1/3 tenants",
         "",
         "capture   lag 3 ms · 34 MB behind · slot reserved, 12 MB kept · at 0/1A2B3C4",
         "apply     lag 12 ms · 123k changes",
@@ -91,6 +91,10 @@ describe("the live view", () => {
     expect(backfill).toContain("20k/s");
     // 190,000 rows are left at 20,000 a second.
     expect(backfill).toContain("eta 9.5 s");
+  });
+
+  it("has room for the time that is left on a narrow screen too", () => {
+    expect(lines(busy(40), 60).find((line) => line.startsWith("backfill"))).toMatch(/310k\/500k rows {2}20k\/s {2}eta 9\.5 s$/);
   });
 
   it("claims no time that it cannot know", () => {

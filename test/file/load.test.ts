@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadMigrationFile, targetTable } from "../../src/file/index.ts";
@@ -156,6 +157,13 @@ tables: { a: &root { tenant: id }, b: *root, c: { <<: *root, to: d } }`);
     );
     expect(file.source.url).toBe("postgres://s/app");
     expect(file.tenants?.move).toEqual({ kind: "list", ids: ["42", "9007199254740993", "007"] });
+  });
+
+  it("is accepted as the documentation shows it", async () => {
+    const text = await readFile(new URL("../../docs/migration-file.md", import.meta.url), "utf8");
+    const example = /```yaml\n([^]*?)```/.exec(text)?.[1] ?? "";
+    const file = await load(example, { SOURCE_URL: "postgres://source/app", TARGET_URL: "postgres://target/app" });
+    expect(file.tables).toHaveLength(4);
   });
 
   it("that is not there is answered with what to do", async () => {

@@ -31,14 +31,14 @@ export function byTenant(tenants: readonly TenantStatus[]): TenantStatus[] {
   return tenants.toSorted((a, b) => byName(a.tenant, b.tenant));
 }
 
-/** `12 backfilling`, in the order of the phases; stopped tenants are counted apart from their phase. */
+/** `12 backfilling`, in the order of the phases; stopped tenants are counted apart from their phase, and come first. */
 export function phaseCounts(tenants: readonly TenantStatus[]): { name: Phase | "stopped"; tenants: number }[] {
   const counts = new Map<Phase | "stopped", number>();
   for (const { phase, stopped } of tenants) {
     const name = stopped === null ? phase : "stopped";
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
-  return [...PHASES, "stopped" as const].flatMap((name) => {
+  return ["stopped" as const, ...PHASES].flatMap((name) => {
     const tenantsOf = counts.get(name);
     return tenantsOf === undefined ? [] : [{ name, tenants: tenantsOf }];
   });

@@ -92,9 +92,12 @@ function phases(status: StatusDocument, rates: Rates, paint: Style, columns: num
       [`${count(apply.changes)} changes`, lag, eta(arrived > 0, catchUpEta(status, rates))],
     ]);
   }
-  const cells = alignedDetails(rows.map(([, , details]) => details));
+  const cells = detailCells(
+    rows.map(([, , details]) => details),
+    columns - LABEL - PERCENT - MIN_BAR - 3,
+  );
   const widest = Math.max(...cells.map(widthOf));
-  const barCells = Math.max(MIN_BAR, Math.min(MAX_BAR, columns - LABEL - PERCENT - widest - 4));
+  const barCells = Math.max(MIN_BAR, Math.min(MAX_BAR, columns - LABEL - PERCENT - widest - 3));
   return rows.map(([label, part, _details], index) => {
     const { filled, empty } = bar(part, barCells);
     const painted = part === 1 ? paint.green(filled) : filled;
@@ -109,15 +112,17 @@ function catchUpEta({ tenants }: StatusDocument, rates: Rates): number | null {
     : rates.catchUpEtaMs;
 }
 
-/** The same detail of each bar under the other. */
-function alignedDetails(details: readonly string[][]): string[] {
+/** The same detail of each bar under the other, where there is room for it. */
+function detailCells(details: readonly string[][], width: number): string[] {
   const widths = [0, 1, 2].map((index) => Math.max(0, ...details.map((cells) => widthOf(cells[index] ?? ""))));
-  return details.map((cells) =>
+  const aligned = details.map((cells) =>
     cells
       .map((cell, index) => padEnd(cell, widths[index] ?? 0))
       .join("  ")
       .trimEnd(),
   );
+  if (aligned.every((line) => widthOf(line) <= width)) return aligned;
+  return details.map((cells) => cells.filter((cell) => cell !== "").join("  "));
 }
 
 /** One line each: capture, apply, what slows it, tenants per phase. */

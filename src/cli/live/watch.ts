@@ -16,10 +16,12 @@ export type WatchOptions = {
   intervalMs: number;
   /** Whether to go on before there is anything to show; else the first failure ends it. */
   patient: boolean;
+  /** Asked once the watching was ended by its signal: a status to be shown last. */
+  lastStatus?: () => StatusDocument | undefined;
 };
 
 export type Watch = {
-  /** Ends when the signal aborts, having drawn the last status once more; rejects with what ended it before. */
+  /** Ends when the signal aborts; rejects with what ended it before. */
   ended: Promise<void>;
   /** A line between the pictures. */
   log(line: string): void;
@@ -36,7 +38,7 @@ export function watch(options: WatchOptions, signal: AbortSignal): Watch {
 }
 
 async function follow(
-  { io, json, status, intervalMs, patient }: WatchOptions,
+  { io, json, status, intervalMs, patient, lastStatus }: WatchOptions,
   painter: ReturnType<typeof createPainter> | undefined,
   signal: AbortSignal,
 ): Promise<void> {
@@ -57,7 +59,7 @@ async function follow(
       samples = addSample(samples, sampleOf(last, Date.now()));
       show(last, undefined);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       // A server that is away for a moment does not end the watching: its picture stays, and says so.
       const passing = error instanceof RehouseError && error.policy === "retry" && last !== undefined;
       if (!passing && !(patient && last === undefined)) throw error;
@@ -66,4 +68,6 @@ async function follow(
     }
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
   }
+  const final = lastStatus?.();
+  if (final !== undefined) show(final, undefined);
 }
