@@ -161,7 +161,7 @@ tables: { a: &root { tenant: id }, b: *root, c: { <<: *root, to: d } }`);
 
   it("is accepted as the documentation shows it", async () => {
     const text = await readFile(new URL("../../docs/migration-file.md", import.meta.url), "utf8");
-    const example = /```yaml\n([^]*?)```/.exec(text)?.[1] ?? "";
+    const example = /```yaml\n(.*?)```/s.exec(text)?.[1] ?? "";
     const file = await load(example, { SOURCE_URL: "postgres://source/app", TARGET_URL: "postgres://target/app" });
     expect(file.tables).toHaveLength(4);
   });
