@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { interruptible } from "./cli/interrupt.ts";
 import { processIo } from "./cli/io.ts";
 import { program } from "./cli/program.ts";
+import { packageVersion } from "./package.ts";
 
 // A reader that has seen enough (`rehouse status | head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -29,18 +29,3 @@ process.exitCode = await program({
 
 // The engine has given back everything by now. A socket that it forgot must not keep a finished command from ending.
 setTimeout(() => process.exit(), 2000).unref();
-
-/** package.json is one level further away from the built file than from the source. */
-function packageVersion(): string {
-  const require = createRequire(import.meta.url);
-  for (const path of ["../package.json", "../../package.json"]) {
-    try {
-      const found: unknown = require(path);
-      if (typeof found === "object" && found !== null && "version" in found && typeof found.version === "string")
-        return found.version;
-    } catch {
-      // Not at this level.
-    }
-  }
-  return "unknown";
-}
