@@ -147,7 +147,7 @@ export type OutgoingMessage = {
   readonly partition: number;
   readonly key: Buffer;
   readonly value: Buffer;
-  readonly headers: Readonly<Record<string, Buffer | string>>;
+  readonly headers: Readonly<Record<string, Buffer>>;
 };
 
 export type IncomingMessage = {

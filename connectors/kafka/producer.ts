@@ -1,56 +1,142 @@
-import type { Kafka, Message } from "kafkajs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
+import { type Cluster, createCluster } from "./cluster.ts";
+import { LASTING_ERRORS, PASSING_ERRORS, produceRequest } from "./produce.ts";
+import { encodeRecordBatch } from "./record-batch.ts";
+
+/** How long a broker may wait for its replicas. */
+const REPLICAS_TIMEOUT_MS = 30_000;
+
+/** Waits between attempts: enough for a change of leader. Then the role that publishes waits, and says what for. */
+const RETRY_AFTER_MS = [50, 100, 200, 500, 1_000, 2_000, 2_000];
 
 /**
  * Publishes to one topic. Not idempotent in Kafka's sense: with one send under way a retry can only repeat the topic's end, and the
  * appliers skip a position they have passed.
  */
 export async function createChangesProducer(kafka: Kafka, topic: string, where: string): Promise<ChangesProducer> {
-  const producer = kafka.producer({
-    allowAutoTopicCreation: false,
-    idempotent: false,
-    // Every message says its partition; the default partitioner would also hash the key first.
-    createPartitioner: () => ({ message }) => message.partition ?? 0,
-  });
+  const cluster = createCluster(kafka);
   try {
-    await producer.connect();
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
   } catch (error) {
+    await cluster.disconnect().catch(() => undefined);
     throw kafkaFailure(error, where);
   }
-  let sending = false;
-  return {
-    async publish(messages) {
-      if (sending) throw new RehouseError("REHOUSE_INTERNAL", { what: "two batches were published at once", where: topic });
-      sending = true;
-      try {
-        const answers = await producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages: asKafka(messages) }] });
-        return nextOffsets(messages, answers);
-      } catch (error) {
-        throw kafkaFailure(error, where);
-      } finally {
-        sending = false;
-      }
-    },
-    close: () => producer.disconnect().catch(() => undefined),
-  };
+  return new TopicProducer(cluster, topic, where);
 }
 
-/** kafkajs takes the port's messages as they are; only its type wants mutable headers. */
-function asKafka(messages: readonly OutgoingMessage[]): Message[] {
-  const out: Message[] = [];
-  for (const message of messages) out.push(message);
-  return out;
-}
+class TopicProducer implements ChangesProducer {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  readonly #where: string;
+  readonly #closed = new AbortController();
+  #sending = false;
 
-function nextOffsets(messages: readonly OutgoingMessage[], answers: readonly { partition: number; baseOffset?: string }[]): Map<number, bigint> {
-  const counts = new Map<number, number>();
-  for (const { partition } of messages) counts.set(partition, (counts.get(partition) ?? 0) + 1);
-  const next = new Map<number, bigint>();
-  for (const { partition, baseOffset } of answers) {
-    if (baseOffset === undefined) throw new RehouseError("REHOUSE_INTERNAL", { what: "Kafka's answer to a batch names no offset" });
-    next.set(partition, BigInt(baseOffset) + BigInt(counts.get(partition) ?? 0));
+  constructor(cluster: Cluster, topic: string, where: string) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+    this.#where = where;
   }
-  return next;
+
+  async publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>> {
+    if (this.#sending) throw new RehouseError("REHOUSE_INTERNAL", { what: "two batches were published at once", where: this.#topic });
+    this.#sending = true;
+    try {
+      return await this.#publish(messages);
+    } catch (error) {
+      throw kafkaFailure(error, this.#where);
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#cluster.disconnect().catch(() => undefined);
+  }
+
+  async #publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>> {
+    const byPartition = groupByPartition(messages);
+    const now = Date.now();
+    /** What no broker has confirmed yet. */
+    const pending = new Map<number, Buffer>();
+    for (const [partition, group] of byPartition) pending.set(partition, encodeRecordBatch(group, now));
+    const next = new Map<number, bigint>();
+    const confirmed = (partition: number, baseOffset: bigint) => {
+      pending.delete(partition);
+      next.set(partition, baseOffset + BigInt(byPartition.get(partition)?.length ?? 0));
+    };
+    for (let attempt = 0; ; attempt += 1) {
+      const failure = await this.#send(pending, confirmed);
+      if (pending.size === 0) return next;
+      const wait = RETRY_AFTER_MS[attempt];
+      if (wait === undefined || this.#closed.signal.aborted) throw failure;
+      await sleep(wait, undefined, { signal: this.#closed.signal });
+      await this.#refresh();
+    }
+  }
+
+  /** Sends everything pending once, to all leaders at the same time; returns why something is still pending. Throws what no retry heals. */
+  async #send(pending: ReadonlyMap<number, Buffer>, confirmed: (partition: number, baseOffset: bigint) => void): Promise<unknown> {
+    let failure: unknown;
+    const byLeader = this.#cluster.findLeaderForPartitions(this.#topic, [...pending.keys()]);
+    const sends = Object.entries(byLeader).map(async ([nodeId, partitions]) => {
+      const batches = new Map([...pending].filter(([partition]) => partitions.includes(partition)));
+      try {
+        const broker = await this.#cluster.findBroker({ nodeId });
+        const answers = await broker.connectionPool.send(produceRequest(this.#topic, batches, REPLICAS_TIMEOUT_MS));
+        for (const { partition, errorCode, baseOffset } of answers) {
+          if (errorCode === 0) confirmed(partition, baseOffset);
+          else failure = this.#refused(partition, errorCode);
+        }
+      } catch (error) {
+        if (error instanceof RehouseError && error.policy !== "retry") throw error;
+        failure = error;
+        this.#forget(error);
+      }
+    });
+    const outcomes = await Promise.allSettled(sends);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    return failure ?? new RehouseError("REHOUSE_UNREACHABLE", { what: "a partition of the topic has no leader", where: this.#topic });
+  }
+
+  /** A broker whose connection is gone may come back at another address. */
+  #forget(error: unknown): void {
+    if (!(error instanceof Error) || error.name !== "KafkaJSConnectionClosedError") return;
+    const host: unknown = Reflect.get(error, "host");
+    const port: unknown = Reflect.get(error, "port");
+    if (typeof host === "string" && typeof port === "number") this.#cluster.removeBroker({ host, port });
+  }
+
+  /** Where the leaders are now; a failure shows again at the next attempt. */
+  async #refresh(): Promise<void> {
+    try {
+      if (!this.#cluster.isConnected()) await this.#cluster.connect();
+      await this.#cluster.refreshMetadata();
+    } catch {
+      // The next attempt fails for the same reason, and its failure is the one that counts.
+    }
+  }
+
+  #refused(partition: number, code: number): RehouseError {
+    const where = `${this.#topic}, partition ${partition}`;
+    const passing = PASSING_ERRORS.get(code);
+    if (passing !== undefined) return new RehouseError("REHOUSE_UNREACHABLE", { what: `Kafka cannot take changes now: ${passing}`, where });
+    const lasting = LASTING_ERRORS.get(code);
+    throw new RehouseError("REHOUSE_SERVER", { what: `Kafka refuses changes: ${lasting?.name ?? `error ${code}`}`, where, ...(lasting === undefined ? {} : { fix: lasting.fix }) });
+  }
+}
+
+function groupByPartition(messages: readonly OutgoingMessage[]): Map<number, OutgoingMessage[]> {
+  const groups = new Map<number, OutgoingMessage[]>();
+  for (const message of messages) {
+    const group = groups.get(message.partition);
+    if (group === undefined) groups.set(message.partition, [message]);
+    else group.push(message);
+  }
+  return groups;
 }

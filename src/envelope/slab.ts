@@ -46,6 +46,11 @@ export class Slab {
     return this.#at - this.#start;
   }
 
+  /** Leaves bytes free, to be filled in once the message has ended. */
+  skip(bytes: number): void {
+    this.#at += bytes;
+  }
+
   byte(value: number): void {
     this.#buffer[this.#at++] = value;
   }

@@ -1,0 +1,81 @@
+/** Kafka's Produce request, version 7: the newest one that brokers from 2.1 to 4.x take (Kafka protocol guide, "Produce API"). */
+
+import type { KafkaRequest } from "./cluster.ts";
+
+const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: "Produce" } as const;
+const ALL_REPLICAS_IN_SYNC = -1;
+
+export type PartitionAnswer = { readonly partition: number; readonly errorCode: number; readonly baseOffset: bigint };
+
+/** `batches`: the record batch of each partition; all of them are led by the broker that this is sent to. */
+export function produceRequest(topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): KafkaRequest<PartitionAnswer[]> {
+  return {
+    request: {
+      ...PRODUCE,
+      encode: async () => {
+        const bytes = encode(topic, batches, timeoutMs);
+        return { buf: bytes, buffer: bytes };
+      },
+    },
+    response: { decode: async (bytes) => decodeAnswer(bytes), parse: async (answers) => answers },
+  };
+}
+
+function encode(topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): Buffer {
+  const name = Buffer.from(topic);
+  const head = Buffer.alloc(2 + 2 + 4 + 4 + 2 + name.length + 4);
+  let at = head.writeInt16BE(-1, 0); // no transactional id
+  at = head.writeInt16BE(ALL_REPLICAS_IN_SYNC, at);
+  at = head.writeInt32BE(timeoutMs, at);
+  at = head.writeInt32BE(1, at); // topics
+  at = head.writeInt16BE(name.length, at);
+  head.set(name, at);
+  at += name.length;
+  head.writeInt32BE(batches.size, at);
+  const parts: Buffer[] = [head];
+  for (const [partition, batch] of batches) {
+    const lead = Buffer.alloc(8);
+    lead.writeInt32BE(partition, 0);
+    lead.writeInt32BE(batch.length, 4);
+    parts.push(lead, batch);
+  }
+  return Buffer.concat(parts);
+}
+
+function decodeAnswer(bytes: Buffer): PartitionAnswer[] {
+  const answers: PartitionAnswer[] = [];
+  let at = 0;
+  const topics = bytes.readInt32BE(at);
+  at += 4;
+  for (let topic = 0; topic < topics; topic += 1) {
+    at += 2 + bytes.readInt16BE(at);
+    const partitions = bytes.readInt32BE(at);
+    at += 4;
+    for (let i = 0; i < partitions; i += 1) {
+      answers.push({ partition: bytes.readInt32BE(at), errorCode: bytes.readInt16BE(at + 4), baseOffset: bytes.readBigInt64BE(at + 6) });
+      at += 4 + 2 + 8 + 8 + 8; // log append time and log start offset are not needed
+    }
+  }
+  return answers;
+}
+
+/** Broker errors that pass, by code (Kafka protocol guide, "Error Codes"): the batch is sent again. */
+export const PASSING_ERRORS: ReadonlyMap<number, string> = new Map([
+  [2, "CORRUPT_MESSAGE"],
+  [3, "UNKNOWN_TOPIC_OR_PARTITION"],
+  [5, "LEADER_NOT_AVAILABLE"],
+  [6, "NOT_LEADER_OR_FOLLOWER"],
+  [7, "REQUEST_TIMED_OUT"],
+  [13, "NETWORK_EXCEPTION"],
+  [19, "NOT_ENOUGH_REPLICAS"],
+  [20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND"],
+  [56, "KAFKA_STORAGE_ERROR"],
+]);
+
+/** Errors whose cause a person has to know by name. */
+export const LASTING_ERRORS: ReadonlyMap<number, { readonly name: string; readonly fix: string }> = new Map([
+  [10, { name: "MESSAGE_TOO_LARGE", fix: "raise max.message.bytes of the topic: a row does not fit" }],
+  [18, { name: "RECORD_LIST_TOO_LARGE", fix: "raise segment.bytes of the topic: a row does not fit" }],
+  [29, { name: "TOPIC_AUTHORIZATION_FAILED", fix: "allow this client to write to the topic" }],
+  [87, { name: "INVALID_RECORD", fix: "set cleanup.policy of the topic to delete" }],
+]);
