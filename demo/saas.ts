@@ -7,21 +7,9 @@ export type SaasSize = { rows: number; tenants: number };
 
 export const DEMO_SIZE: SaasSize = { rows: 500_000, tenants: 40 };
 
-/** The tables with a tenant column, and what holds the tenant. */
-export const TENANT_TABLES: ReadonlyMap<string, string> = new Map([
-  ["accounts", "id"],
-  ["users", "account_id"],
-  ["projects", "account_id"],
-  ["project_members", "account_id"],
-  ["tasks", "account_id"],
-  ["comments", "account_id"],
-  ["invoices", "account_id"],
-  ["invoice_lines", "account_id"],
-]);
-
-/** Makes the SaaS of saas.sql in an empty database and fills it. */
-export async function createSaas(url: string, size: SaasSize): Promise<void> {
-  const [tables, keys] = await Promise.all(
+/** Makes the SaaS of saas.sql in an empty database and fills it. Resolves to the number of rows. */
+export async function createSaas(url: string, size: SaasSize): Promise<number> {
+  const [schema, keys] = await Promise.all(
     ["saas.sql", "saas-keys.sql"].map((file) => readFile(new URL(file, import.meta.url), "utf8")),
   );
   const client = new Client({ connectionString: url });
@@ -29,7 +17,11 @@ export async function createSaas(url: string, size: SaasSize): Promise<void> {
   try {
     // Nothing of it is needed should the server end halfway.
     await client.query("SET synchronous_commit = off");
-    for (const statement of [tables ?? "", ...seedStatements(size), keys ?? "", "ANALYZE"]) await client.query(statement);
+    for (const statement of [schema ?? "", ...seedStatements(size), keys ?? "", "ANALYZE"]) await client.query(statement);
+    const tables = await client.query<{ rows: string }>(
+      "SELECT sum(reltuples) AS rows FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+    );
+    return Number(tables.rows[0]?.rows ?? 0);
   } finally {
     await client.end();
   }

@@ -15,7 +15,7 @@ export type TrafficOptions = {
 /** Rows written by committed transactions. */
 export type TrafficCounts = { transactions: number; inserts: number; updates: number; deletes: number };
 
-export type Traffic = {
+export type Traffic = AsyncDisposable & {
   counts(): TrafficCounts;
   /** Rejects when a client meets an error that it does not expect; resolves after `stop`. */
   readonly ended: Promise<void>;
@@ -51,6 +51,10 @@ export async function startTraffic(url: string, { clients, perSecond, seed = 1 }
       stopping.abort();
       await ended;
       return { ...counts };
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await ended.catch(() => undefined);
     },
   };
 }

@@ -1,0 +1,133 @@
+import { fileURLToPath } from "node:url";
+import type { Engine, RunEvent } from "../src/cli/engine.ts";
+import { createEngine } from "../src/compose.ts";
+import { loadMigrationFile } from "../src/file/index.ts";
+import { createLogger } from "../src/log.ts";
+import { SHARED_UNIT } from "../src/model/mapping.ts";
+import { countRows } from "./count-rows.ts";
+import { lookAround } from "./look-around.ts";
+import { moveAll } from "./move.ts";
+import { createSaas, type SaasSize } from "./saas.ts";
+import { number, type Screen, seconds } from "./screen.ts";
+import { type Servers, startServers } from "./servers.ts";
+import { isEqual, printResults, type Result, resultsOf } from "./summary.ts";
+import { startTraffic, type Traffic } from "./traffic.ts";
+
+const CLIENTS = 6;
+const TRANSACTIONS_PER_SECOND = 250;
+
+const FILE = fileURLToPath(new URL("rehouse.yaml", import.meta.url));
+const ENTRY = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+export type DemoOptions = {
+  size: SaasSize;
+  /** Whether everything stays up afterwards, until Ctrl-C. */
+  keep: boolean;
+};
+
+/**
+ * The whole story, from empty servers to the proof. Resolves to whether all is equal; rejects with what went wrong, or when `signal`
+ * aborts. Whatever it started has ended by then, but for servers that were still starting: they end with this process.
+ */
+export async function demo({ size, keep }: DemoOptions, screen: Screen, signal: AbortSignal): Promise<boolean> {
+  const began = performance.now();
+  await using servers = await unlessAborted(
+    startServers((line) => screen.line(screen.style.dim(`  ${line}`))),
+    signal,
+  );
+  screen.step("servers", `two Postgres, Kafka, a schema registry (${servers.provider}), ${seconds(performance.now() - began)}`);
+
+  const seeding = performance.now();
+  const rows = await unlessAborted(createSaas(servers.sourceUrl, size), signal);
+  screen.step(
+    "source",
+    `${number(rows)} rows of ${number(size.tenants)} tenants, pooled, ${seconds(performance.now() - seeding)}`,
+  );
+
+  await using traffic = await startTraffic(servers.sourceUrl, { clients: CLIENTS, perSecond: TRANSACTIONS_PER_SECOND });
+  screen.step(
+    "clients",
+    `${CLIENTS} at work, ${TRANSACTIONS_PER_SECOND} transactions a second: they insert, update, delete, undo`,
+  );
+
+  // The roles are processes of their own, and read the file again.
+  Object.assign(process.env, servers.env);
+  const file = await loadMigrationFile(FILE, process.env);
+  await using engine = await createEngine(file, { entry: ENTRY, filePath: FILE, log: createLogger() });
+  await using _remains = { [Symbol.asyncDispose]: () => clearUp(engine, servers) };
+  return await running({ engine, traffic, screen }, signal, async (work) => {
+    const moved = await moveAll({ engine, traffic, sourceUrl: servers.sourceUrl, screen }, work);
+    await screen.hide();
+    const tenants = moved.quiet.tenants.map(({ tenant }) => tenant).filter((tenant) => tenant !== SHARED_UNIT);
+    const results = resultsOf({ ...moved, counted: await countRows(file, tenants) });
+    screen.line("");
+    printResults(results, screen);
+    screen.line("");
+    const equal = moved.comparedBusy.equal && moved.compared.equal && results.every(isEqual);
+    screen.line(verdict(results, equal, screen));
+    screen.line(
+      `  ${number(moved.written.inserts)} rows inserted, ${number(moved.written.updates)} updated, ${number(moved.written.deletes)} deleted by clients meanwhile; ${seconds(performance.now() - began)} in all.`,
+    );
+    if (keep) await lookAround({ servers, screen, largest: results[0]?.tenant ?? "1001" }, work);
+    return equal;
+  });
+}
+
+/** `body` beside a running migration. What ends the migration or a client ends the body, and is what it fails with. */
+async function running<T>(
+  { engine, traffic, screen }: { engine: Engine; traffic: Traffic; screen: Screen },
+  signal: AbortSignal,
+  body: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const trouble = new AbortController();
+  const onEvent = ({ level, role, text }: RunEvent) => {
+    if (!signal.aborted)
+      screen.line((level === "warning" ? screen.style.yellow : screen.style.dim)(`  ${role ?? "rehouse"}: ${text}`));
+  };
+  const run = engine
+    .run({ roles: undefined, until: undefined, onEvent }, AbortSignal.any([signal, over.signal]))
+    .then(() => {
+      if (!signal.aborted && !over.signal.aborted) throw new Error("the migration ended by itself");
+    })
+    .catch((error: unknown) => trouble.abort(error));
+  traffic.ended.catch((error: unknown) => trouble.abort(error));
+  screen.line("");
+  screen.follow((asked) => engine.status(asked));
+  try {
+    const result = await body(AbortSignal.any([signal, trouble.signal]));
+    trouble.signal.throwIfAborted();
+    return result;
+  } catch (error) {
+    throw trouble.signal.aborted ? trouble.signal.reason : error;
+  } finally {
+    await screen.hide();
+    over.abort();
+    await run;
+  }
+}
+
+/** On servers that stay, everything that the migration made: slot, publication, topic, schemas. */
+async function clearUp(engine: Engine, servers: Servers): Promise<void> {
+  if (!servers.outlive) return;
+  // If it never began there is nothing; what fails here would hide what came before.
+  await engine.cancel(AbortSignal.timeout(30_000)).catch(() => undefined);
+}
+
+function verdict(results: readonly Result[], equal: boolean, { style }: Screen): string {
+  const tenants = results.filter(({ tenant }) => tenant !== SHARED_UNIT);
+  const same = tenants.filter(isEqual).length;
+  const rows = tenants.reduce((sum, { rows: of }) => sum + of.target, 0);
+  if (equal)
+    return `${style.green("✓")} ${style.bold(`All ${number(same)} tenants are in-sync and equal`)}: ${number(rows)} rows, each in the schema of its tenant.`;
+  return `${style.red("✗")} ${style.bold(`${number(same)} of ${number(tenants.length)} tenants are equal.`)}`;
+}
+
+/** The work's result, or the signal's reason as soon as it aborts: the work is then left to itself. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
+}

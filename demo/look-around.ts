@@ -1,0 +1,33 @@
+import { once } from "node:events";
+import type { Screen } from "./screen.ts";
+import type { Servers } from "./servers.ts";
+import { startTraffic } from "./traffic.ts";
+
+/** Slow enough that a person can follow it. */
+const PER_SECOND = 20;
+
+/** Leaves everything up, with a few clients at work, and says what can be tried; resolves with Ctrl-C. */
+export async function lookAround(
+  { servers, screen, largest }: { servers: Servers; screen: Screen; largest: string },
+  signal: AbortSignal,
+): Promise<void> {
+  await using _traffic = await startTraffic(servers.sourceUrl, { clients: 2, perSecond: PER_SECOND, seed: 2 });
+  const { dim, bold } = screen.style;
+  const commands: [string, string][] = [
+    ["rehouse status --watch", "what it does now"],
+    [`rehouse verify --tenant ${largest}`, "compare a tenant again, while clients write"],
+    [`psql "$TARGET_URL" -c "DELETE FROM tenant_${largest}.members"`, "do damage,"],
+    [`rehouse verify --tenant ${largest}`, "and have it found"],
+    ["rehouse pause; rehouse status; rehouse resume", "hold it, and let it catch up"],
+  ];
+  const widest = Math.max(...commands.map(([command]) => command.length));
+  screen.line("");
+  screen.line(`${bold("Everything stays up until Ctrl-C, and two clients go on writing.")} In another terminal, in this folder:`);
+  screen.line("");
+  for (const [name, value] of Object.entries(servers.env)) screen.line(`  export ${name}='${value}'`);
+  screen.line(`  alias rehouse="$PWD/node_modules/.bin/node $PWD/src/main.ts"; cd demo`);
+  screen.line("");
+  for (const [command, why] of commands) screen.line(`  ${command.padEnd(widest)}  ${dim(`# ${why}`)}`);
+  screen.line("");
+  if (!signal.aborted) await once(signal, "abort");
+}

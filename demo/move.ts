@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import type { StatusDocument, Stopped, VerifyDocument } from "../src/cli/documents.ts";
+import type { Engine } from "../src/cli/engine.ts";
+import { SHARED_UNIT } from "../src/model/mapping.ts";
+import { type Lsn, parseLsn, parsePosition } from "../src/model/position.ts";
+import { number, type Screen, seconds } from "./screen.ts";
+import type { Traffic, TrafficCounts } from "./traffic.ts";
+
+/** How long the clients go on after the last tenant is in-sync, before they are stopped. */
+const GO_ON_MS = 3_000;
+const IN_SYNC_WITHIN_MS = 300_000;
+const DRAIN_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 200;
+
+/** Tenants that need a person: the demo is over then. */
+export class TenantsStopped extends Error {
+  readonly stopped: { tenant: string; stopped: Stopped }[];
+
+  constructor(stopped: { tenant: string; stopped: Stopped }[]) {
+    super(`${stopped.length} tenants stopped`);
+    this.stopped = stopped;
+  }
+}
+
+export type Moved = {
+  written: TrafficCounts;
+  /** Under traffic, and when all was over. */
+  busy: StatusDocument;
+  quiet: StatusDocument;
+  /** The comparison while clients wrote, and the one after. */
+  comparedBusy: VerifyDocument;
+  compared: VerifyDocument;
+};
+
+/**
+ * Moves every tenant while the clients write, lets them go on for a while, compares, stops them, lets the lag drain, and compares again.
+ * `run` has begun, and goes on after this.
+ */
+export async function moveAll(
+  { engine, traffic, sourceUrl, screen }: { engine: Engine; traffic: Traffic; sourceUrl: string; screen: Screen },
+  signal: AbortSignal,
+): Promise<Moved> {
+  const began = performance.now();
+  const allInSync = ({ tenants }: StatusDocument) => tenants.length > 0 && tenants.every(({ phase }) => phase === "in-sync");
+  const first = await statusWhere(engine, allInSync, { withinMs: IN_SYNC_WITHIN_MS, what: "every tenant to be in-sync" }, signal);
+  screen.step(
+    "in-sync",
+    `all ${number(first.tenants.filter(isTenant).length)} tenants, ${seconds(performance.now() - began)} after the start; clients go on writing`,
+  );
+
+  await sleep(GO_ON_MS, undefined, { signal });
+  const comparedBusy = await timed(engine.verify({ tenants: undefined, onProgress: () => {} }, signal));
+  screen.step(
+    "compared",
+    `${number(rowsOf(comparedBusy.value))} rows while clients write: ${comparedBusy.value.equal ? "equal" : "DIFFERENT"}, ${seconds(comparedBusy.ms)}`,
+  );
+
+  const busy = await engine.status(signal);
+  const written = await traffic.stop();
+  const drained = await timed(drain(engine, sourceUrl, signal));
+  screen.step(
+    "drained",
+    `clients stopped after ${number(written.transactions)} transactions; the last one was applied after ${seconds(drained.ms)}`,
+  );
+
+  const compared = await timed(engine.verify({ tenants: undefined, onProgress: () => {} }, signal));
+  screen.step(
+    "compared",
+    `${number(rowsOf(compared.value))} rows once more: ${compared.value.equal ? "equal" : "DIFFERENT"}, ${seconds(compared.ms)}`,
+  );
+  return { written, busy, quiet: drained.value, comparedBusy: comparedBusy.value, compared: compared.value };
+}
+
+/** Waits until everything that is in the source's WAL now is at the target. */
+async function drain(engine: Engine, sourceUrl: string, signal: AbortSignal): Promise<StatusDocument> {
+  const end = await walEnd(sourceUrl);
+  const there = ({ tenants }: StatusDocument) =>
+    tenants.every(({ applied }) => applied.position !== null && parsePosition(applied.position).lsn >= end);
+  return await statusWhere(engine, there, { withinMs: DRAIN_WITHIN_MS, what: "the last changes to be applied" }, signal);
+}
+
+async function walEnd(url: string): Promise<Lsn> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ lsn: string }>("SELECT pg_current_wal_lsn()::text AS lsn");
+    return parseLsn(rows[0]?.lsn ?? "");
+  } finally {
+    await client.end();
+  }
+}
+
+async function statusWhere(
+  engine: Engine,
+  holds: (status: StatusDocument) => boolean,
+  { withinMs, what }: { withinMs: number; what: string },
+  signal: AbortSignal,
+): Promise<StatusDocument> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    // Before `run` has set up its state there is none; what else fails here fails in `run` as well, which says so.
+    const status = await engine.status(signal).catch(() => undefined);
+    const stopped = (status?.tenants ?? []).flatMap(({ tenant, stopped: why }) =>
+      why === null ? [] : [{ tenant, stopped: why }],
+    );
+    if (stopped.length > 0) throw new TenantsStopped(stopped);
+    if (status !== undefined && holds(status)) return status;
+    if (performance.now() > deadline) throw new Error(`waited ${withinMs / 1000} s for ${what}`);
+    await sleep(LOOK_EVERY_MS, undefined, { signal });
+  }
+}
+
+function isTenant({ tenant }: { tenant: string }): boolean {
+  return tenant !== SHARED_UNIT;
+}
+
+function rowsOf({ tenants }: VerifyDocument): number {
+  return tenants.reduce((sum, { tables }) => sum + tables.reduce((of, { rows }) => of + rows, 0), 0);
+}
+
+async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
+  const began = performance.now();
+  const value = await work;
+  return { value, ms: performance.now() - began };
+}
