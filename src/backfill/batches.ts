@@ -38,10 +38,10 @@ export class Batches implements RowSink {
     return this.#batches.values();
   }
 
-  /** Forgets a batch that was written. Its blocks may be used again only when nothing of them waits in a socket any more. */
-  release(batch: Batch, isSent: boolean): void {
+  /** Forgets a batch whose bytes were copied on; its blocks are used again. */
+  release(batch: Batch): void {
     this.bytes -= bytesOf(batch);
-    if (isSent) this.#free.push(...batch.blocks);
+    this.#free.push(...batch.blocks);
     this.#batches.delete(batch.tenant);
     if (this.#last === batch) this.#last = undefined;
   }

@@ -5,11 +5,12 @@ import type { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Session } from "../ports.ts";
 import { type Batch, Batches, piecesOf } from "./batches.ts";
+import { BINARY_END, BINARY_START, BinarySplitter } from "./binary-splitter.ts";
 import type { CopyFormat } from "./chunk-query.ts";
-import { BINARY_END, BINARY_START, createSplitter } from "./row-splitter.ts";
+import { TextSplitter } from "./text-splitter.ts";
 
 /** Held per worker before it is written. Measured (bench/backfill.ts): see the README's table of 40 and 1,000 tenants. */
-const HELD_BYTES = 16 * 1024 * 1024;
+const HELD_BYTES = 32 * 1024 * 1024;
 
 /** `copyIn` is the COPY statement of a tenant's table. Resolves to the rows written, by tenant. */
 export async function demultiplex(
@@ -19,7 +20,7 @@ export async function demultiplex(
   copyIn: (tenant: string) => string,
 ): Promise<Map<string, bigint>> {
   const batches = new Batches();
-  const splitter = createSplitter(format, batches);
+  const splitter = format === "binary" ? new BinarySplitter(batches) : new TextSplitter(batches);
   const writer = new TenantWriter(target, format, copyIn);
   for await (const piece of rows) {
     splitter.push(piece);
@@ -56,12 +57,12 @@ class TenantWriter {
     const inOrder = [...batches.all].sort((a, b) => this.#turn(a) - this.#turn(b));
     for (const batch of inOrder) {
       this.#open ??= new Copying(this.#target.copyIn(this.#copyIn(batch.tenant)), this.#format, batch.tenant);
-      for (const piece of piecesOf(batch)) await this.#open.write(piece);
+      await this.#open.write(batch);
       this.written.set(batch.tenant, (this.written.get(batch.tenant) ?? 0n) + batch.rows);
-      if (batch.isOpen) return batches.release(batch, false);
+      if (batch.isOpen) return batches.release(batch);
       await this.#open.end();
       this.#open = undefined;
-      batches.release(batch, true);
+      batches.release(batch);
     }
   }
 
@@ -71,12 +72,17 @@ class TenantWriter {
   }
 }
 
+/** Enough to a write that the system calls do not count, little enough to be put together in memory. */
+const WRITE_BYTES = 256 * 1024;
+
 /** One COPY ... FROM STDIN. */
 class Copying {
   readonly tenant: string;
   readonly #stream: Writable;
   readonly #done: Promise<void>;
   readonly #format: CopyFormat;
+  #pieces: Buffer[] = [];
+  #bytes = 0;
 
   constructor(stream: Writable, format: CopyFormat, tenant: string) {
     this.tenant = tenant;
@@ -85,15 +91,33 @@ class Copying {
     this.#done = finished(stream);
     // Awaited in end() or write(); until then an error must not count as unhandled.
     this.#done.catch(() => undefined);
-    if (format === "binary") stream.write(BINARY_START);
+    if (format === "binary") this.#add(BINARY_START);
   }
 
-  async write(piece: Buffer): Promise<void> {
-    if (!this.#stream.write(piece)) await Promise.race([once(this.#stream, "drain"), this.#done]);
+  async write(batch: Batch): Promise<void> {
+    for (const piece of piecesOf(batch)) {
+      this.#add(piece);
+      if (this.#bytes >= WRITE_BYTES) await this.#flush();
+    }
+    // An open batch's blocks are used again before its end.
+    if (batch.isOpen) await this.#flush();
   }
 
   async end(): Promise<void> {
-    this.#stream.end(this.#format === "binary" ? BINARY_END : undefined);
+    if (this.#format === "binary") this.#add(BINARY_END);
+    this.#stream.end(Buffer.concat(this.#pieces));
     await this.#done;
+  }
+
+  #add(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#bytes += piece.length;
+  }
+
+  async #flush(): Promise<void> {
+    const joined = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#bytes = 0;
+    if (!this.#stream.write(joined)) await Promise.race([once(this.#stream, "drain"), this.#done]);
   }
 }

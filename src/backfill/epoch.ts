@@ -99,7 +99,7 @@ export class EpochHolder {
   async #plan(decider: Session, holder: Session, wave: number): Promise<void> {
     const { migration, mapping, tuning, log } = this.#context;
     const units = await readUnits(decider, migration, wave);
-    const plan = await planWave(holder, mapping.tables, units, tuning);
+    const plan = await planWave(holder, mapping, units, tuning);
     await insertChunks(decider, migration, wave, plan.chunks);
     for (const [unit, rows] of plan.rows) {
       await decider.query("UPDATE rehouse.tenant SET rows_estimated = $3 WHERE migration = $1 AND tenant = $2", [

@@ -4,13 +4,13 @@
  */
 
 import { arrayText, type Blocks } from "../compare/index.ts";
-import { type TableMapping, tableText } from "../model/mapping.ts";
+import { isPooledAtTarget, type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import { qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import type { Tuning } from "./deps.ts";
 import { shareOf, type TenantShares, tenantShares } from "./estimate.ts";
 import { hasTenantIndex, leavesOf, type Relation } from "./relations.ts";
-import { readsWholeTable, splitBlocks } from "./split.ts";
+import { type ChunkLimits, readsWholeTable, splitBlocks } from "./split.ts";
 import { type Units, unitsOf } from "./units.ts";
 
 export type PlannedChunk = {
@@ -28,19 +28,25 @@ export type Plan = {
 };
 
 /** Reads the source through `source`, which holds the epoch's locks. */
-export async function planWave(source: Session, tables: readonly TableMapping[], units: Units, tuning: Tuning): Promise<Plan> {
+export async function planWave(source: Session, mapping: Mapping, units: Units, tuning: Tuning): Promise<Plan> {
   const chunks: PlannedChunk[] = [];
   const rows = new Map<string, number>();
-  for (const table of tables) {
+  for (const table of mapping.tables) {
     const members = unitsOf(units, table);
     if (members.length === 0) continue;
     const leaves = await leavesOf(source, table);
     const shares = table.kind === "tenant" ? await tenantShares(source, table) : () => 1;
-    chunks.push(...(await planTable(source, table, leaves, members, shares, tuning)));
+    chunks.push(...(await planTable(source, table, leaves, members, shares, chunkLimits(mapping, table, tuning))));
     const total = leaves.reduce((sum, leaf) => sum + leaf.rows, 0);
     for (const unit of members) rows.set(unit, (rows.get(unit) ?? 0) + Math.round(total * Math.min(1, shares(unit))));
   }
   return { chunks, rows };
+}
+
+/** Where every tenant has a table of its own a chunk costs a COPY for each, so that chunks are larger (see the README's measurement). */
+export function chunkLimits(mapping: Mapping, table: TableMapping, tuning: Tuning): ChunkLimits {
+  if (isPooledAtTarget(mapping, table)) return tuning;
+  return { rowsPerChunk: tuning.rowsPerChunk * 4, bytesPerChunk: tuning.bytesPerChunk * 2 };
 }
 
 async function planTable(
@@ -49,12 +55,12 @@ async function planTable(
   leaves: readonly Relation[],
   members: readonly string[],
   shares: TenantShares,
-  tuning: Tuning,
+  limits: ChunkLimits,
 ): Promise<PlannedChunk[]> {
   const share = shareOf(members, shares);
   const blocks = leaves.reduce((sum, leaf) => sum + leaf.blocks, 0);
   if (readsWholeTable({ blocks, share, hasTenantIndex: await hasTenantIndex(source, table) })) {
-    return leaves.flatMap((leaf) => planRelation(table, leaf, share, tuning));
+    return leaves.flatMap((leaf) => planRelation(table, leaf, share, limits));
   }
   const total = leaves.reduce((sum, leaf) => sum + leaf.rows, 0);
   return members.map((tenant) => ({
@@ -67,8 +73,8 @@ async function planTable(
   }));
 }
 
-export function planRelation(table: TableMapping, leaf: Relation, share: number, tuning: Tuning): PlannedChunk[] {
-  const ranges = leaf.hasBlocks ? splitBlocks(leaf, share, tuning) : [undefined];
+export function planRelation(table: TableMapping, leaf: Relation, share: number, limits: ChunkLimits): PlannedChunk[] {
+  const ranges = leaf.hasBlocks ? splitBlocks(leaf, share, limits) : [undefined];
   const rowsPerBlock = (leaf.rows * share) / Math.max(leaf.blocks, 1);
   return ranges.map((blocks) => ({
     source: tableText(table.source),

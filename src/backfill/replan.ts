@@ -2,7 +2,7 @@ import { tableText } from "../model/mapping.ts";
 import type { Session } from "../ports.ts";
 import type { Context } from "./deps.ts";
 import { shareOf, tenantShares } from "./estimate.ts";
-import { insertChunks, type PlannedChunk, planRelation } from "./plan.ts";
+import { chunkLimits, insertChunks, type PlannedChunk, planRelation } from "./plan.ts";
 import { leavesOf } from "./relations.ts";
 import { readUnits, unitsOf } from "./units.ts";
 
@@ -19,7 +19,9 @@ export async function replanRelations(context: Context, decider: Session, holder
     const share = table.kind === "tenant" ? shareOf(members, await tenantShares(holder, table)) : 1;
     const leaves = await leavesOf(holder, table);
     const changed = leaves.filter((leaf) => planned.get(leaf.name) !== leaf.filenode);
-    const chunks: PlannedChunk[] = changed.flatMap((leaf) => planRelation(table, leaf, share, context.tuning));
+    const chunks: PlannedChunk[] = changed.flatMap((leaf) =>
+      planRelation(table, leaf, share, chunkLimits(context.mapping, table, context.tuning)),
+    );
     const there = new Set(leaves.map((leaf) => leaf.name));
     const gone = [...planned.keys()].filter((name) => !there.has(name));
     for (const relation of [...changed.map((leaf) => leaf.name), ...gone]) {

@@ -1,20 +1,12 @@
-/**
- * Cuts a COPY stream into rows and tells each row's tenant, which is the first column. Works on the bytes, whatever the pieces in which
- * they come. A row is handed on without its first column.
- *
- * Text format (manual, COPY, "Text Format"): a raw newline only ever ends a row, a raw tab a column; inside a value both are escaped.
- * Binary format: a header, then per row a 16-bit field count and per field a 32-bit length and the bytes; -1 as count ends it.
- */
-
-import type { CopyFormat } from "./chunk-query.ts";
+/** Cuts a COPY stream into rows and tells each row's tenant, which is its first column. Works on the bytes, in whatever pieces they come. */
 
 export type RowSink = {
-  /** A row, or the beginning or a further part of one that is too large to be held; `end` is false until its last part. */
+  /**
+   * A row without its first column, or the beginning or a further part of one that is too large to be held; `end` is false until its last
+   * part. The bytes are valid during the call only.
+   */
   row(tenant: string, bytes: Buffer, from: number, to: number, end: boolean): void;
 };
-
-/** A row larger than this is handed on in parts as they come. */
-export const LARGE_ROW = 1024 * 1024;
 
 export interface RowSplitter {
   push(piece: Buffer): void;
@@ -22,185 +14,53 @@ export interface RowSplitter {
   end(): void;
 }
 
-export function createSplitter(format: CopyFormat, sink: RowSink): RowSplitter {
-  return format === "binary" ? new BinarySplitter(sink) : new TextSplitter(sink);
-}
+/** A row larger than this is handed on in parts as they come. */
+export const LARGE_ROW = 1024 * 1024;
 
-const NEWLINE = 0x0a;
-const TAB = 0x09;
-const NOTHING = Buffer.alloc(0);
+/** The part of the stream that is being looked at: one buffer for all pieces, as a row may begin in one and end in the next. */
+export class Window {
+  #buffer: Buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  #length = 0;
 
-class TextSplitter implements RowSplitter {
-  readonly #sink: RowSink;
-  #rest: Buffer = NOTHING;
-  /** The tenant of a large row of which a part was handed on. */
-  #open: string | undefined;
-  readonly #tenants = new TenantNames(unescaped);
-
-  constructor(sink: RowSink) {
-    this.#sink = sink;
+  get isEmpty(): boolean {
+    return this.#length === 0;
   }
 
-  push(piece: Buffer): void {
-    const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
-    let from = 0;
-    for (;;) {
-      const newline = bytes.indexOf(NEWLINE, from);
-      if (newline < 0) break;
-      this.#hand(bytes, from, newline + 1, true);
-      from = newline + 1;
+  /** Everything that is there, the piece at its end. */
+  add(piece: Buffer): Buffer {
+    const length = this.#length + piece.length;
+    if (length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
     }
-    if (bytes.length - from > LARGE_ROW || (this.#open !== undefined && from < bytes.length)) {
-      this.#hand(bytes, from, bytes.length, false);
-      from = bytes.length;
-    }
-    this.#rest = bytes.subarray(from);
+    piece.copy(this.#buffer, this.#length);
+    this.#length = length;
+    return this.#buffer.subarray(0, length);
   }
 
-  end(): void {
-    if (this.#rest.length > 0 || this.#open !== undefined) throw new RangeError("the COPY stream ended inside a row");
-  }
-
-  #hand(bytes: Buffer, from: number, to: number, end: boolean): void {
-    if (this.#open !== undefined) {
-      this.#sink.row(this.#open, bytes, from, to, end);
-      if (end) this.#open = undefined;
-      return;
-    }
-    const tab = bytes.indexOf(TAB, from);
-    const tenant = this.#tenants.name(bytes, from, tab);
-    this.#sink.row(tenant, bytes, tab + 1, to, end);
-    if (!end) this.#open = tenant;
+  /** Forgets the first bytes. */
+  drop(count: number): void {
+    this.#buffer.copyWithin(0, count, this.#length);
+    this.#length -= count;
   }
 }
 
-/** PGCOPY signature, flags, length of the header extension (which Postgres leaves empty). */
-const BINARY_HEADER = 19;
-export const BINARY_START: Buffer = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
-export const BINARY_END: Buffer = Buffer.from([0xff, 0xff]);
-const END_OF_ROWS = -1;
-
-class BinarySplitter implements RowSplitter {
-  readonly #sink: RowSink;
-  #rest: Buffer = NOTHING;
-  #sawHeader = false;
-  #ended = false;
-  /** A large row of which a part was handed on: its tenant, the fields still to come, and the bytes still to come of the one that is open. */
-  #open: { tenant: string; fields: number; bytes: number } | undefined;
-  readonly #tenants = new TenantNames((text) => text);
-
-  constructor(sink: RowSink) {
-    this.#sink = sink;
-  }
-
-  push(piece: Buffer): void {
-    const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
-    let from = 0;
-    if (!this.#sawHeader) {
-      if (bytes.length < BINARY_HEADER) {
-        this.#rest = bytes;
-        return;
-      }
-      this.#sawHeader = true;
-      from = BINARY_HEADER;
-    }
-    while (!this.#ended && from < bytes.length) {
-      const next = this.#open === undefined ? this.#row(bytes, from) : this.#goOn(bytes, from);
-      if (next < 0) break;
-      from = next;
-    }
-    this.#rest = this.#ended ? NOTHING : bytes.subarray(from);
-  }
-
-  end(): void {
-    if (!this.#ended) throw new RangeError("the COPY stream ended inside a row");
-  }
-
-  /** Hands on the row at `from` and returns where the next one begins, or -1 when more bytes are needed. */
-  #row(bytes: Buffer, from: number): number {
-    if (bytes.length - from < 2) return -1;
-    const fields = bytes.readInt16BE(from);
-    if (fields === END_OF_ROWS) {
-      this.#ended = true;
-      return from + 2;
-    }
-    let at = from + 2;
-    for (let field = 0; field < fields; field++) {
-      if (bytes.length - at < 4) return this.#tooShort(bytes, from, fields);
-      const length = bytes.readInt32BE(at);
-      at += length < 0 ? 4 : 4 + length;
-      if (at > bytes.length) return this.#tooShort(bytes, from, fields);
-    }
-    const tenantEnd = from + 6 + bytes.readInt32BE(from + 2);
-    const tenant = this.#tenants.name(bytes, from + 6, tenantEnd);
-    this.#withoutTenant(bytes, tenantEnd, fields);
-    this.#sink.row(tenant, bytes, tenantEnd - 2, at, true);
-    return at;
-  }
-
-  /** Writes the field count of the shortened row over the last two bytes of the tenant's field: it has at least its length there. */
-  #withoutTenant(bytes: Buffer, tenantEnd: number, fields: number): void {
-    bytes.writeInt16BE(fields - 1, tenantEnd - 2);
-  }
-
-  #tooShort(bytes: Buffer, from: number, fields: number): number {
-    if (bytes.length - from <= LARGE_ROW) return -1;
-    const tenantEnd = from + 6 + bytes.readInt32BE(from + 2);
-    const tenant = this.#tenants.name(bytes, from + 6, tenantEnd);
-    this.#withoutTenant(bytes, tenantEnd, fields);
-    this.#sink.row(tenant, bytes, tenantEnd - 2, tenantEnd, false);
-    this.#open = { tenant, fields: fields - 1, bytes: 0 };
-    return tenantEnd;
-  }
-
-  /** Hands on what is there of the open row. */
-  #goOn(bytes: Buffer, from: number): number {
-    const open = this.#open;
-    if (open === undefined) throw new RangeError("no row is open");
-    let at = from;
-    for (;;) {
-      const step = Math.min(open.bytes, bytes.length - at);
-      at += step;
-      open.bytes -= step;
-      if (open.bytes > 0) break;
-      if (open.fields === 0) {
-        this.#open = undefined;
-        this.#sink.row(open.tenant, bytes, from, at, true);
-        return at;
-      }
-      if (bytes.length - at < 4) break;
-      const length = bytes.readInt32BE(at);
-      at += 4;
-      open.fields--;
-      open.bytes = Math.max(length, 0);
-    }
-    if (at === from) return -1;
-    this.#sink.row(open.tenant, bytes, from, at, false);
-    return at;
-  }
-}
-
-/** Bytes → the tenant's name; remembers the last one, as rows of a tenant often come together. */
-class TenantNames {
+/** A tenant's name from its bytes. A chunk has few tenants and many rows, so each is decoded once. */
+export class TenantNames {
+  readonly #names = new Map<string, string>();
   readonly #decode: (text: string) => string;
-  #bytes: Buffer = NOTHING;
-  #name = "";
 
   constructor(decode: (text: string) => string) {
     this.#decode = decode;
   }
 
   name(bytes: Buffer, from: number, to: number): string {
-    if (to - from !== this.#bytes.length || bytes.compare(this.#bytes, 0, this.#bytes.length, from, to) !== 0) {
-      this.#bytes = Buffer.from(bytes.subarray(from, to));
-      this.#name = this.#decode(this.#bytes.toString("utf8"));
-    }
-    return this.#name;
+    const key = bytes.toString("latin1", from, to);
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    const name = this.#decode(bytes.toString("utf8", from, to));
+    this.#names.set(key, name);
+    return name;
   }
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
-
-function unescaped(text: string): string {
-  return text.includes("\\") ? text.replaceAll(/\\(.)/gs, (_, letter: string) => ESCAPES[letter] ?? letter) : text;
 }

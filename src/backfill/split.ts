@@ -10,12 +10,14 @@ export type RelationSize = {
   readonly rows: number;
 };
 
+export type ChunkLimits = Pick<Tuning, "rowsPerChunk" | "bytesPerChunk">;
+
 /**
  * Ranges of about `rowsPerChunk` moved rows and at most `bytesPerChunk` moved bytes. `share` is the part of the rows that is moved. The
  * last range is open: between the planning and the end of the copy the table can only grow by rows that the snapshot does not see, and
  * an estimate of the blocks that is too low then loses nothing.
  */
-export function splitBlocks(size: RelationSize, share: number, limits: Pick<Tuning, "rowsPerChunk" | "bytesPerChunk">): Blocks[] {
+export function splitBlocks(size: RelationSize, share: number, limits: ChunkLimits): Blocks[] {
   const blocks = Math.max(size.blocks, 1);
   const moved = Math.max(share, 0.01);
   const byRows = limits.rowsPerChunk / Math.max((size.rows / blocks) * moved, 0.001);
