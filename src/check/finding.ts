@@ -52,7 +52,7 @@ export const FINDING_CODES = {
   "target-column-missing": "A target table that is there lacks a column.",
   "target-column-generated": "A column is computed by the target, so that no value can be put into it.",
   "target-column-required": "A target table that is there demands a column that nothing is written to.",
-  "target-column-narrower": "A target column holds less than its source, and longer values would be cut.",
+  "target-column-narrower": "A target column holds less than its source, and longer values would be cut or refused.",
   "target-key-missing": "A target table that is there has no unique index over the key.",
   "target-differs": "The target tables of two tenants differ.",
   "target-row-in-the-way": "A target table already has rows where the tenants' rows go.",

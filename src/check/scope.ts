@@ -7,8 +7,6 @@ export type CheckDeps = {
   readonly target: Database;
   readonly topic: ChangesTopic;
   readonly registry: SchemaRegistry;
-  /** Name of the migration's slot and publication. */
-  readonly slot: string;
 };
 
 export type Scope = CheckDeps & {

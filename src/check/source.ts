@@ -1,5 +1,6 @@
 /** All that is asked of the source alone. */
 
+import { slotName } from "../capture/index.ts";
 import { type Catalog, findColumn, readCatalog } from "../catalog/index.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { readTenants } from "../mapping/index.ts";
@@ -19,7 +20,8 @@ export type SourceAnswers = {
 };
 
 export async function checkSource(scope: Scope): Promise<SourceAnswers> {
-  const { file, source, slot, begun, signal } = scope;
+  const { file, source, begun, signal } = scope;
+  const slot = slotName(file.name);
   const place = `source ${source.place}`;
   const [server, catalog] = await Promise.all([
     findings(place, "its settings", signal, () => checkSourceServer(source, { slot, begun })),

@@ -61,7 +61,7 @@ function required({ mapping }: TableMove, table: Table): Finding[] {
 
 const LIMITED = /^(character varying|character|bit varying|bit)\((\d+)\)$/;
 
-/** An explicit cast to varchar(n) cuts without a word (manual, "Character Types"), on both sides of a comparison. */
+/** COPY and an assignment refuse a value that is too long for varchar(n); a cast cuts it without a word (manual, "Character Types"). */
 function narrower({ columns }: TableMove, table: Table): Finding[] {
   return columns.flatMap((column) => {
     const limit = LIMITED.exec(column.type);
@@ -72,7 +72,7 @@ function narrower({ columns }: TableMove, table: Table): Finding[] {
       warning(
         "target-column-narrower",
         `target ${tableText(table.name)}.${column.name}`,
-        `it is ${column.type}, and its source is ${column.like?.type ?? column.expression}: longer values would be cut`,
+        `it is ${column.type}, and its source is ${column.like?.type ?? column.expression}: longer values would be cut or refused`,
         `ALTER TABLE ${qualified(table.name)} ALTER COLUMN ${ident(column.name)} TYPE ${column.like?.type ?? "text"};`,
       ),
     ];
