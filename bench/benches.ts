@@ -1,0 +1,25 @@
+import { benchBackfill } from "./cases/backfill.ts";
+import { benchLatency } from "./cases/latency.ts";
+import { benchMemory } from "./cases/memory.ts";
+import { benchReplicate } from "./cases/replicate.ts";
+import { benchScale } from "./cases/scale.ts";
+import { benchStages } from "./cases/stages.ts";
+import type { BenchName } from "./options.ts";
+import type { Result } from "./report.ts";
+import type { Bench } from "./scene.ts";
+
+/** Runs the benches one after the other, in the order of this list; each tells its results when it has all of them. */
+export async function runBenches(bench: Bench, names: readonly BenchName[], tell: (result: Result) => void): Promise<void> {
+  const wants = (name: BenchName) => names.includes(name);
+  // Apply needs a topic that capture has filled, so one scene measures both.
+  const stages = (["capture", "apply"] as const).filter(wants);
+  const plan: [isWanted: boolean, run: () => Promise<Result[]>][] = [
+    [wants("backfill"), () => benchBackfill(bench)],
+    [stages.length > 0, () => benchStages(bench, stages)],
+    [wants("replicate"), () => benchReplicate(bench)],
+    [wants("latency"), () => benchLatency(bench)],
+    [wants("memory"), () => benchMemory(bench)],
+    [wants("scale"), () => benchScale(bench)],
+  ];
+  for (const [isWanted, run] of plan) if (isWanted) for (const result of await run()) tell(result);
+}

@@ -1,0 +1,52 @@
+import { allProcesses, commandLine, peakResidentMb, pidsWithEnvironment } from "./processes.ts";
+
+/** The kernel keeps a process's peak, but only for as long as the process lives: so it is read now and then. */
+const EVERY_MS = 250;
+
+/** The peak resident size of every Rehouse process from here to `stop`. */
+export class MemoryMeter implements Disposable {
+  readonly #mark: string;
+  readonly #peaks = new Map<number, { name: string; mb: number }>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** `mark`: what the environment of every Rehouse process holds. */
+  constructor(mark: string) {
+    this.#mark = mark;
+    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+  }
+
+  /** The peaks, the largest first. */
+  peaks(): { name: string; mb: number }[] {
+    this.#look();
+    return [...this.#peaks.values()].toSorted((a, b) => b.mb - a.mb);
+  }
+
+  /** Of the largest process; null where it cannot be known. */
+  largestMb(): number | null {
+    return this.peaks()[0]?.mb ?? null;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    for (const pid of pidsWithEnvironment(this.#mark, allProcesses())) {
+      const mb = peakResidentMb(pid);
+      if (mb === undefined) continue;
+      const known = this.#peaks.get(pid);
+      if (known === undefined) this.#peaks.set(pid, { name: nameOf(pid), mb });
+      else known.mb = Math.max(known.mb, mb);
+    }
+  }
+}
+
+/** `run --role capture` of the whole command line; the process that was started first is plain `run`. */
+function nameOf(pid: number): string {
+  const args = commandLine(pid);
+  const verb = args.findIndex((arg) => /main\.(ts|js)$/.test(arg));
+  return args
+    .slice(verb + 1)
+    .filter((arg, index, all) => arg !== "-f" && all[index - 1] !== "-f")
+    .join(" ");
+}

@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Stack, until } from "../stack/index.ts";
+import { ask } from "./servers/postgres.ts";
+import type { Programs, Running } from "./servers/programs.ts";
+import { EVENTS, TENANTS } from "./workload/events.ts";
+
+export type Role = "control" | "capture" | "backfill" | "apply";
+
+/** The command line, from the sources: Node strips the types when it loads them, and runs the same code as the built package. */
+const ENTRY = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+/** A migration of the workload's table with all tenants into a database of the same layout, driven by the command line alone. */
+export class Migration {
+  readonly name: string;
+  readonly targetUrl: string;
+  readonly #programs: Programs;
+  readonly #file: string;
+  #begun = false;
+
+  private constructor(programs: Programs, name: string, targetUrl: string, file: string) {
+    this.#programs = programs;
+    this.name = name;
+    this.targetUrl = targetUrl;
+    this.#file = file;
+  }
+
+  static async declare(stack: Stack, programs: Programs, sourceUrl: string, targetUrl: string): Promise<Migration> {
+    const name = `bench-${randomBytes(4).toString("hex")}`;
+    const file = join(programs.folder, `${name}.yaml`);
+    // JSON is YAML.
+    const declared = {
+      migration: name,
+      source: sourceUrl,
+      target: targetUrl,
+      kafka: { brokers: stack.kafkaBrokers },
+      registry: { url: stack.registryUrl },
+      tenants: { column: "tenant_id", move: "all" },
+      tables: { [EVENTS]: {} },
+    };
+    await writeFile(file, JSON.stringify(declared), { mode: 0o600 });
+    return new Migration(programs, name, targetUrl, file);
+  }
+
+  /** Also the publication's name; see src/capture/slot.ts. */
+  get slot(): string {
+    return `rehouse_${this.name.replaceAll("-", "_")}`;
+  }
+
+  /** The consumer group that shares the partitions out. */
+  get group(): string {
+    return `rehouse.${this.name}`;
+  }
+
+  /** `rehouse run`; without roles all of them, each a process of its own. */
+  run(roles: readonly Role[] = [], env: Readonly<Record<string, string>> = {}): Running {
+    return this.#start(["run", "--json", ...roles.flatMap((role) => ["--role", role])], env);
+  }
+
+  /** Resolves when every tenant is in-sync and every process has ended. */
+  async runUntilInSync(): Promise<void> {
+    await this.#start(["run", "--json", "--until", "in-sync"]).ended;
+  }
+
+  /** Takes away what it made at the source, in Kafka and in the registry; nothing where it never ran. */
+  async cancel(): Promise<void> {
+    if (!this.#begun) return;
+    await this.#start(["cancel", "--yes", "--json"]).ended;
+  }
+
+  /** Resolves when every tenant is copied and has its keys. */
+  async copied(deadlineMs: number): Promise<void> {
+    await this.#tenantsIn(["catching-up", "in-sync"], deadlineMs);
+  }
+
+  async inSync(deadlineMs: number): Promise<void> {
+    await this.#tenantsIn(["in-sync"], deadlineMs);
+  }
+
+  /** Resolves when capture and apply have said that they are at work. */
+  async running(deadlineMs: number): Promise<void> {
+    await until(
+      async () => {
+        const [row] = await ask(
+          this.targetUrl,
+          `SELECT count(DISTINCT role) AS roles FROM rehouse.process
+            WHERE migration = $1 AND role IN ('capture', 'apply') AND beat_at > now() - interval '2 seconds'`,
+          [this.name],
+        );
+        return row?.["roles"] === "2";
+      },
+      { deadlineMs, what: `capture and apply of ${this.name} to run` },
+    );
+  }
+
+  /** Seconds from the moment that tenants were planned to the moment that all were copied, compared and had their keys, by the journal. */
+  async backfillSeconds(): Promise<number> {
+    const [row] = await ask(
+      this.targetUrl,
+      `SELECT extract(epoch FROM max(at) FILTER (WHERE event = 'catching-up') - min(at) FILTER (WHERE event = 'planned')) AS seconds
+         FROM rehouse.journal WHERE migration = $1 AND tenant IS NOT NULL`,
+      [this.name],
+    );
+    const seconds = Number(row?.["seconds"] ?? Number.NaN);
+    if (!(seconds > 0)) throw new Error(`the journal of ${this.name} does not tell how long the backfill took`);
+    return seconds;
+  }
+
+  /** Changes applied so far, over all lanes. */
+  async appliedChanges(): Promise<number> {
+    const [row] = await ask(
+      this.targetUrl,
+      "SELECT coalesce(sum(changes), 0) AS changes FROM rehouse.lane WHERE migration = $1",
+      [this.name],
+    );
+    return Number(row?.["changes"]);
+  }
+
+  async #tenantsIn(phases: readonly string[], deadlineMs: number): Promise<void> {
+    await until(
+      async () => {
+        const [row] = await ask(
+          this.targetUrl,
+          "SELECT count(*) AS there FROM rehouse.tenant WHERE migration = $1 AND phase = ANY ($2)",
+          [this.name, phases],
+        );
+        return Number(row?.["there"]) === TENANTS;
+      },
+      { deadlineMs, what: `all tenants of ${this.name} to be ${phases.join(" or ")}`, everyMs: 50 },
+    );
+  }
+
+  #start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+    this.#begun = true;
+    const variables = { ...this.#programs.markVariable, ...env };
+    return this.#programs.start(process.execPath, [...process.execArgv, ENTRY, ...args, "-f", this.#file], variables);
+  }
+}

@@ -1,0 +1,38 @@
+import { Kafka, logLevel } from "kafkajs";
+import { until } from "../../stack/index.ts";
+
+/** What the bench asks the broker: how much is in a topic, and whether a group reads. */
+export class Broker implements AsyncDisposable {
+  readonly #admin: ReturnType<Kafka["admin"]>;
+
+  private constructor(admin: ReturnType<Kafka["admin"]>) {
+    this.#admin = admin;
+  }
+
+  static async connect(brokers: string[]): Promise<Broker> {
+    const admin = new Kafka({ clientId: "bench", brokers, logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    return new Broker(admin);
+  }
+
+  /** Messages in all partitions of a topic; nothing may have been deleted from it. */
+  async messages(topic: string): Promise<number> {
+    const offsets = await this.#admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  }
+
+  /** Resolves when the group has its members and each has its partitions. */
+  async groupReads(group: string, deadlineMs: number): Promise<void> {
+    await until(
+      async () => {
+        const { groups } = await this.#admin.describeGroups([group]);
+        return groups[0]?.state === "Stable" && groups[0].members.length > 0;
+      },
+      { deadlineMs, what: `the group ${group} to read`, everyMs: 20 },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#admin.disconnect();
+  }
+}
