@@ -1,19 +1,25 @@
 /** Kafka's Produce request, version 7: the newest one that brokers from 2.1 to 4.x take (Kafka protocol guide, "Produce API"). */
 
+import type { Slab } from "../../src/envelope/index.ts";
 import type { KafkaRequest } from "./cluster.ts";
 
 const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: "Produce" } as const;
 const ALL_REPLICAS_IN_SYNC = -1;
+const HEAD_BYTES = 2 + 2 + 4 + 4 + 2 + 4;
+const PARTITION_BYTES = 4 + 4;
 
 export type PartitionAnswer = { readonly partition: number; readonly errorCode: number; readonly baseOffset: bigint };
 
-/** `batches`: the record batch of each partition; all of them are led by the broker that this is sent to. */
-export function produceRequest(topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): KafkaRequest<PartitionAnswer[]> {
+/**
+ * `batches`: the record batch of each partition; all of them are led by the broker that this is sent to. The request is written to `slab`
+ * when kafkajs asks for it, and copied from there before anything else happens.
+ */
+export function produceRequest(slab: Slab, topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): KafkaRequest<PartitionAnswer[]> {
   return {
     request: {
       ...PRODUCE,
       encode: async () => {
-        const bytes = encode(topic, batches, timeoutMs);
+        const bytes = encode(slab, topic, batches, timeoutMs);
         return { buf: bytes, buffer: bytes };
       },
     },
@@ -21,25 +27,24 @@ export function produceRequest(topic: string, batches: ReadonlyMap<number, Buffe
   };
 }
 
-function encode(topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): Buffer {
+function encode(slab: Slab, topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): Buffer {
   const name = Buffer.from(topic);
-  const head = Buffer.alloc(2 + 2 + 4 + 4 + 2 + name.length + 4);
-  let at = head.writeInt16BE(-1, 0); // no transactional id
-  at = head.writeInt16BE(ALL_REPLICAS_IN_SYNC, at);
-  at = head.writeInt32BE(timeoutMs, at);
-  at = head.writeInt32BE(1, at); // topics
-  at = head.writeInt16BE(name.length, at);
-  head.set(name, at);
-  at += name.length;
-  head.writeInt32BE(batches.size, at);
-  const parts: Buffer[] = [head];
+  let size = HEAD_BYTES + name.length;
+  for (const batch of batches.values()) size += PARTITION_BYTES + batch.length;
+  slab.begin(size);
+  slab.int16(-1); // no transactional id
+  slab.int16(ALL_REPLICAS_IN_SYNC);
+  slab.int32(timeoutMs);
+  slab.int32(1); // topics
+  slab.int16(name.length);
+  slab.all(name);
+  slab.int32(batches.size);
   for (const [partition, batch] of batches) {
-    const lead = Buffer.alloc(8);
-    lead.writeInt32BE(partition, 0);
-    lead.writeInt32BE(batch.length, 4);
-    parts.push(lead, batch);
+    slab.int32(partition);
+    slab.int32(batch.length);
+    slab.all(batch);
   }
-  return Buffer.concat(parts);
+  return slab.end();
 }
 
 function decodeAnswer(bytes: Buffer): PartitionAnswer[] {

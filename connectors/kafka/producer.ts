@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
+import { Slab } from "../../src/envelope/index.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
@@ -9,6 +10,9 @@ import { encodeRecordBatch } from "./record-batch.ts";
 
 /** How long a broker may wait for its replicas. */
 const REPLICAS_TIMEOUT_MS = 30_000;
+
+/** A usual send; a larger one takes a buffer of its own. */
+const SEND_BYTES = 4 * 1024 * 1024;
 
 /** Waits between attempts: enough for a change of leader. Then the role that publishes waits, and says what for. */
 const RETRY_AFTER_MS = [50, 100, 200, 500, 1_000, 2_000, 2_000];
@@ -34,6 +38,9 @@ class TopicProducer implements ChangesProducer {
   readonly #topic: string;
   readonly #where: string;
   readonly #closed = new AbortController();
+  /** Written over with each send: one is under way at a time, and kafkajs copies a request as soon as it has it. */
+  readonly #batches = new Slab(SEND_BYTES);
+  readonly #requests = new Slab(SEND_BYTES);
   #sending = false;
 
   constructor(cluster: Cluster, topic: string, where: string) {
@@ -62,9 +69,10 @@ class TopicProducer implements ChangesProducer {
   async #publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>> {
     const byPartition = groupByPartition(messages);
     const now = Date.now();
+    this.#batches.rewind();
     /** What no broker has confirmed yet. */
     const pending = new Map<number, Buffer>();
-    for (const [partition, group] of byPartition) pending.set(partition, encodeRecordBatch(group, now));
+    for (const [partition, group] of byPartition) pending.set(partition, encodeRecordBatch(this.#batches, group, now));
     const next = new Map<number, bigint>();
     const confirmed = (partition: number, baseOffset: bigint) => {
       pending.delete(partition);
@@ -83,12 +91,13 @@ class TopicProducer implements ChangesProducer {
   /** Sends everything pending once, to all leaders at the same time; returns why something is still pending. Throws what no retry heals. */
   async #send(pending: ReadonlyMap<number, Buffer>, confirmed: (partition: number, baseOffset: bigint) => void): Promise<unknown> {
     let failure: unknown;
+    this.#requests.rewind();
     const byLeader = this.#cluster.findLeaderForPartitions(this.#topic, [...pending.keys()]);
     const sends = Object.entries(byLeader).map(async ([nodeId, partitions]) => {
       const batches = new Map([...pending].filter(([partition]) => partitions.includes(partition)));
       try {
         const broker = await this.#cluster.findBroker({ nodeId });
-        const answers = await broker.connectionPool.send(produceRequest(this.#topic, batches, REPLICAS_TIMEOUT_MS));
+        const answers = await broker.connectionPool.send(produceRequest(this.#requests, this.#topic, batches, REPLICAS_TIMEOUT_MS));
         for (const { partition, errorCode, baseOffset } of answers) {
           if (errorCode === 0) confirmed(partition, baseOffset);
           else failure = this.#refused(partition, errorCode);

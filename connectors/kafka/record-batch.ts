@@ -20,11 +20,10 @@ const HEADER_OVERHEAD = 10;
 /** A header's name with its length before it, by name. The names are a handful of constants. */
 const NAMES = new Map<string, Buffer>();
 
-/** All messages are of one partition; every record carries the same time. */
-export function encodeRecordBatch(messages: readonly OutgoingMessage[], timestampMs: number): Buffer {
+/** Writes a batch of messages of one partition to `slab`, and returns the view on it. Every record carries the same time. */
+export function encodeRecordBatch(slab: Slab, messages: readonly OutgoingMessage[], timestampMs: number): Buffer {
   let bound = AT.records;
   for (const message of messages) bound += RECORD_OVERHEAD + bodyBound(message);
-  const slab = new Slab(bound);
   slab.begin(bound);
   slab.skip(AT.records);
   for (let i = 0; i < messages.length; i += 1) {

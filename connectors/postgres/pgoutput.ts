@@ -52,11 +52,14 @@ export class PgoutputDecoder {
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
 
-  /** Undefined for what says nothing about rows (an origin, a type's name). Throws for bytes that are not pgoutput's. */
-  decode(bytes: Buffer): StreamMessage | undefined {
+  /**
+   * The message that begins at `start` and ends with `bytes`. Undefined for what says nothing about rows (an origin, a type's name).
+   * Throws for bytes that are not pgoutput's.
+   */
+  decode(bytes: Buffer, start = 0): StreamMessage | undefined {
     this.#bytes = bytes;
-    this.#at = 1;
-    switch (bytes[0]) {
+    this.#at = start + 1;
+    switch (bytes[start]) {
       case TAG.update:
         return this.#update();
       case TAG.insert: {
@@ -86,7 +89,7 @@ export class PgoutputDecoder {
       case TAG.type:
         return undefined;
       default:
-        throw new RangeError(`pgoutput message of an unknown kind: ${bytes[0]}`);
+        throw new RangeError(`pgoutput message of an unknown kind: ${bytes[start]}`);
     }
   }
 
@@ -218,23 +221,16 @@ function identityOf(code: number | undefined): Relation["identity"] {
   throw new RangeError(`pgoutput sent an unknown replica identity: ${letter}`);
 }
 
-/**
- * The decoder as an output plugin of pg-logical-replication. The library calls `parse` from a socket's event, where nobody could catch
- * what it throws: a failure is handed over as a value.
- */
+/** The decoder as an output plugin of pg-logical-replication. */
 export class PgoutputPlugin extends AbstractPlugin<{ readonly publication: string }> {
-  readonly #decoder = new PgoutputDecoder();
+  readonly decoder = new PgoutputDecoder();
 
   get name(): string {
     return "pgoutput";
   }
 
-  parse(bytes: Buffer): StreamMessage | Error | undefined {
-    try {
-      return this.#decoder.decode(bytes);
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    }
+  parse(bytes: Buffer): StreamMessage | undefined {
+    return this.decoder.decode(bytes);
   }
 
   start(client: Client, slot: string, from: string): Promise<unknown> {
