@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Client } from "pg";
-import { addresses } from "./addresses.ts";
+import { type Addresses, addresses } from "./addresses.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** A database of a test's own on each server, both with the same name. */
@@ -13,8 +13,9 @@ export type FreshDatabases = AsyncDisposable & {
   drop(): Promise<void>;
 };
 
-export async function freshDatabases(): Promise<FreshDatabases> {
-  const { sourceUrl, targetUrl } = addresses();
+/** `at`: servers of a test's own; left out: those of this test run. */
+export async function freshDatabases(at: Pick<Addresses, "sourceUrl" | "targetUrl"> = addresses()): Promise<FreshDatabases> {
+  const { sourceUrl, targetUrl } = at;
   const name = `t_${randomBytes(6).toString("hex")}`;
   const servers = [sourceUrl, targetUrl];
   await Promise.all(

@@ -1,3 +1,6 @@
 export { type Addresses, addresses } from "./addresses.ts";
 export { type FreshDatabases, freshDatabases, withDatabase } from "./databases.ts";
+export { type FileBody, Migration, type Pair, type Story } from "./migration.ts";
+export { type Ended, RehouseProcess } from "./process.ts";
+export { Sql, type TextRow } from "./sql.ts";
 export { waitUntil } from "./wait-until.ts";

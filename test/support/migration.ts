@@ -1,0 +1,249 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Kafka, logLevel } from "kafkajs";
+import { expect } from "vitest";
+import type { StatusDocument } from "../../src/cli/documents.ts";
+import { GiveUp } from "../../stack/index.ts";
+import { type Addresses, addresses } from "./addresses.ts";
+import { type FreshDatabases, freshDatabases } from "./databases.ts";
+import { type Ended, RehouseProcess } from "./process.ts";
+import { Sql } from "./sql.ts";
+import { waitUntil } from "./wait-until.ts";
+
+/** What a migration file says beside its name and its servers. */
+export type FileBody = {
+  readonly tenants?: unknown;
+  readonly layout?: unknown;
+  readonly tables: Readonly<Record<string, unknown>>;
+  readonly kafka?: Readonly<Record<string, unknown>>;
+};
+
+export type Story = {
+  /** SQL that makes the source's tables and first rows. */
+  readonly source: string;
+  /** SQL for the target, before the migration begins. */
+  readonly target?: string;
+  readonly file: FileBody;
+  /** Servers of the test's own; left out: those of this test run. */
+  readonly at?: Addresses;
+};
+
+/** Two queries that have to give the same rows, in any order. */
+export type Pair = { readonly source: string; readonly target: string };
+
+const IN_SYNC_WITHIN_MS = 90_000;
+
+/**
+ * A migration as a user has it: two databases, a file, and the command line. What the two sides hold is compared by queries of the test's
+ * own, not by Rehouse. Disposed of, it leaves no process, slot, topic or database.
+ */
+export class Migration implements AsyncDisposable {
+  readonly name: string;
+  readonly source: Sql;
+  readonly target: Sql;
+  readonly databases: FreshDatabases;
+  readonly #at: Addresses;
+  readonly #directory: string;
+  readonly #processes: RehouseProcess[] = [];
+
+  private constructor(databases: FreshDatabases, at: Addresses, directory: string) {
+    this.databases = databases;
+    this.#at = at;
+    this.#directory = directory;
+    this.name = databases.name.replaceAll("_", "-");
+    this.source = new Sql(databases.sourceUrl, 12);
+    this.target = new Sql(databases.targetUrl);
+  }
+
+  static async prepare(story: Story): Promise<Migration> {
+    const at = story.at ?? addresses();
+    const migration = new Migration(await freshDatabases(at), at, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
+    try {
+      await migration.source.run(story.source);
+      if (story.target !== undefined) await migration.target.run(story.target);
+      await migration.write(story.file);
+      return migration;
+    } catch (error) {
+      await migration[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return join(this.#directory, "rehouse.yaml");
+  }
+
+  get slot(): string {
+    return `rehouse_${this.name.replaceAll("-", "_")}`;
+  }
+
+  /** The file anew; JSON is YAML. */
+  async write(body: FileBody): Promise<void> {
+    const kafka = { brokers: this.#at.kafkaBrokers, partitions: 2, ...body.kafka };
+    const whole = {
+      migration: this.name,
+      source: `\${SOURCE_URL}`,
+      target: `\${TARGET_URL}`,
+      registry: { url: this.#at.registryUrl },
+      ...body,
+      kafka,
+    };
+    await writeFile(this.path, JSON.stringify(whole));
+  }
+
+  /** `rehouse <args>`, under way. */
+  start(...args: readonly string[]): RehouseProcess {
+    const started = new RehouseProcess([...args, "-f", this.path], {
+      SOURCE_URL: this.databases.sourceUrl,
+      TARGET_URL: this.databases.targetUrl,
+    });
+    this.#processes.push(started);
+    return started;
+  }
+
+  /** `rehouse run`, until it is stopped. */
+  run(...args: readonly string[]): RehouseProcess {
+    return this.start("run", "--json", ...args);
+  }
+
+  /** `rehouse <args>` to its end. */
+  rehouse(...args: readonly string[]): Promise<Ended> {
+    return this.start(...args).ended;
+  }
+
+  async status(): Promise<StatusDocument> {
+    const { code, out, err } = await this.rehouse("status", "--json");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    return JSON.parse(out);
+  }
+
+  /** Waits until every unit is in-sync, or none but `except`. Fails at once when `run` ends or another unit stops. */
+  async inSync(
+    run: RehouseProcess,
+    { except = [], withinMs = IN_SYNC_WITHIN_MS }: { except?: readonly string[]; withinMs?: number } = {},
+  ): Promise<void> {
+    await this.#until(run, withinMs, "every tenant to be in-sync", async () => {
+      const units = await this.units();
+      const expected = units.filter(({ tenant }) => !except.includes(tenant));
+      const stopped = expected.filter((unit) => unit.stopped !== null);
+      if (stopped.length > 0) throw new Stopped(stopped.map((unit) => `${unit.tenant}: ${unit.stopped}`).join("\n"));
+      return expected.length > 0 && expected.every(({ phase }) => phase === "in-sync");
+    });
+  }
+
+  /** Waits until all that the source has committed by now is applied, but for units that stand still. */
+  async drained(run: RehouseProcess, withinMs = IN_SYNC_WITHIN_MS): Promise<void> {
+    const end = await this.source.value("SELECT pg_current_wal_insert_lsn()");
+    await this.#until(run, withinMs, `the changes up to ${end} to be applied`, async () => {
+      const behind = await this.target.value(
+        `SELECT count(*) FROM rehouse.tenant AS t LEFT JOIN rehouse.lane AS l USING (migration, partition, lane)
+          WHERE t.migration = $1 AND t.stopped IS NULL AND (l.lsn IS NULL OR l.lsn < $2::pg_lsn)`,
+        [this.name, end],
+      );
+      return behind === "0";
+    });
+  }
+
+  /** Waits for `condition` while `run` works. */
+  async until(run: RehouseProcess, what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+    await this.#until(run, withinMs, what, condition);
+  }
+
+  async units(): Promise<{ tenant: string; phase: string; lane: string | null; stopped: string | null }[]> {
+    const rows = await this.target.rows(
+      "SELECT tenant, phase, lane, stopped::text FROM rehouse.tenant WHERE migration = $1 ORDER BY tenant",
+      [this.name],
+    );
+    return rows.map(([tenant, phase, lane, stopped]) => ({
+      tenant: tenant ?? "",
+      phase: phase ?? "",
+      lane: lane ?? null,
+      stopped: stopped ?? null,
+    }));
+  }
+
+  /** Both sides' rows, compared as text. */
+  async expectEqual(pairs: readonly Pair[]): Promise<void> {
+    for (const { source, target } of pairs) {
+      const [expected, found] = await Promise.all([this.source.rows(source), this.target.rows(target)]);
+      expect(differenceOf(expected, found), target).toEqual({ missing: [], extra: [] });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map((started) => started[Symbol.asyncDispose]()));
+    await Promise.all([this.source[Symbol.asyncDispose](), this.target[Symbol.asyncDispose]()]);
+    await Promise.all([
+      this.databases.drop(),
+      removeTopic(this.#at, `rehouse.${this.name}.changes`),
+      rm(this.#directory, { recursive: true }),
+    ]);
+  }
+
+  async #until(run: RehouseProcess, withinMs: number, what: string, condition: () => Promise<boolean>): Promise<void> {
+    let last: unknown;
+    const holds = async () => {
+      if (run.hasEnded) return "ended" as const;
+      try {
+        return (await condition()) && ("holds" as const);
+      } catch (error) {
+        // Before `run` has made the state tables, or while a server is away.
+        if (error instanceof Stopped) throw error;
+        last = error;
+        return false;
+      }
+    };
+    const outcome = await this.#stopped(waitUntil(holds, { deadlineMs: withinMs, what, everyMs: 100 }), last);
+    if (outcome === "ended") {
+      const { code, signal, out, err } = await run.ended;
+      throw new Error(`run ended with ${code ?? signal} while waiting for ${what}\n${out}\n${err}`);
+    }
+  }
+
+  /** A deadline that passed says where everything stood. */
+  async #stopped<T>(waiting: Promise<T>, last: unknown): Promise<T> {
+    try {
+      return await waiting;
+    } catch (error) {
+      const lanes = await this.target.rows("SELECT * FROM rehouse.lane WHERE migration = $1", [this.name]).catch(() => []);
+      const processes = await this.target
+        .rows("SELECT role, error, beat_at FROM rehouse.process WHERE migration = $1", [this.name])
+        .catch(() => []);
+      const units = await this.units().catch(() => []);
+      throw new Error(
+        `${error instanceof Error ? error.message : error}\n${JSON.stringify({ last: String(last), units, lanes, processes }, null, 1)}`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+class Stopped extends GiveUp {}
+
+function differenceOf(expected: readonly unknown[], found: readonly unknown[]): { missing: unknown[]; extra: unknown[] } {
+  const counts = new Map<string, number>();
+  const count = (row: unknown, by: number) => {
+    const text = JSON.stringify(row);
+    counts.set(text, (counts.get(text) ?? 0) + by);
+  };
+  for (const row of expected) count(row, 1);
+  for (const row of found) count(row, -1);
+  const rows = [...counts].filter(([, balance]) => balance !== 0);
+  const some = (sign: number) =>
+    rows
+      .filter(([, balance]) => balance * sign > 0)
+      .slice(0, 10)
+      .map(([text]) => text.slice(0, 2_000));
+  return { missing: some(1), extra: some(-1) };
+}
+
+async function removeTopic(at: Addresses, topic: string): Promise<void> {
+  const admin = new Kafka({ brokers: at.kafkaBrokers, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.disconnect();
+  }
+}
