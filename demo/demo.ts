@@ -32,7 +32,7 @@ export type DemoOptions = {
 export async function demo({ size, keep }: DemoOptions, screen: Screen, signal: AbortSignal): Promise<boolean> {
   const began = performance.now();
   await using servers = await unlessAborted(
-    startServers((line) => screen.line(screen.style.dim(`  ${line}`))),
+    startServers((line) => screen.note(line)),
     signal,
   );
   screen.step("servers", `two Postgres, Kafka, a schema registry (${servers.provider}), ${seconds(performance.now() - began)}`);
@@ -51,7 +51,8 @@ export async function demo({ size, keep }: DemoOptions, screen: Screen, signal: 
   );
 
   // The roles are processes of their own, and read the file again.
-  Object.assign(process.env, servers.env);
+  // What they wait out and do again is in their log, which would stand in the middle of the picture.
+  Object.assign(process.env, servers.env, { REHOUSE_LOG: process.env["REHOUSE_LOG"] ?? "error" });
   const file = await loadMigrationFile(FILE, process.env);
   await using engine = await createEngine(file, { entry: ENTRY, filePath: FILE, log: createLogger() });
   await using _remains = { [Symbol.asyncDispose]: () => clearUp(engine, servers) };
@@ -81,14 +82,15 @@ async function running<T>(
 ): Promise<T> {
   const over = new AbortController();
   const trouble = new AbortController();
+  const ending = AbortSignal.any([signal, over.signal]);
   const onEvent = ({ level, role, text }: RunEvent) => {
-    if (!signal.aborted)
-      screen.line((level === "warning" ? screen.style.yellow : screen.style.dim)(`  ${role ?? "rehouse"}: ${text}`));
+    // What roles say of their own end is of interest to nobody.
+    if (!ending.aborted) screen.note(role === undefined ? text : `${role}: ${text}`, level);
   };
   const run = engine
-    .run({ roles: undefined, until: undefined, onEvent }, AbortSignal.any([signal, over.signal]))
+    .run({ roles: undefined, until: undefined, onEvent }, ending)
     .then(() => {
-      if (!signal.aborted && !over.signal.aborted) throw new Error("the migration ended by itself");
+      if (!ending.aborted) throw new Error("the migration ended by itself");
     })
     .catch((error: unknown) => trouble.abort(error));
   traffic.ended.catch((error: unknown) => trouble.abort(error));

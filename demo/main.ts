@@ -29,11 +29,10 @@ async function main(io: Io, signal: AbortSignal): Promise<number> {
   }
   const screen = createScreen(io);
   const { style } = screen;
-  const rows = options.size.rows === DEMO_SIZE.rows ? "half a million rows" : `${number(options.size.rows)} rows`;
-  screen.line(
-    `${style.bold("Rehouse")} moves ${number(options.size.tenants)} tenants, ${rows}, out of shared tables into a schema each in another database, while clients write.`,
-  );
-  screen.line(style.dim("It takes about a minute on servers of its own. Ctrl-C ends it; nothing is left behind."));
+  const rows = options.size.rows === DEMO_SIZE.rows ? "Half a million" : number(options.size.rows);
+  const tenants = `${number(options.size.tenants)} tenants of a busy database move to another one while clients write`;
+  screen.line(`${style.bold("Rehouse demo:")} ${tenants}; about a minute.`);
+  screen.line(style.dim(`${rows} rows leave shared tables for a schema per tenant. Ctrl-C ends it; nothing is left behind.`));
   screen.line("");
   try {
     const equal = await demo(options, screen, signal);

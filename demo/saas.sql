@@ -99,7 +99,7 @@ CREATE TABLE invoices (
   number      text NOT NULL,
   status      invoice_status NOT NULL DEFAULT 'draft',
   currency    char(3) NOT NULL,
-  total_cents bigint NOT NULL CHECK (total_cents >= 0),
+  total_cents bigint NOT NULL,
   address     jsonb NOT NULL,
   issued_on   date NOT NULL DEFAULT current_date,
   paid_at     timestamptz,

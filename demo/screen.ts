@@ -5,6 +5,8 @@ import { type Style, style } from "../src/cli/style.ts";
 
 const INTERVAL_MS = { terminal: 500, elsewhere: 5000 };
 const LABEL = 12;
+/** Enough to see what goes on; what came of every tenant is told at the end. */
+const PICTURE_ROWS = 26;
 
 /** What the demo shows: lines that stay, and in a terminal a live view below them while tenants move. */
 export type Screen = {
@@ -12,6 +14,8 @@ export type Screen = {
   readonly style: Style;
   /** A line as it is. */
   line(text: string): void;
+  /** Something beside the story. */
+  note(text: string, level?: "info" | "warning"): void;
   /** A step that is done: what, and what came of it. */
   step(label: string, text: string): void;
   /** Shows the migration's progress until `hide`. */
@@ -27,11 +31,13 @@ export function createScreen(io: Io): Screen {
     io,
     style: paint,
     line,
+    note: (text, level = "info") => line((level === "warning" ? paint.yellow : paint.dim)(`  ${text}`)),
     step: (label, text) => line(`  ${paint.green(label.padEnd(LABEL))}${text}`),
     follow(status) {
       const stopping = new AbortController();
       const intervalMs = io.terminal ? INTERVAL_MS.terminal : INTERVAL_MS.elsewhere;
-      const { log, ended } = watch({ io, json: false, status, intervalMs, patient: true }, stopping.signal);
+      const part = { ...io, rows: () => Math.min(io.rows(), PICTURE_ROWS) };
+      const { log, ended } = watch({ io: part, json: false, status, intervalMs, patient: true }, stopping.signal);
       // A view that fails is no reason to stop: whoever looks at the status itself meets the same error.
       const over = ended.catch(() => undefined);
       view = {

@@ -22,9 +22,9 @@ export function seedStatements({ rows, tenants }: { rows: number; tenants: numbe
             ${count(PARTS.tasks)} AS tasks, ${count(PARTS.invoices)} AS invoices, 0::bigint AS first_project
        FROM (SELECT id, ${STEP} ^ (row_number() OVER (ORDER BY md5(id::text)) - 1) * (1 - ${STEP}) / (1 - ${STEP} ^ ${tenants}) AS share
                FROM accounts) AS shares`,
-    // A key that can be computed needs no join to refer to.
+    // A key that can be computed needs no join to refer to. The casts make it immutable, so that Postgres takes it into the statement.
     `CREATE FUNCTION pg_temp.user_id(account bigint, n int) RETURNS uuid IMMUTABLE LANGUAGE sql
-     RETURN md5('user ' || account || ' ' || n)::uuid`,
+     RETURN md5('user ' || account::text || ' ' || n::text)::uuid`,
     USERS,
     PROJECTS,
     `UPDATE sizes SET first_project = (SELECT min(id) FROM projects WHERE projects.account_id = sizes.account_id)`,

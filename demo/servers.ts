@@ -17,7 +17,8 @@ export type Servers = AsyncDisposable & {
 export class NoServers extends Error {}
 
 export async function startServers(log: (line: string) => void): Promise<Servers> {
-  const stack = await startStack({ log }).catch((cause: unknown) => {
+  // Of interest is what takes long: downloads. That each server answers is what the demo itself says next.
+  const stack = await startStack({ log: (line) => line.includes(" answers after ") || log(line) }).catch((cause: unknown) => {
     throw new NoServers(cause instanceof Error ? cause.message : String(cause), { cause });
   });
   if (stack.provider !== "environment") {
