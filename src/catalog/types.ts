@@ -31,7 +31,7 @@ export async function readTypes(session: Session, oids: readonly string[], more:
     needed(oid, depth) AS (
       SELECT objid, 0 FROM used WHERE classid = 'pg_type'::regclass
       UNION SELECT a.atttypid, 0 FROM pg_attribute a WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
-      UNION SELECT to_regtype(name), 0 FROM jsonb_array_elements_text($2::jsonb) AS name
+      UNION SELECT to_regtype(name), 0 FROM jsonb_array_elements_text($2::jsonb) AS wanted(name)
       UNION
       SELECT piece.oid, needed.depth + 1
         FROM needed

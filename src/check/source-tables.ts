@@ -1,7 +1,7 @@
 /** Whether the source's tables can be replicated, and say whose row a change is about. Pure. */
 
 import { findColumn, type Table } from "../catalog/index.ts";
-import { keyOf } from "../mapping/index.ts";
+import { keyOf, noKey } from "../mapping/index.ts";
 import { tableText } from "../model/mapping.ts";
 import { ident, identList, qualified } from "../model/sql.ts";
 import { error, type Finding } from "./finding.ts";
@@ -10,7 +10,12 @@ export function checkSourceTable(table: Table, tenantColumn: string | undefined)
   const place = `source ${tableText(table.name)}`;
   const unfit = notReplicable(table, place);
   if (unfit !== undefined) return [unfit];
-  return [...partitions(table, place), ...rowSecurity(table, place), ...tenantInIdentity(table, tenantColumn, place)];
+  return [
+    ...(keyOf(table) === undefined ? [noKey(table)] : []),
+    ...partitions(table, place),
+    ...rowSecurity(table, place),
+    ...tenantInIdentity(table, tenantColumn, place),
+  ];
 }
 
 function notReplicable(table: Table, place: string): Finding | undefined {

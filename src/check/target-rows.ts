@@ -62,7 +62,7 @@ export async function checkPooledTable(
   if (column === undefined) return checkOwnTablesEmpty(target, [name]);
   const rows = await rolledBack(target, (session) =>
     session.query(
-      `SELECT DISTINCT ${ident(column.name)}::text AS tenant FROM ${qualified(name)} WHERE ${ident(column.name)} IN (SELECT id::${column.type} FROM jsonb_array_elements_text($1::jsonb) AS id) LIMIT ${SHOWN}`,
+      `SELECT DISTINCT ${ident(column.name)}::text AS tenant FROM ${qualified(name)} WHERE ${ident(column.name)} IN (SELECT id::${column.type} FROM jsonb_array_elements_text($1::jsonb) AS wanted(id)) LIMIT ${SHOWN}`,
       [JSON.stringify(tenants)],
     ),
   );

@@ -106,7 +106,7 @@ async function differentEnums(session: Session, source: Catalog): Promise<Findin
 
 async function missingFunctions(session: Session, source: Catalog): Promise<Finding[]> {
   const rows = await session.query(
-    "SELECT name FROM jsonb_array_elements_text($1::jsonb) AS name WHERE to_regprocedure(name) IS NULL",
+    "SELECT name FROM jsonb_array_elements_text($1::jsonb) AS wanted(name) WHERE to_regprocedure(name) IS NULL",
     [JSON.stringify(source.functions)],
   );
   return rows.map((row) =>

@@ -113,7 +113,8 @@ function triggers(table: Table, place: string): Finding[] {
 
 /** Tables of different tenants that should be alike: columns, types and NOT NULL against those of `model`. */
 export async function checkAlike(target: Database, model: Table, others: readonly TableName[]): Promise<Finding[]> {
-  if (others.length === 0) return [];
+  const compared = others.filter((name) => tableText(name) !== tableText(model.name));
+  if (compared.length === 0) return [];
   const rows = await target.query(
     `
     WITH shape AS (
@@ -130,7 +131,7 @@ export async function checkAlike(target: Database, model: Table, others: readonl
      ORDER BY 1, 2
      LIMIT 10`,
     [
-      JSON.stringify([...others, model.name].map(({ schema, table }) => ({ schema, table }))),
+      JSON.stringify([...compared, model.name].map(({ schema, table }) => ({ schema, table }))),
       model.name.schema,
       model.name.table,
     ],

@@ -159,7 +159,7 @@ async function absentNames(
     `
     SELECT 'type' AS kind, name FROM jsonb_to_recordset($1::jsonb) AS wanted(name text, quoted text) WHERE to_regtype(quoted) IS NULL
     UNION ALL
-    SELECT 'extension', name FROM jsonb_array_elements_text($2::jsonb) AS name WHERE name NOT IN (SELECT extname FROM pg_extension)`,
+    SELECT 'extension', name FROM jsonb_array_elements_text($2::jsonb) AS wanted(name) WHERE name NOT IN (SELECT extname FROM pg_extension)`,
     [JSON.stringify(types.map((type) => ({ name: tableText(type), quoted: qualified(type) }))), JSON.stringify(extensions)],
   );
   const named = (kind: string) => new Set(rows.flatMap((row) => (row["kind"] === kind && row["name"] ? [row["name"]] : [])));

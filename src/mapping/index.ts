@@ -1,6 +1,6 @@
 export { closed, columnReference, columnsUsed, functionsCalled, namesUsed, renamed } from "./expressions.ts";
 export type { MovedColumn } from "./fit.ts";
-export { keyOf } from "./key.ts";
+export { keyOf, noKey } from "./key.ts";
 export { tablePlace } from "./places.ts";
 export { type Move, possibleTargets, type Resolution, resolveMove, type TableMove } from "./resolve.ts";
 export { type ExistingTargets, readCreated } from "./targets.ts";

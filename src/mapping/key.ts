@@ -64,7 +64,7 @@ export function keyFindings(spec: TableSpec, table: Table, placed: PlacedKey | u
 }
 
 /** Why there is no key, and what would make one. */
-function noKey(table: Table): Finding {
+export function noKey(table: Table): Finding {
   const name = qualified(table.name);
   const place = `source ${tableText(table.name)}`;
   const usable = table.indexes.find((index) => identifiesRows(table, index));

@@ -13,7 +13,8 @@ describe("the columns that an expression uses", () => {
   });
 
   it("are all of them when the whole row is used", () => {
-    for (const expression of ["to_jsonb(orders)", "orders.*", "(orders).status", `U&"\\0069d"`]) expect(columnsUsed(expression, orders)).toEqual(orders.columns);
+    for (const expression of ["to_jsonb(orders)", "orders.*", "(orders).status", `U&"\\0069d"`])
+      expect(columnsUsed(expression, orders)).toEqual(orders.columns);
   });
 });
 
@@ -33,7 +34,8 @@ describe("a plain column", () => {
 
 describe("one expression", () => {
   it("neither ends the statement nor opens what it does not close", () => {
-    for (const bad of ["1; DROP TABLE x", "a, b", "a)", "(a", "'open", '"open', "/* open", "1) FROM x --("]) expect(isOneExpression(bad)).toBe(false);
+    for (const bad of ["1; DROP TABLE x", "a, b", "a)", "(a", "'open", '"open', "/* open", "1) FROM x --("])
+      expect(isOneExpression(bad)).toBe(false);
     for (const good of ["a", "f(a, b)", "ARRAY[a, b]", "';,('", "a -- it's", "$$;$$"]) expect(isOneExpression(good)).toBe(true);
   });
 
@@ -53,7 +55,9 @@ describe("a renamed column in an expression that Postgres printed", () => {
 
   it("is found where a column stands, and nowhere else", () => {
     expect(renamed("((status)::text = 'status'::text)", orders.columns, names)).toBe(`(("state")::text = 'status'::text)`);
-    expect(renamed("(public.status(id) > (status)::public.status)", orders.columns, names)).toBe(`(public.status(id) > ("state")::public.status)`);
+    expect(renamed("(public.status(id) > (status)::public.status)", orders.columns, names)).toBe(
+      `(public.status(id) > ("state")::public.status)`,
+    );
   });
 
   it("is not guessed where the word may be a keyword", () => {
@@ -67,5 +71,7 @@ describe("a renamed column in an expression that Postgres printed", () => {
 
 it("puts a generated column's expression in its place", () => {
   const generated = new Map([["status", "(lower(x) || y)"]]);
-  expect(inlined("upper(status) || orders . status || 'status' || status(1)", generated, orders)).toBe("upper(((lower(x) || y))) ||   ((lower(x) || y)) || 'status' || status(1)");
+  expect(inlined("upper(status) || orders . status || 'status' || status(1)", generated, orders)).toBe(
+    "upper(((lower(x) || y))) ||   ((lower(x) || y)) || 'status' || status(1)",
+  );
 });

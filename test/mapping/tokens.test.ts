@@ -10,14 +10,16 @@ describe("SQL tokens", () => {
       "unfinished 'string",
       "/* unfinished",
       "1.5e3 :: numeric(12,2) <@ ARRAY[1,2]",
-      "straße + \"Ünïcode\"",
+      'straße + "Ünïcode"',
     ]) {
       expect(joined(tokenise(sql))).toBe(sql);
     }
   });
 
   it("tell names from strings, comments and dollar quotes", () => {
-    const names = tokenise(`status || 'total' || $$tags$$ || "Order ""1""" /* email */ -- city`).filter((token) => token.kind === "name");
+    const names = tokenise(`status || 'total' || $$tags$$ || "Order ""1""" /* email */ -- city`).filter(
+      (token) => token.kind === "name",
+    );
     expect(names.map((token) => token.value)).toEqual(["status", 'Order "1"']);
   });
 

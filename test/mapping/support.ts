@@ -1,0 +1,81 @@
+import { readFile } from "node:fs/promises";
+import { createDatabase } from "../../connectors/postgres/database.ts";
+import type { MigrationFile, TableSpec } from "../../src/file/index.ts";
+import type { Database } from "../../src/ports.ts";
+import { freshDatabases } from "../support/index.ts";
+
+type TableInput = {
+  tenant?: string;
+  shared?: boolean;
+  to?: { schema?: string; table: string };
+  columns?: Record<string, string | false>;
+};
+
+/** A migration file as it is after loading; `tables` by name in schema public. */
+export function migrationFile(
+  tables: Record<string, TableInput>,
+  more: Partial<Pick<MigrationFile, "tenants" | "layout" | "name">> = {},
+): MigrationFile {
+  const server = { url: "postgres://nowhere", replicationUrl: "postgres://nowhere", tls: undefined };
+  const tenants = "tenants" in more ? more.tenants : { column: "tenant_id", move: { kind: "list" as const, ids: ["1", "2"] } };
+  return {
+    name: more.name ?? "a-move",
+    source: server,
+    target: server,
+    kafka: {
+      brokers: ["localhost:9092"],
+      ssl: undefined,
+      sasl: undefined,
+      partitions: 4,
+      replicationFactor: undefined,
+      retentionMs: undefined,
+    },
+    registry: { url: "http://localhost:8081", auth: undefined },
+    tenants,
+    layout: more.layout ?? { schema: "tenant_{tenant}", tenantColumn: "drop" },
+    tables: Object.entries(tables).map(
+      ([table, given]): TableSpec => ({
+        source: { schema: "public", table },
+        tenantColumn: given.shared === true || tenants === undefined ? undefined : (given.tenant ?? tenants.column),
+        shared: given.shared ?? false,
+        to: { schema: given.to?.schema ?? (given.shared === true ? "public" : undefined), table: given.to?.table ?? table },
+        columns: new Map(Object.entries(given.columns ?? {})),
+      }),
+    ),
+    digest: "",
+  };
+}
+
+export type Pair = AsyncDisposable & {
+  readonly source: Database;
+  readonly target: Database;
+  readonly sourceUrl: string;
+  readonly targetUrl: string;
+};
+
+/** Two databases: the source with the given schema, the target with the state tables. */
+export async function freshPair(sourceSchema: string): Promise<Pair> {
+  const databases = await freshDatabases();
+  const source = createDatabase({ url: databases.sourceUrl });
+  const target = createDatabase({ url: databases.targetUrl });
+  await run(source, sourceSchema);
+  await run(target, await readFile(new URL("../../schemas/state.sql", import.meta.url), "utf8"));
+  return {
+    source,
+    target,
+    sourceUrl: databases.sourceUrl,
+    targetUrl: databases.targetUrl,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([source.close(), target.close()]);
+      await databases.drop();
+    },
+  };
+}
+
+/** Several statements, with names as an application has them. */
+export async function run(database: Database, sql: string): Promise<void> {
+  await database.transaction(async (session) => {
+    await session.query("SET LOCAL search_path = public, pg_catalog");
+    await session.query(sql);
+  });
+}
