@@ -49,7 +49,7 @@ export function formatPosition(position: Position): string {
 
 export function parsePosition(text: string): Position {
   const colon = text.indexOf(":");
-  const ordinal = Number(text.slice(colon + 1));
-  if (colon < 0 || !Number.isSafeInteger(ordinal) || ordinal < 0) throw new RangeError(`not a position: ${text}`);
-  return { lsn: parseLsn(text.slice(0, colon)), ordinal };
+  const digits = text.slice(colon + 1);
+  if (colon < 0 || !/^\d{1,15}$/.test(digits)) throw new RangeError(`not a position: ${text}`);
+  return { lsn: parseLsn(text.slice(0, colon)), ordinal: Number(digits) };
 }
