@@ -2,11 +2,18 @@
 
 import { type Database, ServerError, type Session } from "../ports.ts";
 
+/** Questions are answered in this time, or not at all. */
+const QUESTION_MS = 20_000;
+
 /** `body` in a transaction that is rolled back; names in it mean what they mean to the expressions of a migration file. */
-export async function rolledBack<T>(database: Database, body: (session: Session) => Promise<T>): Promise<T> {
+export async function rolledBack<T>(
+  database: Database,
+  body: (session: Session) => Promise<T>,
+  { statementTimeoutMs = QUESTION_MS }: { readonly statementTimeoutMs?: number } = {},
+): Promise<T> {
   return database.transaction(async (session) => {
     await session.query(
-      "SET LOCAL search_path = pg_catalog, public; SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '20s'",
+      `SET LOCAL search_path = pg_catalog, public; SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = ${statementTimeoutMs}`,
     );
     const result = await body(session);
     await session.query("ROLLBACK AND CHAIN");

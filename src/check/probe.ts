@@ -4,7 +4,8 @@ import { RehouseError } from "../errors.ts";
 import { ConnectionLost, ServerError } from "../ports.ts";
 import { error, type Finding, warning } from "./finding.ts";
 
-/** Above the statement timeout of catalog/sandbox.ts, so that Postgres' own message comes first where it can. */
+export const STATEMENT_MS = 20_000;
+/** Above the statements' own limit, so that Postgres' message comes first where it can. */
 export const PROBE_MS = 25_000;
 
 export type Answered<T> = { readonly value: T | undefined; readonly findings: readonly Finding[] };

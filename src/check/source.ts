@@ -6,7 +6,7 @@ import type { MigrationFile } from "../file/index.ts";
 import { readTenants } from "../mapping/index.ts";
 import { tableText } from "../model/mapping.ts";
 import { error, type Finding } from "./finding.ts";
-import { findings, probe } from "./probe.ts";
+import { findings, probe, STATEMENT_MS } from "./probe.ts";
 import type { Scope } from "./scope.ts";
 import { checkSourcePrivileges } from "./source-privileges.ts";
 import { checkSourceServer } from "./source-server.ts";
@@ -72,7 +72,7 @@ async function checkTenants(
   if (move === undefined) return { tenants: [], findings: [] };
   const isQuery = move.kind === "query";
   const place = isQuery ? "tenants.move.query" : `source ${source.place}`;
-  const read = await probe(place, "the tenants", signal, () => readTenants(source, file, catalog));
+  const read = await probe(place, "the tenants", signal, () => readTenants(source, file, catalog, STATEMENT_MS));
   if (read.value === undefined) {
     // A query that Postgres refuses names nobody, and that is more than a probe that failed.
     return {

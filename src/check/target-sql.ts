@@ -12,6 +12,9 @@ import { ident, literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
 import { error, type Finding } from "./finding.ts";
 
+/** insufficient_privilege: target-server.ts has said which. */
+const NOT_PERMITTED = "42501";
+
 /** `sample`: a tenant that stands for all. */
 export async function tryAtTarget(target: Database, move: Move, sample: string): Promise<Finding[]> {
   const designs = move.tables.map((table) => ({ table, design: designTable(move, table, unitOf(move, table, sample)) }));
@@ -23,7 +26,7 @@ export async function tryAtTarget(target: Database, move: Move, sample: string):
     for (const { table, design } of created) {
       const refused = await tryTable(session, design);
       // A table that lacks a type or function was explained by that already.
-      if (refused !== undefined && !misses) found.push(refused);
+      if (refused !== undefined && refused !== "not permitted" && !misses) found.push(refused);
       else if (refused === undefined) found.push(...(await tryColumns(session, move, table, sample)));
     }
     for (const { table } of designs.filter((one) => !created.includes(one)))
@@ -54,6 +57,7 @@ async function tryTypes(session: Session, source: Catalog): Promise<Finding[]> {
     }
     const refused = await attempt(session, sql);
     if (refused === undefined || creation.kind === "schema") continue;
+    if (creation.kind === "type" && refused.sqlstate === NOT_PERMITTED) continue;
     if (creation.kind === "extension") {
       found.push(
         error(
@@ -119,7 +123,7 @@ async function missingFunctions(session: Session, source: Catalog): Promise<Find
   );
 }
 
-async function tryTable(session: Session, design: TableDesign): Promise<Finding | undefined> {
+async function tryTable(session: Session, design: TableDesign): Promise<Finding | "not permitted" | undefined> {
   const steps = [
     `CREATE SCHEMA IF NOT EXISTS ${ident(design.target.schema)}`,
     ...design.create,
@@ -129,6 +133,7 @@ async function tryTable(session: Session, design: TableDesign): Promise<Finding 
   if ((await attempt(session, steps.join(";\n"))) === undefined) return undefined;
   for (const step of steps) {
     const refused = await attempt(session, step);
+    if (refused?.sqlstate === NOT_PERMITTED) return "not permitted";
     if (refused !== undefined) {
       return error(
         "target-refused",

@@ -21,7 +21,8 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
   if (resolution === undefined) return [...resolved.findings];
   const targets = targetsOf(scope, resolution, units);
   const there = targets.filter(({ name }) => resolution.existing.names.has(tableText(name)));
-  const schemas = [...new Set(targets.map(({ name }) => name.schema))];
+  const types = resolution.source.types.filter((type) => type.extension === undefined);
+  const schemas = [...new Set([...targets, ...types].map(({ name }) => name.schema))];
   const { move } = resolution;
   const [server, ...others] = await Promise.all([
     probe(place, "its privileges", signal, () => checkTargetServer(target, schemas)),

@@ -8,21 +8,26 @@ import { tableText } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
 import type { Database, Row } from "../ports.ts";
 
+/** A query over a large source, or a look through tables without an index on their tenants, may take its time. */
+const PATIENCE_MS = 600_000;
+
 /** As text, sorted; empty for a move without tenants. Rejects with Postgres' error where it refuses the query. */
 export async function readTenants(
   source: Database,
   file: Pick<MigrationFile, "tenants" | "tables">,
   catalog: Catalog,
+  statementTimeoutMs = PATIENCE_MS,
 ): Promise<string[]> {
   const move = file.tenants?.move;
   if (move === undefined) return [];
+  const ask = async (sql: string) => distinct(await rolledBack(source, (session) => session.query(sql), { statementTimeoutMs }));
   switch (move.kind) {
     case "list":
       return [...move.ids];
     case "query":
-      return distinct(await rolledBack(source, (session) => session.query(move.sql.trim().replace(/;$/, ""))));
+      return ask(move.sql.trim().replace(/;$/, ""));
     case "all":
-      return distinct(await rolledBack(source, (session) => session.query(`${everyTenant(file.tables, catalog)}`)));
+      return ask(everyTenant(file.tables, catalog));
   }
 }
 
