@@ -4,7 +4,7 @@ import { isLastOfTransaction, sizeOf, type TopicMessage } from "./intake.ts";
 const MOST_MESSAGES = 10_000;
 const MOST_BYTES = 8 * 1024 * 1024;
 
-/** The lane's reader is paused above this and resumed at half of it; one more fetch can still arrive on top. */
+/** The lane's reader is paused above this and resumed below half of it; one more fetch can still arrive on top. */
 const FULL_MESSAGES = 16_000;
 const FULL_BYTES = 12 * 1024 * 1024;
 
@@ -39,8 +39,9 @@ export class Inbox {
     return this.#messages.length >= FULL_MESSAGES || this.#bytes >= FULL_BYTES;
   }
 
+  /** Also when nothing can be taken before more arrives: who waits then with the reader paused waits for ever. */
   get hasRoom(): boolean {
-    return this.#messages.length < FULL_MESSAGES / 2 && this.#bytes < FULL_BYTES / 2;
+    return !this.#isReady() || (this.#messages.length < FULL_MESSAGES / 2 && this.#bytes < FULL_BYTES / 2);
   }
 
   /** The offset from which to read again when these messages do not follow on what is there, else undefined. */

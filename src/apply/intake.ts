@@ -4,9 +4,12 @@ import type { IncomingMessage } from "../ports.ts";
 
 export type TopicMessage = IncomingMessage;
 
-/** Reads the positions of messages in order; those of one transaction share their LSN, so it is parsed once. */
+/**
+ * Reads the positions of messages in order; those of one transaction share their LSN, so it is parsed once. Throws a RangeError for a message
+ * without one: as position 0 it would be taken for a repeated change, and lost.
+ */
 export class PositionReader {
-  #prefix = "";
+  #prefix: string | undefined;
   #lsn = START.lsn;
 
   read(message: TopicMessage): Position {
@@ -17,7 +20,9 @@ export class PositionReader {
       this.#lsn = parseLsn(prefix);
       this.#prefix = prefix;
     }
-    return { lsn: this.#lsn, ordinal: Number(text.slice(colon + 1)) };
+    const ordinal = Number(text.slice(colon + 1));
+    if (!(ordinal > 0)) throw new RangeError(`not a position: ${text}`);
+    return { lsn: this.#lsn, ordinal };
   }
 }
 

@@ -1,0 +1,179 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Inbox, type Segment } from "../../src/apply/inbox.ts";
+import type { TopicMessage } from "../../src/apply/intake.ts";
+
+const never = new AbortController().signal;
+
+/** Transactions of these sizes, one message an offset from 0 on. */
+function messagesOf(transactions: readonly { readonly size: number; readonly bytes: number }[]): TopicMessage[] {
+  const messages: TopicMessage[] = [];
+  for (const { size, bytes } of transactions) {
+    const value = Buffer.alloc(bytes);
+    for (let index = 0; index < size; index++) {
+      const last = index === size - 1;
+      messages.push({
+        offset: String(messages.length),
+        value,
+        headers: { position: Buffer.from("0/1:1"), ...(last ? { txLast: Buffer.from("1") } : {}) },
+      });
+    }
+  }
+  return messages;
+}
+
+const offsets = (segment: Segment) => segment.messages.map((message) => Number(message.offset));
+const isLast = (message: TopicMessage | undefined) => message?.headers["txLast"] !== undefined;
+
+/** What {@link Inbox.take} gives now, or undefined when it would wait for more. */
+async function takeNow(inbox: Inbox): Promise<Segment | undefined> {
+  const stop = new AbortController();
+  const taken = inbox.take(stop.signal);
+  stop.abort();
+  return taken.catch(() => undefined);
+}
+
+const someTransactions = fc.array(fc.record({ size: fc.integer({ min: 1, max: 9 }), bytes: fc.constant(10) }), {
+  minLength: 1,
+  maxLength: 30,
+});
+
+describe("an inbox", () => {
+  it("hands out each offset once and in order, whatever comes twice, too late or with a gap", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        someTransactions,
+        fc.array(fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.integer({ min: 1, max: 25 }))),
+        async (transactions, fetches) => {
+          const messages = messagesOf(transactions);
+          const inbox = new Inbox();
+          inbox.expect(0n);
+          const taken: number[] = [];
+          const drain = async () => {
+            for (let segment = await takeNow(inbox); segment !== undefined; segment = await takeNow(inbox)) {
+              expect(segment.complete).toBe(true);
+              expect(isLast(segment.messages.at(-1))).toBe(true);
+              taken.push(...offsets(segment));
+            }
+          };
+          let sought = 0;
+          for (const [at, length] of fetches) {
+            const from = Math.floor(at * messages.length);
+            const gap = inbox.push(messages.slice(from, from + length));
+            expect(gap).toBe(from > sought ? BigInt(sought) : undefined);
+            if (gap === undefined) sought = Math.max(sought, Math.min(messages.length, from + length));
+            expect(inbox.expected).toBe(BigInt(sought));
+            await drain();
+          }
+          inbox.push(messages.slice(sought));
+          await drain();
+          expect(taken).toEqual(messages.map((_, index) => index));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("cuts a transaction only when it alone is beyond the bounds, and never waits with its reader paused", async () => {
+    const sizes = fc.oneof(
+      fc.record({ size: fc.integer({ min: 1, max: 60 }), bytes: fc.constantFrom(1, 1000) }),
+      fc.record({ size: fc.integer({ min: 4_000, max: 25_000 }), bytes: fc.constant(1) }),
+      fc.record({ size: fc.integer({ min: 1, max: 60 }), bytes: fc.integer({ min: 100_000, max: 1_000_000 }) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(sizes, { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: 3_000 }),
+        async (transactions, fetch) => {
+          const messages = messagesOf(transactions);
+          const inbox = new Inbox();
+          inbox.expect(0n);
+          let read = 0;
+          let taken = 0;
+          let isPaused = false;
+          let isOpen = false;
+          while (taken < messages.length) {
+            // As a lane does it: paused when full, resumed before the next take when there is room.
+            while (!isPaused && read < messages.length) {
+              inbox.push(messages.slice(read, read + fetch));
+              read = Math.min(messages.length, read + fetch);
+              isPaused = inbox.isFull;
+            }
+            const segment = await takeNow(inbox);
+            if (segment === undefined) {
+              expect(inbox.hasRoom).toBe(true);
+              expect(read).toBeLessThan(messages.length);
+            } else {
+              expect(segment.messages.length).toBeLessThanOrEqual(10_000);
+              expect(segment.complete).toBe(isLast(segment.messages.at(-1)));
+              // A piece holds no end of a transaction, so that what it belongs to is committed as one.
+              if (!segment.complete) expect(segment.messages.some(isLast)).toBe(false);
+              if (!segment.complete)
+                expect(
+                  segment.messages.length === 10_000 ||
+                    segment.messages.reduce((sum, message) => sum + message.value.length, 0) >= 8 * 1024 * 1024,
+                ).toBe(true);
+              isOpen = !segment.complete;
+              taken += segment.messages.length;
+            }
+            if (isPaused && inbox.hasRoom) isPaused = false;
+          }
+          expect(isOpen).toBe(false);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it("waits with its reader at work when a whole transaction leaves much of the next one behind", async () => {
+    const messages = messagesOf([
+      { size: 7_000, bytes: 1 },
+      { size: 20_000, bytes: 1 },
+    ]);
+    const inbox = new Inbox();
+    inbox.expect(0n);
+    inbox.push(messages.slice(0, 16_000));
+    expect(inbox.isFull).toBe(true);
+    expect((await inbox.take(never)).messages).toHaveLength(7_000);
+    expect(await takeNow(inbox)).toBeUndefined();
+    expect(inbox.hasRoom).toBe(true);
+  });
+
+  it("takes nothing before it knows its place", () => {
+    const inbox = new Inbox();
+    expect(inbox.push(messagesOf([{ size: 2, bytes: 1 }]))).toBeUndefined();
+    expect(inbox.expected).toBeUndefined();
+  });
+
+  it("forgets what it holds when it is told a new place", async () => {
+    const messages = messagesOf([
+      { size: 2, bytes: 1 },
+      { size: 2, bytes: 1 },
+    ]);
+    const inbox = new Inbox();
+    inbox.expect(0n);
+    inbox.push(messages.slice(0, 3));
+    inbox.expect(2n);
+    expect(inbox.push(messages)).toBeUndefined();
+    expect(offsets(await inbox.take(never))).toEqual([2, 3]);
+  });
+
+  it("wakes who waits with the end of a transaction", async () => {
+    const messages = messagesOf([{ size: 2, bytes: 1 }]);
+    const inbox = new Inbox();
+    inbox.expect(0n);
+    const taken = inbox.take(never);
+    inbox.push(messages.slice(0, 1));
+    inbox.push(messages.slice(1));
+    expect(offsets(await taken)).toEqual([0, 1]);
+  });
+
+  it("lets go of who waits when the lane ends", async () => {
+    const stop = new AbortController();
+    const inbox = new Inbox();
+    inbox.expect(0n);
+    const taken = inbox.take(stop.signal);
+    stop.abort(new Error("the lane ends"));
+    await expect(taken).rejects.toThrow("the lane ends");
+  });
+});
