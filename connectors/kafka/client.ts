@@ -6,7 +6,9 @@ import type { Logger } from "../../src/log.ts";
 export type KafkaAddress = {
   readonly brokers: readonly string[];
   readonly ssl?: ConnectionOptions | boolean | undefined;
-  readonly sasl?: { readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; readonly username: string; readonly password: string } | undefined;
+  readonly sasl?:
+    | { readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; readonly username: string; readonly password: string }
+    | undefined;
 };
 
 /** Longer than any broker takes for a batch, shorter than what an operator would wait for an answer. */
@@ -24,10 +26,12 @@ export function createKafka(address: KafkaAddress, name: string, log: Logger): K
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRIES,
     logLevel: kafkajs.logLevel.WARN,
-    logCreator: () => ({ namespace, log: entry }) => {
-      const { message, timestamp: _timestamp, logger: _logger, ...fields } = entry;
-      log.debug({ namespace, ...fields }, message);
-    },
+    logCreator:
+      () =>
+      ({ namespace, log: entry }) => {
+        const { message, timestamp: _timestamp, logger: _logger, ...fields } = entry;
+        log.debug({ namespace, ...fields }, message);
+      },
     ...(address.ssl === undefined ? {} : { ssl: address.ssl }),
     ...(address.sasl === undefined ? {} : { sasl: sasl(address.sasl) }),
   };
@@ -43,13 +47,38 @@ export function kafkaFailure(error: unknown, where: string): RehouseError {
   if (error instanceof RehouseError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   if (isUnavailable(error)) {
-    return new RehouseError("REHOUSE_UNREACHABLE", { what: `Kafka cannot be reached: ${reason}`, where, fix: "check that the brokers run and that the addresses they advertise can be reached from here", cause: error });
+    return new RehouseError("REHOUSE_UNREACHABLE", {
+      what: `Kafka cannot be reached: ${reason}`,
+      where,
+      fix: "check that the brokers run and that the addresses they advertise can be reached from here",
+      cause: error,
+    });
   }
-  return new RehouseError("REHOUSE_SERVER", { what: `Kafka answered with an error: ${reason}`, where, fix: "check the rights of this client and the state of the topic", cause: error });
+  return new RehouseError("REHOUSE_SERVER", {
+    what: `Kafka answered with an error: ${reason}`,
+    where,
+    fix: "check the rights of this client and the state of the topic",
+    cause: error,
+  });
 }
 
 /** Protocol errors that time heals; all others of the broker's answers need a person. */
-const HEALS = new Set(["LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "REQUEST_TIMED_OUT", "NETWORK_EXCEPTION", "NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "NOT_CONTROLLER", "COORDINATOR_LOAD_IN_PROGRESS", "GROUP_COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR_FOR_GROUP", "BROKER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "KAFKA_STORAGE_ERROR", "UNKNOWN_TOPIC_OR_PARTITION"]);
+const HEALS = new Set([
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+  "REQUEST_TIMED_OUT",
+  "NETWORK_EXCEPTION",
+  "NOT_ENOUGH_REPLICAS",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+  "NOT_CONTROLLER",
+  "COORDINATOR_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "BROKER_NOT_AVAILABLE",
+  "REPLICA_NOT_AVAILABLE",
+  "KAFKA_STORAGE_ERROR",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+]);
 
 function isUnavailable(error: unknown): boolean {
   if (!(error instanceof kafkajs.KafkaJSError)) return !(error instanceof TypeError || error instanceof RangeError);

@@ -9,7 +9,12 @@ import { RehouseError } from "../../src/errors.ts";
 
 /** A request in kafkajs's own shape. What `encode` returns is copied from `buffer`; `buf` only marks it as encoded. */
 export type KafkaRequest<T> = {
-  readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string; encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }> };
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+  };
   readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> };
 };
 
@@ -34,12 +39,27 @@ const FACTORY = "private:Kafka:createCluster";
 export function createCluster(kafka: Kafka): Cluster {
   const symbol = Object.getOwnPropertySymbols(kafka).find((own) => own.description === FACTORY);
   const factory: unknown = symbol === undefined ? undefined : Reflect.get(kafka, symbol);
-  const cluster: unknown = typeof factory === "function" ? factory({ metadataMaxAge: METADATA_MAX_AGE_MS, allowAutoTopicCreation: false }) : undefined;
-  if (!isCluster(cluster)) throw new RehouseError("REHOUSE_INTERNAL", { what: "this version of kafkajs has another cluster than Rehouse knows", fix: "install kafkajs 2.2" });
+  const cluster: unknown =
+    typeof factory === "function" ? factory({ metadataMaxAge: METADATA_MAX_AGE_MS, allowAutoTopicCreation: false }) : undefined;
+  if (!isCluster(cluster))
+    throw new RehouseError("REHOUSE_INTERNAL", {
+      what: "this version of kafkajs has another cluster than Rehouse knows",
+      fix: "install kafkajs 2.2",
+    });
   return cluster;
 }
 
 function isCluster(value: unknown): value is Cluster {
-  const methods = ["connect", "disconnect", "isConnected", "addTargetTopic", "refreshMetadata", "refreshMetadataIfNecessary", "findLeaderForPartitions", "findBroker", "removeBroker"];
+  const methods = [
+    "connect",
+    "disconnect",
+    "isConnected",
+    "addTargetTopic",
+    "refreshMetadata",
+    "refreshMetadataIfNecessary",
+    "findLeaderForPartitions",
+    "findBroker",
+    "removeBroker",
+  ];
   return typeof value === "object" && value !== null && methods.every((name) => typeof Reflect.get(value, name) === "function");
 }

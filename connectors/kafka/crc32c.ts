@@ -31,7 +31,12 @@ export function crc32c(bytes: Buffer, start = 0): number {
   let crc = -1;
   let at = start;
   for (const last = end - SLICES; at <= last; at += SLICES) {
-    const low = crc ^ ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24));
+    const low =
+      crc ^
+      ((bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24));
     crc =
       (table[1792 + (low & 0xff)] as number) ^
       (table[1536 + ((low >>> 8) & 0xff)] as number) ^

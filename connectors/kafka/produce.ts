@@ -14,7 +14,12 @@ export type PartitionAnswer = { readonly partition: number; readonly errorCode: 
  * `batches`: the record batch of each partition; all of them are led by the broker that this is sent to. The request is written to `slab`
  * when kafkajs asks for it, and copied from there before anything else happens.
  */
-export function produceRequest(slab: Slab, topic: string, batches: ReadonlyMap<number, Buffer>, timeoutMs: number): KafkaRequest<PartitionAnswer[]> {
+export function produceRequest(
+  slab: Slab,
+  topic: string,
+  batches: ReadonlyMap<number, Buffer>,
+  timeoutMs: number,
+): KafkaRequest<PartitionAnswer[]> {
   return {
     request: {
       ...PRODUCE,
@@ -57,7 +62,11 @@ function decodeAnswer(bytes: Buffer): PartitionAnswer[] {
     const partitions = bytes.readInt32BE(at);
     at += 4;
     for (let i = 0; i < partitions; i += 1) {
-      answers.push({ partition: bytes.readInt32BE(at), errorCode: bytes.readInt16BE(at + 4), baseOffset: bytes.readBigInt64BE(at + 6) });
+      answers.push({
+        partition: bytes.readInt32BE(at),
+        errorCode: bytes.readInt16BE(at + 4),
+        baseOffset: bytes.readBigInt64BE(at + 6),
+      });
       at += 4 + 2 + 8 + 8 + 8; // log append time and log start offset are not needed
     }
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka } from "kafkajs";
-import { RehouseError } from "../../src/errors.ts";
 import { Slab } from "../../src/envelope/index.ts";
+import { RehouseError } from "../../src/errors.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
@@ -50,7 +50,8 @@ class TopicProducer implements ChangesProducer {
   }
 
   async publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>> {
-    if (this.#sending) throw new RehouseError("REHOUSE_INTERNAL", { what: "two batches were published at once", where: this.#topic });
+    if (this.#sending)
+      throw new RehouseError("REHOUSE_INTERNAL", { what: "two batches were published at once", where: this.#topic });
     this.#sending = true;
     try {
       return await this.#publish(messages);
@@ -89,7 +90,10 @@ class TopicProducer implements ChangesProducer {
   }
 
   /** Sends everything pending once, to all leaders at the same time; returns why something is still pending. Throws what no retry heals. */
-  async #send(pending: ReadonlyMap<number, Buffer>, confirmed: (partition: number, baseOffset: bigint) => void): Promise<unknown> {
+  async #send(
+    pending: ReadonlyMap<number, Buffer>,
+    confirmed: (partition: number, baseOffset: bigint) => void,
+  ): Promise<unknown> {
     let failure: unknown;
     this.#requests.rewind();
     const byLeader = this.#cluster.findLeaderForPartitions(this.#topic, [...pending.keys()]);
@@ -97,7 +101,9 @@ class TopicProducer implements ChangesProducer {
       const batches = new Map([...pending].filter(([partition]) => partitions.includes(partition)));
       try {
         const broker = await this.#cluster.findBroker({ nodeId });
-        const answers = await broker.connectionPool.send(produceRequest(this.#requests, this.#topic, batches, REPLICAS_TIMEOUT_MS));
+        const answers = await broker.connectionPool.send(
+          produceRequest(this.#requests, this.#topic, batches, REPLICAS_TIMEOUT_MS),
+        );
         for (const { partition, errorCode, baseOffset } of answers) {
           if (errorCode === 0) confirmed(partition, baseOffset);
           else failure = this.#refused(partition, errorCode);
@@ -110,7 +116,9 @@ class TopicProducer implements ChangesProducer {
     });
     const outcomes = await Promise.allSettled(sends);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-    return failure ?? new RehouseError("REHOUSE_UNREACHABLE", { what: "a partition of the topic has no leader", where: this.#topic });
+    return (
+      failure ?? new RehouseError("REHOUSE_UNREACHABLE", { what: "a partition of the topic has no leader", where: this.#topic })
+    );
   }
 
   /** A broker whose connection is gone may come back at another address. */
@@ -134,9 +142,14 @@ class TopicProducer implements ChangesProducer {
   #refused(partition: number, code: number): RehouseError {
     const where = `${this.#topic}, partition ${partition}`;
     const passing = PASSING_ERRORS.get(code);
-    if (passing !== undefined) return new RehouseError("REHOUSE_UNREACHABLE", { what: `Kafka cannot take changes now: ${passing}`, where });
+    if (passing !== undefined)
+      return new RehouseError("REHOUSE_UNREACHABLE", { what: `Kafka cannot take changes now: ${passing}`, where });
     const lasting = LASTING_ERRORS.get(code);
-    throw new RehouseError("REHOUSE_SERVER", { what: `Kafka refuses changes: ${lasting?.name ?? `error ${code}`}`, where, ...(lasting === undefined ? {} : { fix: lasting.fix }) });
+    throw new RehouseError("REHOUSE_SERVER", {
+      what: `Kafka refuses changes: ${lasting?.name ?? `error ${code}`}`,
+      where,
+      ...(lasting === undefined ? {} : { fix: lasting.fix }),
+    });
   }
 }
 

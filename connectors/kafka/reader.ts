@@ -6,8 +6,8 @@ import { kafkaFailure } from "./client.ts";
 /** An idle fetch waits this long at the broker; a partition that was paused is asked for again only with the next fetch. */
 const FETCH_WAIT_MS = 50;
 /** Enough for some thousand changes a fetch; what a lane cannot take yet waits in the process. */
-const FETCH_BYTES_PER_PARTITION = 2 * 1024 * 1024;
-const FETCH_BYTES = 12 * 1024 * 1024;
+const FETCH_BYTES_PER_PARTITION = 1024 * 1024;
+const FETCH_BYTES = 4 * 1024 * 1024;
 /** The least that a broker with default settings allows: for as long the partitions of a killed process stand still. */
 const SESSION_MS = 6_000;
 const COMMIT_EVERY_MS = 5_000;
@@ -78,7 +78,9 @@ async function runConsumer(
     on.assigned(joined);
   });
   const commit = setInterval(() => {
-    const offsets = [...commits].filter(([partition]) => joined.includes(partition)).map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    const offsets = [...commits]
+      .filter(([partition]) => joined.includes(partition))
+      .map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
     commits.clear();
     // Only a figure for outside tools: what fails now is written with the next one.
     if (offsets.length > 0) consumer.commitOffsets(offsets).catch(() => undefined);
@@ -119,8 +121,15 @@ function assignOnly(topic: string, partition: number): PartitionAssigner {
     assign: async ({ members }) =>
       members.map((member, index) => ({
         memberId: member.memberId,
-        memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({ version: 0, assignment: { [topic]: index === 0 ? [partition] : [] }, userData: Buffer.alloc(0) }),
+        memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({
+          version: 0,
+          assignment: { [topic]: index === 0 ? [partition] : [] },
+          userData: Buffer.alloc(0),
+        }),
       })),
-    protocol: ({ topics }) => ({ name, metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }) }),
+    protocol: ({ topics }) => ({
+      name,
+      metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }),
+    }),
   });
 }

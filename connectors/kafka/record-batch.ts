@@ -9,7 +9,21 @@ import { Slab } from "../../src/envelope/index.ts";
 import type { OutgoingMessage } from "../../src/ports.ts";
 import { crc32c } from "./crc32c.ts";
 
-const AT = { length: 8, leaderEpoch: 12, magic: 16, crc: 17, attributes: 21, lastOffsetDelta: 23, baseTimestamp: 27, maxTimestamp: 35, producerId: 43, producerEpoch: 51, baseSequence: 53, count: 57, records: 61 } as const;
+const AT = {
+  length: 8,
+  leaderEpoch: 12,
+  magic: 16,
+  crc: 17,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  baseTimestamp: 27,
+  maxTimestamp: 35,
+  producerId: 43,
+  producerEpoch: 51,
+  baseSequence: 53,
+  count: 57,
+  records: 61,
+} as const;
 const MAGIC = 2;
 
 /** More than a record's lengths, attributes and deltas take beside its key, value and headers: seven varints of at most five bytes. */

@@ -45,7 +45,10 @@ async function readLast(
 ): Promise<void> {
   const missing = new Map(wanted.map(({ partition, offset }) => [partition, offset]));
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the last messages of ${topic} did not arrive in ${DEADLINE_MS / 1000} seconds`)), DEADLINE_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`the last messages of ${topic} did not arrive in ${DEADLINE_MS / 1000} seconds`)),
+      DEADLINE_MS,
+    );
     const settle = (error?: unknown) => {
       clearTimeout(timer);
       if (error === undefined) resolve();
@@ -63,7 +66,10 @@ async function readLast(
             const last = batch.messages.find((message) => offset !== undefined && BigInt(message.offset) === offset);
             if (last === undefined || offset === undefined) return;
             const header = last.headers?.["position"];
-            found(batch.partition, { position: readPosition({ position: Buffer.isBuffer(header) ? header : undefined }), offset });
+            found(batch.partition, {
+              position: readPosition({ position: Buffer.isBuffer(header) ? header : undefined }),
+              offset,
+            });
             missing.delete(batch.partition);
             if (missing.size === 0) settle();
           },

@@ -19,7 +19,11 @@ export function createChangesTopic(kafka: Kafka, name: string, where: string): C
       admin(async (on) => {
         if (!(await exists(on)) && (await create(on, name, settings))) return;
         const found = await describe(on, name);
-        const wanted = { partitions: String(settings.partitions), "cleanup.policy": "delete", "retention.ms": retention(settings) };
+        const wanted = {
+          partitions: String(settings.partitions),
+          "cleanup.policy": "delete",
+          "retention.ms": retention(settings),
+        };
         const wrong = Object.entries(wanted).filter(([key, value]) => value !== undefined && found.get(key) !== value);
         if (wrong.length === 0) return;
         throw new RehouseError("REHOUSE_TOPIC_MISMATCH", {
@@ -31,7 +35,9 @@ export function createChangesTopic(kafka: Kafka, name: string, where: string): C
     offsets: () =>
       admin(async (on) => {
         const all = await on.fetchTopicOffsets(name);
-        return all.map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) })).sort((a, b) => a.partition - b.partition);
+        return all
+          .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
+          .sort((a, b) => a.partition - b.partition);
       }),
     delete: () =>
       admin(async (on) => {
@@ -67,9 +73,14 @@ function retention(settings: TopicSettings): string {
 async function describe(on: Admin, name: string): Promise<Map<string, string>> {
   const [metadata, configs] = await Promise.all([
     on.fetchTopicMetadata({ topics: [name] }),
-    on.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ["cleanup.policy", "retention.ms"] }] }),
+    on.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ["cleanup.policy", "retention.ms"] }],
+    }),
   ]);
-  const entries = configs.resources.flatMap((resource) => resource.configEntries).map((entry): [string, string] => [entry.configName, entry.configValue]);
+  const entries = configs.resources
+    .flatMap((resource) => resource.configEntries)
+    .map((entry): [string, string] => [entry.configName, entry.configValue]);
   return new Map([["partitions", String(metadata.topics[0]?.partitions.length ?? 0)], ...entries]);
 }
 
@@ -80,7 +91,12 @@ async function withAdmin<T>(kafka: Kafka, where: string, body: (admin: Admin) =>
     return await body(admin);
   } catch (error) {
     if (error instanceof kafkajs.KafkaJSProtocolError && error.type === "INVALID_REPLICATION_FACTOR") {
-      throw new RehouseError("REHOUSE_SERVER", { what: `Kafka cannot keep that many copies of the topic: ${error.message}`, where, fix: "set kafka.replicationFactor to at most the number of brokers", cause: error });
+      throw new RehouseError("REHOUSE_SERVER", {
+        what: `Kafka cannot keep that many copies of the topic: ${error.message}`,
+        where,
+        fix: "set kafka.replicationFactor to at most the number of brokers",
+        cause: error,
+      });
     }
     throw kafkaFailure(error, where);
   } finally {

@@ -122,11 +122,13 @@ export class PgoutputDecoder {
     let at = this.#at;
     const columns = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
     at += 2;
-    if (columns !== starts.length) throw new RangeError(`pgoutput sent a row of ${columns} columns for a relation of ${starts.length}`);
+    if (columns !== starts.length)
+      throw new RangeError(`pgoutput sent a row of ${columns} columns for a relation of ${starts.length}`);
     for (let column = 0; column < columns; column += 1) {
       const kind = bytes[at++];
       if (kind === TAG.valueText) {
-        const length = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+        const length =
+          ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
         at += 4;
         starts[column] = at;
         at += length;

@@ -154,7 +154,11 @@ type PgConnection = {
 
 function connectionOf(client: object): PgConnection {
   const connection: unknown = Reflect.get(client, "connection");
-  if (!isPgConnection(connection)) throw new RehouseError("REHOUSE_INTERNAL", { what: "this version of pg has another connection than Rehouse knows", fix: "install pg 8" });
+  if (!isPgConnection(connection))
+    throw new RehouseError("REHOUSE_INTERNAL", {
+      what: "this version of pg has another connection than Rehouse knows",
+      fix: "install pg 8",
+    });
   return connection;
 }
 
@@ -189,7 +193,9 @@ export function createSlotMaker(address: DatabaseAddress): SlotMaker {
       signal.addEventListener("abort", abort, { once: true });
       try {
         // The option list in parentheses came with version 15; this form is still taken by all.
-        const { rows } = await client.query<Record<string, string>>(`CREATE_REPLICATION_SLOT ${ident(slot)} LOGICAL pgoutput EXPORT_SNAPSHOT`);
+        const { rows } = await client.query<Record<string, string>>(
+          `CREATE_REPLICATION_SLOT ${ident(slot)} LOGICAL pgoutput EXPORT_SNAPSHOT`,
+        );
         const { consistent_point: point, snapshot_name: snapshot } = rows[0] ?? {};
         if (point === undefined || snapshot === undefined) throw new Error("CREATE_REPLICATION_SLOT returned no snapshot");
         return { lsn: parseLsn(point), snapshot, release };

@@ -2,8 +2,8 @@
 import { RestError } from "@confluentinc/schemaregistry/dist/rest-error.js";
 import { SchemaRegistryClient } from "@confluentinc/schemaregistry/dist/schemaregistry-client.js";
 import { RehouseError } from "../../src/errors.ts";
-import { redact } from "../../src/redact.ts";
 import type { SchemaRegistry } from "../../src/ports.ts";
+import { redact } from "../../src/redact.ts";
 
 export type RegistryAddress = {
   readonly url: string;
@@ -34,6 +34,7 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
     register: (subject, schema) => calling(() => client.register(subject, { schema, schemaType: "AVRO" }, false)),
     // An id is looked up without a subject: a reader of the topic knows nothing else.
     schema: async (id) => (await calling(() => client.getBySubjectAndId("", id))).schema,
+    subjects: async (prefix) => (await calling(() => client.getAllSubjects())).filter((subject) => subject.startsWith(prefix)),
     remove: (subject) =>
       calling(async () => {
         // The registry wants a soft deletion before the real one; either may have happened already.
@@ -45,7 +46,8 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
 /** The client's own settings for a token ask for names that only one vendor's registries have. */
 function authorization(auth: RegistryAddress["auth"]) {
   if (auth === undefined) return {};
-  const header = "token" in auth ? `Bearer ${auth.token}` : `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString("base64")}`;
+  const header =
+    "token" in auth ? `Bearer ${auth.token}` : `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString("base64")}`;
   return { headers: { Authorization: header } };
 }
 
@@ -56,7 +58,17 @@ function ignoreMissing(error: unknown): void {
 function registryFailure(error: unknown, where: string): RehouseError {
   const reason = redact(error instanceof Error ? error.message : String(error));
   if (error instanceof RestError && !HEALS.has(error.status)) {
-    return new RehouseError("REHOUSE_SERVER", { what: `the schema registry answered with ${error.status}: ${reason}`, where, fix: "check the registry's address, the rights of this client and the subject's compatibility rule", cause: error });
+    return new RehouseError("REHOUSE_SERVER", {
+      what: `the schema registry answered with ${error.status}: ${reason}`,
+      where,
+      fix: "check the registry's address, the rights of this client and the subject's compatibility rule",
+      cause: error,
+    });
   }
-  return new RehouseError("REHOUSE_UNREACHABLE", { what: `the schema registry cannot be reached: ${reason}`, where, fix: "check that the registry runs and that its address is right", cause: error });
+  return new RehouseError("REHOUSE_UNREACHABLE", {
+    what: `the schema registry cannot be reached: ${reason}`,
+    where,
+    fix: "check that the registry runs and that its address is right",
+    cause: error,
+  });
 }

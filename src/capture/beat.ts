@@ -41,7 +41,10 @@ const EMIT = `
  * Emits beats until `signal` aborts. One follows another only when the one before has committed: notes.ts builds on that. Commits
  * locally, because a beat that waits for a standby measures nothing.
  */
-export async function emitBeats(of: { readonly migration: string; readonly source: Database; readonly hurried: () => boolean }, signal: AbortSignal): Promise<void> {
+export async function emitBeats(
+  of: { readonly migration: string; readonly source: Database; readonly hurried: () => boolean },
+  signal: AbortSignal,
+): Promise<void> {
   if (signal.aborted) return;
   const run = randomBytes(6).toString("hex");
   const session = await of.source.connect({ name: "rehouse capture heartbeat", settings: { synchronous_commit: "local" } });

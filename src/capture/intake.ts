@@ -7,7 +7,7 @@ import type { StreamMessage, Tuple } from "../ports.ts";
 import type { CapturedTables } from "./tables.ts";
 
 export type IntakeOptions = {
-  readonly tables: CapturedTables;
+  readonly tables: Pick<CapturedTables, "knows" | "learn">;
   readonly take: (message: StreamMessage) => void;
   readonly isFull: () => boolean;
   readonly pause: () => void;
@@ -83,7 +83,11 @@ function copyOf(message: StreamMessage): StreamMessage {
     case "insert":
       return { ...message, after: copyOfTuple(message.after) };
     case "update":
-      return { ...message, before: message.before === undefined ? undefined : copyOfTuple(message.before), after: copyOfTuple(message.after) };
+      return {
+        ...message,
+        before: message.before === undefined ? undefined : copyOfTuple(message.before),
+        after: copyOfTuple(message.after),
+      };
     case "delete":
       return { ...message, before: copyOfTuple(message.before) };
     case "message":

@@ -138,7 +138,10 @@ export class Recorder {
 
   async #write(): Promise<void> {
     for (let table = this.#orphaned.shift(); table !== undefined; table = this.#orphaned.shift()) {
-      await this.#target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, 'rows-without-tenant', jsonb_build_object('table', $2::text))", [this.#migration, table]);
+      await this.#target.query(
+        "INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, 'rows-without-tenant', jsonb_build_object('table', $2::text))",
+        [this.#migration, table],
+      );
     }
     const note = this.#note;
     const progress = this.#progress;

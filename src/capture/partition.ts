@@ -20,7 +20,10 @@ export function partitionOfTenant(tenant: Uint8Array, partitions: number): numbe
 }
 
 /** A tenant's, the shared unit's or the whole unit's partition. */
-export function partitionOf(unit: { readonly kind: "tenant"; readonly tenant: string } | { readonly kind: "shared" | "whole" }, partitions: number): number {
+export function partitionOf(
+  unit: { readonly kind: "tenant"; readonly tenant: string } | { readonly kind: "shared" | "whole" },
+  partitions: number,
+): number {
   if (unit.kind === "tenant") return partitionOfTenant(Buffer.from(unit.tenant), partitions);
   return unit.kind === "shared" ? partitions : 0;
 }

@@ -18,7 +18,12 @@ export type Provision = {
   readonly snapshot: string;
 };
 
-export type ProvisionDeps = { readonly mapping: Mapping; readonly source: Database; readonly target: Database; readonly slots: SlotMaker };
+export type ProvisionDeps = {
+  readonly mapping: Mapping;
+  readonly source: Database;
+  readonly target: Database;
+  readonly slots: SlotMaker;
+};
 
 /**
  * Makes what is missing; nothing when all is there. Idempotent. The row in rehouse.migration is there already, and only one process calls
@@ -28,8 +33,12 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   const { mapping, source, target } = deps;
   const { migration } = mapping;
   const name = slotName(migration);
-  const [state] = await blaming(target, target.query("SELECT slot_intended, slot_lsn, slot_snapshot FROM rehouse.migration WHERE name = $1", [migration]));
-  if (state === undefined) throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place });
+  const [state] = await blaming(
+    target,
+    target.query("SELECT slot_intended, slot_lsn, slot_snapshot FROM rehouse.migration WHERE name = $1", [migration]),
+  );
+  if (state === undefined)
+    throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place });
   const { slot_intended: intended, slot_lsn: lsn, slot_snapshot: snapshot } = state;
   if (lsn != null && snapshot != null) {
     await blaming(source, requireSlot(source, name));
@@ -45,11 +54,22 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   return makeSlot(deps, name, signal);
 }
 
-async function makeSlot({ mapping, source, target, slots }: ProvisionDeps, name: string, signal: AbortSignal): Promise<Provision> {
+async function makeSlot(
+  { mapping, source, target, slots }: ProvisionDeps,
+  name: string,
+  signal: AbortSignal,
+): Promise<Provision> {
   const slot = await blaming(source, slots.create(name, signal));
   try {
     const snapshot = await blaming(source, describeSnapshot(source, slot.snapshot));
-    await blaming(target, target.query("UPDATE rehouse.migration SET slot_lsn = $2, slot_snapshot = $3 WHERE name = $1", [mapping.migration, formatLsn(slot.lsn), snapshot]));
+    await blaming(
+      target,
+      target.query("UPDATE rehouse.migration SET slot_lsn = $2, slot_snapshot = $3 WHERE name = $1", [
+        mapping.migration,
+        formatLsn(slot.lsn),
+        snapshot,
+      ]),
+    );
     return { lsn: slot.lsn, snapshot };
   } finally {
     await slot.release();
@@ -78,13 +98,18 @@ async function ensurePublication(source: Database, name: string, mapping: Mappin
   const tables = mapping.tables.map((table) => table.source);
   const list = tables.map(qualified).join(", ");
   const options = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true";
-  const [publication] = await source.query("SELECT pubviaroot AND pubinsert AND pubupdate AND pubdelete AND pubtruncate AS complete FROM pg_catalog.pg_publication WHERE pubname = $1", [name]);
+  const [publication] = await source.query(
+    "SELECT pubviaroot AND pubinsert AND pubupdate AND pubdelete AND pubtruncate AS complete FROM pg_catalog.pg_publication WHERE pubname = $1",
+    [name],
+  );
   if (publication === undefined) {
     await source.query(`CREATE PUBLICATION ${ident(name)} FOR TABLE ${list} WITH (${options})`);
     return;
   }
   if (publication["complete"] !== "t") await source.query(`ALTER PUBLICATION ${ident(name)} SET (${options})`);
-  const published = await source.query("SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = $1", [name]);
+  const published = await source.query("SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = $1", [
+    name,
+  ]);
   const there: TableName[] = published.map((row) => ({ schema: row["schemaname"] ?? "", table: row["tablename"] ?? "" }));
   if (!sameTables(there, tables)) await source.query(`ALTER PUBLICATION ${ident(name)} SET TABLE ${list}`);
 }

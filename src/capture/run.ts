@@ -1,7 +1,16 @@
 /** One run of capture, from the slot to the topic, until its signal aborts or something fails. It leaves nothing behind. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { changesTopicName, Encoder, messageKeySchema, messageValueSchema, serverName, Slab, type SourceStamp, subjectOf } from "../envelope/index.ts";
+import {
+  changesTopicName,
+  Encoder,
+  messageKeySchema,
+  messageValueSchema,
+  Slab,
+  type SourceStamp,
+  serverName,
+  subjectOf,
+} from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
@@ -67,7 +76,10 @@ type Start = Awaited<ReturnType<typeof readStart>>;
 async function readStart(deps: CaptureDeps) {
   const { mapping, source, target, topic } = deps;
   const { migration } = mapping;
-  const [slot, [database]] = await blaming(source, Promise.all([requireSlot(source, slotName(migration)), source.query("SELECT pg_catalog.current_database() AS name")]));
+  const [slot, [database]] = await blaming(
+    source,
+    Promise.all([requireSlot(source, slotName(migration)), source.query("SELECT pg_catalog.current_database() AS name")]),
+  );
   const [[state], tenants] = await blaming(
     target,
     Promise.all([
@@ -75,16 +87,36 @@ async function readStart(deps: CaptureDeps) {
       target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND kind = 'tenant'", [migration]),
     ]),
   );
-  if (state === undefined) throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place });
+  if (state === undefined)
+    throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place });
   const tenantPartitions = Number(state["partitions"]);
   const partitions = topicPartitions(mapping, tenantPartitions);
   const offsets = await topic.offsets();
-  if (offsets.length !== partitions) throw new RehouseError("REHOUSE_TOPIC_MISMATCH", { what: `the topic ${topic.name} has ${offsets.length} partitions where ${partitions} are needed`, fix: "cancel the migration and begin it again" });
-  await blaming(target, writeFirstNote(target, migration, offsets.map(({ low }) => low)));
+  if (offsets.length !== partitions)
+    throw new RehouseError("REHOUSE_TOPIC_MISMATCH", {
+      what: `the topic ${topic.name} has ${offsets.length} partitions where ${partitions} are needed`,
+      fix: "cancel the migration and begin it again",
+    });
+  await blaming(
+    target,
+    writeFirstNote(
+      target,
+      migration,
+      offsets.map(({ low }) => low),
+    ),
+  );
   const tail = new Map<number, Position>();
   for (const [partition, last] of await deps.tail.last()) if (last !== undefined) tail.set(partition, last.position);
   const moving: MovingTenants = deps.allTenantsMove ? "all" : new Set(tenants.map((row) => row["tenant"] ?? ""));
-  return { slot, tenantPartitions, partitions, next: offsets.map(({ high }) => high), tail, moving, database: database?.["name"] ?? "" };
+  return {
+    slot,
+    tenantPartitions,
+    partitions,
+    next: offsets.map(({ high }) => high),
+    tail,
+    moving,
+    database: database?.["name"] ?? "",
+  };
 }
 
 /** Settles when `inner` aborts and all parts have ended; the first part that fails aborts the others. */
@@ -159,14 +191,23 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
         durable: (commitEnd) => acknowledger.durable(commitEnd),
         beat(beat, lsn, offsetsBefore) {
           const note = notes.beat(beat, lsn, offsetsBefore);
-          recorder.record(note, { acknowledged: acknowledger.flushed, changes: sequencer.takeChanges(), lagMs: Math.max(0, Date.now() - beat.emittedAtMs) });
+          recorder.record(note, {
+            acknowledged: acknowledger.flushed,
+            changes: sequencer.takeChanges(),
+            lagMs: Math.max(0, Date.now() - beat.emittedAtMs),
+          });
         },
       },
       inner.signal,
     ),
     blaming(target, recorder.run(inner.signal)),
     // Not before the slot is ours: a run that waits for it would fill the source's WAL with beats that nobody reads.
-    blaming(source, Promise.race([started.promise, aborted(inner.signal)]).then(() => emitBeats({ migration, source, hurried: () => recorder.isHurried }, inner.signal))),
+    blaming(
+      source,
+      Promise.race([started.promise, aborted(inner.signal)]).then(() =>
+        emitBeats({ migration, source, hurried: () => recorder.isHurried }, inner.signal),
+      ),
+    ),
   ];
   acknowledger.repeat(inner.signal);
   try {
@@ -189,7 +230,16 @@ async function messageEncoder(migration: string, registry: SchemaRegistry, slab:
     registry.register(subjectOf(topic, value.fullName), value.text),
     registry.register(subjectOf(topic, key.fullName), key.text),
   ]);
-  return new Encoder({ slab, source: stamp, table: { schema: "", table: "" }, columns: 0, valueSchemaId, keySchemaId, keyName: PREFIX, keyColumns: [] });
+  return new Encoder({
+    slab,
+    source: stamp,
+    table: { schema: "", table: "" },
+    columns: 0,
+    valueSchemaId,
+    keySchemaId,
+    keyName: PREFIX,
+    keyColumns: [],
+  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@
  * twice, because it becomes a delete and an insert.
  */
 
-import { Encoder, OP, type Op, type Slab, TX_LAST, type TransactionStamp, unavailableHeader } from "../envelope/index.ts";
+import { type Encoder, OP, type Op, type Slab, type TransactionStamp, TX_LAST, unavailableHeader } from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import { formatLsn, type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
@@ -129,7 +129,8 @@ export class Sequencer {
     for (let partition = 0; partition < this.#present.length; partition += 1) {
       const last = this.#of.tail.get(partition);
       if (last !== undefined && last.lsn >= lsn) this.#replaying = true;
-      this.#present[partition] = last === undefined || last.lsn < lsn ? 0 : last.lsn > lsn ? Number.POSITIVE_INFINITY : last.ordinal;
+      this.#present[partition] =
+        last === undefined || last.lsn < lsn ? 0 : last.lsn > lsn ? Number.POSITIVE_INFINITY : last.ordinal;
     }
   }
 
@@ -189,15 +190,28 @@ export class Sequencer {
     return route.moves ? route : undefined;
   }
 
-  #publishRow(table: CapturedTable, route: Route, op: Op, before: Tuple | undefined, after: Tuple | undefined, fill: Tuple | undefined): void {
+  #publishRow(
+    table: CapturedTable,
+    route: Route,
+    op: Op,
+    before: Tuple | undefined,
+    after: Tuple | undefined,
+    fill: Tuple | undefined,
+  ): void {
     const { partition } = route;
     if (this.#ordinal <= (this.#present[partition] ?? 0)) return;
     this.#changes += 1;
     const { encoder } = table;
     const value = encoder.row(this.#stamp, op, before, after, fill, this.#ordinal);
     const key = encoder.key(after ?? before);
-    const headers: Record<string, Buffer> = { tenant: route.header, table: table.header, op: OP_HEADER[op], position: this.#position() };
-    if (encoder.unavailable.length > 0) headers["unavailable"] = unavailableHeader(encoder.unavailable.map((column) => table.relation.columns[column]?.name ?? ""));
+    const headers: Record<string, Buffer> = {
+      tenant: route.header,
+      table: table.header,
+      op: OP_HEADER[op],
+      position: this.#position(),
+    };
+    if (encoder.unavailable.length > 0)
+      headers["unavailable"] = unavailableHeader(encoder.unavailable.map((column) => table.relation.columns[column]?.name ?? ""));
     this.#hold({ partition, key, value, headers });
   }
 
@@ -230,7 +244,12 @@ export class Sequencer {
       if (this.#ordinal <= (this.#present[partition] ?? 0)) continue;
       const { messages } = this.#of;
       const value = messages.message(this.#stamp, prefix, content, this.#ordinal);
-      this.#hold({ partition, key: messages.key(undefined), value, headers: { op: OP_HEADER[OP.message], position: this.#position() } });
+      this.#hold({
+        partition,
+        key: messages.key(undefined),
+        value,
+        headers: { op: OP_HEADER[OP.message], position: this.#position() },
+      });
     }
   }
 

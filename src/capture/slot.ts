@@ -18,7 +18,10 @@ export type SlotState = {
 };
 
 export async function readSlot(source: Database, slot: string): Promise<SlotState | undefined> {
-  const [row] = await source.query("SELECT database, plugin, active_pid, confirmed_flush_lsn, wal_status FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", [slot]);
+  const [row] = await source.query(
+    "SELECT database, plugin, active_pid, confirmed_flush_lsn, wal_status FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+    [slot],
+  );
   if (row === undefined) return undefined;
   const confirmed = row["confirmed_flush_lsn"];
   return {
@@ -75,7 +78,17 @@ export async function blamingStream(source: Database, slot: string, stream: Prom
 }
 
 function namedFailure(error: unknown, place: string): unknown {
-  if (error instanceof ConnectionLost) return new RehouseError("REHOUSE_UNREACHABLE", { what: `the connection to Postgres broke: ${error.message}`, where: place, cause: error });
-  if (error instanceof ServerError) return new RehouseError("REHOUSE_SERVER", { what: `Postgres answered with an error: ${error.message} (SQLSTATE ${error.sqlstate})`, where: place, cause: error });
+  if (error instanceof ConnectionLost)
+    return new RehouseError("REHOUSE_UNREACHABLE", {
+      what: `the connection to Postgres broke: ${error.message}`,
+      where: place,
+      cause: error,
+    });
+  if (error instanceof ServerError)
+    return new RehouseError("REHOUSE_SERVER", {
+      what: `Postgres answered with an error: ${error.message} (SQLSTATE ${error.sqlstate})`,
+      where: place,
+      cause: error,
+    });
   return error;
 }

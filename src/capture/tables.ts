@@ -3,7 +3,15 @@
  * and registered first, which takes time: {@link CapturedTables.knows} says whether rows can be taken at once.
  */
 
-import { Encoder, type EnvelopeColumn, keySchema, type Slab, type SourceStamp, subjectOf, valueSchema } from "../envelope/index.ts";
+import {
+  Encoder,
+  type EnvelopeColumn,
+  keySchema,
+  type Slab,
+  type SourceStamp,
+  subjectOf,
+  valueSchema,
+} from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
 import { type Mapping, type TableKind, type TableMapping, tableText } from "../model/mapping.ts";
 import type { Database, Relation, SchemaRegistry } from "../ports.ts";

@@ -114,7 +114,14 @@ export class Encoder {
    * A row's message. A value that `after` lacks (unchanged TOAST) is taken from `fill`, the complete old row, where the server sent one.
    * `ordinal` is the change's in its transaction.
    */
-  row(stamp: TransactionStamp, op: Op, before: Tuple | undefined, after: Tuple | undefined, fill: Tuple | undefined, ordinal: number): Buffer {
+  row(
+    stamp: TransactionStamp,
+    op: Op,
+    before: Tuple | undefined,
+    after: Tuple | undefined,
+    fill: Tuple | undefined,
+    ordinal: number,
+  ): Buffer {
     if (stamp !== this.#stamp) this.#beginTransaction(stamp);
     const slab = this.#slab;
     const size = (before?.bytes.length ?? 0) + (after?.bytes.length ?? 0) + (fill?.bytes.length ?? 0);

@@ -37,10 +37,22 @@ export function valueSchema(of: EnvelopeTable): NamedSchema {
   const value = {
     type: "record",
     name: "Value",
-    fields: of.columns.map((column, i) => ({ name: names[i], type: NULLABLE_STRING, default: null, column: column.name, pgType: column.pgType })),
+    fields: of.columns.map((column, i) => ({
+      name: names[i],
+      type: NULLABLE_STRING,
+      default: null,
+      column: column.name,
+      pgType: column.pgType,
+    })),
   };
   return named(namespace, "Envelope", {
-    rehouse: { kind: "row", schema: of.table.schema, table: of.table.table, identity: of.identity, identityColumns: of.identityColumns },
+    rehouse: {
+      kind: "row",
+      schema: of.table.schema,
+      table: of.table.table,
+      identity: of.identity,
+      identityColumns: of.identityColumns,
+    },
     fields: [
       { name: "before", type: ["null", value], default: null },
       { name: "after", type: ["null", "Value"], default: null },
@@ -49,7 +61,11 @@ export function valueSchema(of: EnvelopeTable): NamedSchema {
   });
 }
 
-export function keySchema(of: { readonly migration: string; readonly table: TableName; readonly key: readonly string[] }): NamedSchema {
+export function keySchema(of: {
+  readonly migration: string;
+  readonly table: TableName;
+  readonly key: readonly string[];
+}): NamedSchema {
   // The field `table` comes first and keeps its name; a key column of that name gets another one.
   const names = fieldNames(["table", ...of.key.map((column) => (column === "table" ? "table " : column))]).slice(1);
   return named(tableNamespace(of.migration, of.table), "Key", {
@@ -70,7 +86,14 @@ export function messageValueSchema(migration: string): NamedSchema {
       ...envelopeTail(migration),
       {
         name: "message",
-        type: { type: "record", name: "Content", fields: [{ name: "prefix", type: "string" }, { name: "content", type: "bytes" }] },
+        type: {
+          type: "record",
+          name: "Content",
+          fields: [
+            { name: "prefix", type: "string" },
+            { name: "content", type: "bytes" },
+          ],
+        },
       },
     ],
   });
