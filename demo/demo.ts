@@ -1,15 +1,18 @@
 import { fileURLToPath } from "node:url";
 import type { Engine, RunEvent } from "../src/cli/engine.ts";
+import { asRehouseError, formatFailure, formatStack } from "../src/cli/failure.ts";
+import type { Io } from "../src/cli/io.ts";
+import { style } from "../src/cli/style.ts";
 import { createEngine } from "../src/compose.ts";
 import { loadMigrationFile } from "../src/file/index.ts";
 import { createLogger } from "../src/log.ts";
 import { SHARED_UNIT } from "../src/model/mapping.ts";
 import { countRows } from "./count-rows.ts";
 import { lookAround } from "./look-around.ts";
-import { moveAll } from "./move.ts";
+import { moveAll, TenantsStopped } from "./move.ts";
 import { createSaas, type SaasSize } from "./saas.ts";
-import { number, type Screen, seconds } from "./screen.ts";
-import { type Servers, startServers } from "./servers.ts";
+import { createScreen, number, type Screen, seconds } from "./screen.ts";
+import { NoServers, type Servers, startServers } from "./servers.ts";
 import { isEqual, printResults, type Result, resultsOf } from "./summary.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
 
@@ -29,7 +32,8 @@ export type DemoOptions = {
  * The whole story, from empty servers to the proof. Resolves to whether all is equal; rejects with what went wrong, or when `signal`
  * aborts. Whatever it started has ended by then, but for servers that were still starting: they end with this process.
  */
-export async function demo({ size, keep }: DemoOptions, screen: Screen, signal: AbortSignal): Promise<boolean> {
+export async function demo({ size, keep }: DemoOptions, io: Io, signal: AbortSignal): Promise<boolean> {
+  const screen = createScreen(io);
   const began = performance.now();
   await using servers = await unlessAborted(
     startServers((line) => screen.note(line)),
@@ -123,6 +127,20 @@ function verdict(results: readonly Result[], equal: boolean, { style }: Screen):
   if (equal)
     return `${style.green("✓")} ${style.bold(`All ${number(same)} tenants are in-sync and equal`)}: ${number(rows)} rows, each in the schema of its tenant.`;
   return `${style.red("✗")} ${style.bold(`${number(same)} of ${number(tenants.length)} tenants are equal.`)}`;
+}
+
+/** What a person is told of an error of {@link demo}, and the exit code. */
+export function failure(error: unknown, { color, env }: Io): { text: string; exit: number } {
+  const stack = env["REHOUSE_DEBUG"] === "1" ? `${formatStack(error)}\n` : "";
+  if (error instanceof NoServers) return { text: stack + error.message, exit: 3 };
+  if (error instanceof TenantsStopped) {
+    const stopped = error.stopped.map(
+      ({ tenant, stopped: { code, what, position } }) => `  ${tenant}  ${code}  ${what} ${position ?? ""}`,
+    );
+    return { text: [`${stack}${style(color).red("✗")} Tenants have stopped and need a person:`, ...stopped].join("\n"), exit: 1 };
+  }
+  const known = asRehouseError(error);
+  return { text: stack + formatFailure(known, style(color)), exit: known.exit };
 }
 
 /** The work's result, or the signal's reason as soon as it aborts: the work is then left to itself. */

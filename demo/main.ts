@@ -3,16 +3,12 @@
  * 2 for wrong options, 3 when servers are missing or fail, 130 after Ctrl-C.
  */
 import { parseArgs } from "node:util";
-import { asRehouseError, formatFailure, formatStack } from "../src/cli/failure.ts";
 import { interruptible } from "../src/cli/interrupt.ts";
 import { type Io, processIo } from "../src/cli/io.ts";
-import { RehouseError } from "../src/errors.ts";
-import { type DemoOptions, demo } from "./demo.ts";
-import { TenantsStopped } from "./move.ts";
-import { DEMO_SIZE } from "./saas.ts";
-import { createScreen, number, type Screen } from "./screen.ts";
-import { NoServers } from "./servers.ts";
+import { style } from "../src/cli/style.ts";
+import type { DemoOptions } from "./demo.ts";
 
+const DEFAULT_SIZE = { rows: 500_000, tenants: 40 };
 const USAGE = "npm run demo [-- [--keep] [--rows <number>] [--tenants <number>]]";
 
 const io = processIo();
@@ -27,24 +23,32 @@ async function main(io: Io, signal: AbortSignal): Promise<number> {
     io.err(`${USAGE}\n`);
     return 2;
   }
-  const screen = createScreen(io);
-  const { style } = screen;
-  const rows = options.size.rows === DEMO_SIZE.rows ? "Half a million" : number(options.size.rows);
-  const tenants = `${number(options.size.tenants)} tenants of a busy database move to another one while clients write`;
-  screen.line(`${style.bold("Rehouse demo:")} ${tenants}; about a minute.`);
-  screen.line(style.dim(`${rows} rows leave shared tables for a schema per tenant. Ctrl-C ends it; nothing is left behind.`));
-  screen.line("");
+  welcome(options, io);
+  // The engine takes its time to load; the first words, and an answer to Ctrl-C, do not wait for it.
+  const { demo, failure } = await import("./demo.ts");
   try {
-    const equal = await demo(options, screen, signal);
-    if (io.terminal && !options.keep) suggest(screen);
+    const equal = await demo(options, io, signal);
+    if (io.terminal && !options.keep) suggest(io);
     return equal ? 0 : 1;
   } catch (error) {
     if (signal.aborted) {
-      screen.line("Stopped.");
+      io.out("Stopped.\n");
       return 130;
     }
-    return fail(error, screen);
+    const { text, exit } = failure(error, io);
+    io.err(`${text}\n`);
+    return exit;
   }
+}
+
+function welcome({ size }: DemoOptions, { out, color }: Io): void {
+  const { bold, dim } = style(color);
+  const rows = size.rows === DEFAULT_SIZE.rows ? "Half a million" : size.rows.toLocaleString("en");
+  out(
+    `${bold("Rehouse demo:")} ${size.tenants} tenants of a busy database move to another one while clients write; about a minute.\n`,
+  );
+  out(dim(`${rows} rows leave shared tables for a schema per tenant. Ctrl-C ends it; nothing is left behind.`));
+  out("\n\n");
 }
 
 function readOptions(): DemoOptions | undefined {
@@ -52,8 +56,8 @@ function readOptions(): DemoOptions | undefined {
     const { values } = parseArgs({
       options: {
         keep: { type: "boolean", default: false },
-        rows: { type: "string", default: String(DEMO_SIZE.rows) },
-        tenants: { type: "string", default: String(DEMO_SIZE.tenants) },
+        rows: { type: "string", default: String(DEFAULT_SIZE.rows) },
+        tenants: { type: "string", default: String(DEFAULT_SIZE.tenants) },
       },
     });
     const [rows, tenants] = [Number(values.rows), Number(values.tenants)];
@@ -64,27 +68,12 @@ function readOptions(): DemoOptions | undefined {
   }
 }
 
-function suggest({ line, style }: Screen): void {
-  line("");
-  line(style.bold("What next?"));
-  line(`  npm run demo -- --keep     ${style.dim("the same, and it all stays up for you to look around in")}`);
-  line(`  less demo/rehouse.yaml     ${style.dim("the file that said what goes where, and how")}`);
-  line(`  less README.md             ${style.dim("how to move tenants of your own")}`);
-}
-
-function fail(error: unknown, { io: { err, env }, style }: Screen): number {
-  if (env["REHOUSE_DEBUG"] === "1") err(`${formatStack(error)}\n`);
-  if (error instanceof NoServers) {
-    err(`${error.message}\n`);
-    return 3;
-  }
-  if (error instanceof TenantsStopped) {
-    err(`${style.red("✗")} Tenants stopped and need a person, which a demo has not:\n`);
-    for (const { tenant, stopped } of error.stopped)
-      err(`  ${tenant}  ${stopped.code}  ${stopped.what} ${stopped.position ?? ""}\n`);
-    return 1;
-  }
-  const failure = error instanceof RehouseError ? error : asRehouseError(error);
-  err(`${formatFailure(failure, style)}\n`);
-  return failure.exit;
+function suggest({ out, color }: Io): void {
+  const { bold, dim } = style(color);
+  out(`
+${bold("What next?")}
+  npm run demo -- --keep     ${dim("the same, and it all stays up for you to look around in")}
+  less demo/rehouse.yaml     ${dim("the file that said what goes where, and how")}
+  less README.md             ${dim("how to move tenants of your own")}
+`);
 }

@@ -5,8 +5,6 @@ import { seedStatements } from "./seed.ts";
 /** About how many rows in all, over how many tenants. */
 export type SaasSize = { rows: number; tenants: number };
 
-export const DEMO_SIZE: SaasSize = { rows: 500_000, tenants: 40 };
-
 /** Makes the SaaS of saas.sql in an empty database and fills it. Resolves to the number of rows. */
 export async function createSaas(url: string, size: SaasSize): Promise<number> {
   const [schema, keys] = await Promise.all(
