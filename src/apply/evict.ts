@@ -6,16 +6,13 @@
 
 import { ident, qualified } from "../model/sql.ts";
 import type { Row, ServerError, Statement } from "../ports.ts";
-import type { OrderedChanges } from "./statements.ts";
-import { upserts } from "./statements.ts";
+import type { TableWriter } from "./table-writer.ts";
 
-type Runner = { query(sql: string, params?: readonly string[]): Promise<Row[]>; attempt<T>(body: () => Promise<T>): Promise<T>; run(statements: readonly Statement[]): Promise<void> };
+type Runner = { query(sql: string, params?: readonly string[]): Promise<Row[]>; run(statements: readonly Statement[]): Promise<void> };
 
-/** Removes the rows that keep this one change out under the constraint that Postgres named. False when it cannot tell which. */
-export async function evict(runner: Runner, changes: OrderedChanges, collision: ServerError): Promise<boolean> {
-  const writer = changes[0]?.[0];
-  const [upsert] = upserts(changes);
-  if (writer === undefined || upsert === undefined || collision.constraint === undefined) return false;
+/** Removes the rows that keep this upsert's out under the constraint that Postgres named. False when it cannot tell which. */
+export async function evict(runner: Runner, writer: TableWriter, upsert: Statement, collision: ServerError): Promise<boolean> {
+  if (collision.constraint === undefined) return false;
   const expressions = await runner.query(
     `SELECT pg_get_indexdef(i.indexrelid, k, false) AS expression
        FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace,

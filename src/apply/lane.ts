@@ -17,7 +17,7 @@ import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from ".
 import { type Plan, Planner, Refusal } from "./plan.ts";
 import { isCollision, meaningOf } from "./refusals.ts";
 import type { MessageSchemas } from "./schemas.ts";
-import type { OrderedChanges } from "./statements.ts";
+import { type OrderedChanges, upserts } from "./statements.ts";
 import { stopTenant } from "./stop.ts";
 import { type Refetch, TargetTransaction } from "./target-transaction.ts";
 import type { Writers } from "./writers.ts";
@@ -196,7 +196,9 @@ export class Lane {
       if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
       const member = place.members.get(tenant);
       const fromTheFuture = member !== undefined && plan.position.lsn < member.settleLsn && isCollision(error);
-      const evicted = fromTheFuture && (await evict(transaction, changes, error));
+      const writer = changes[0]?.[0];
+      const [upsert] = upserts(changes);
+      const evicted = fromTheFuture && writer !== undefined && upsert !== undefined && (await evict(transaction, writer, upsert, error));
       if (!evicted) throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
     }
     await transaction.attempt(() => transaction.write(plan, changes, place)).catch((error: unknown) => {

@@ -16,7 +16,10 @@ export type Member = {
   readonly startOffset: bigint;
   /** Changes of transactions that this snapshot sees are part of the copy: the tenant's oldest epoch. */
   readonly snapshot: Snapshot;
-  /** Before the lane has passed this, rows at the target may come from the future. No snapshot of the copy sees a later commit. */
+  /**
+   * Before the lane has passed this, rows at the target may come from the future. No snapshot of the copy sees a later commit. It grows
+   * when a row is read again.
+   */
   settleLsn: Lsn;
 };
 

@@ -161,8 +161,9 @@ async function openSession(target: Database, name: LaneName): Promise<{ session:
 }
 
 function refetchFrom(source: Database): Refetch {
-  return async (writer, keys) => {
-    const rows = await source.query(refetchStatement(writer.table, writer.inputs), keys);
+  return async (writer, tenant, keys) => {
+    const params = writer.table.tenantColumn === undefined ? keys : [...keys, tenant];
+    const rows = await source.query(refetchStatement(writer.table, writer.inputs), params);
     // After the read: whatever these rows show was committed before this place in the WAL.
     const [now] = await source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
     return { writer, rows: rows.map((row) => writer.inputs.map((_, index) => row[`c${index}`] ?? null)), asOf: parseLsn(now?.["lsn"] ?? "") };

@@ -4,7 +4,7 @@ import type { Statement } from "../ports.ts";
 import type { TopicMessage } from "./intake.ts";
 import { arrayText } from "./membership.ts";
 import type { Entry, Image } from "./net-effect.ts";
-import type { RowChanges } from "./plan.ts";
+import { type RowChanges, unitOf } from "./plan.ts";
 import type { MessageSchema } from "./schemas.ts";
 import type { TableWriter } from "./table-writer.ts";
 import { TextArray } from "./text-array.ts";
@@ -15,23 +15,30 @@ type RowEntry = Entry<TopicMessage, MessageSchema>;
 /** The effects in the order of the tables' foreign keys, parents first. */
 export type OrderedChanges = readonly (readonly [TableWriter, RowChanges])[];
 
-/** Rows of one table that lack columns which the target still has, grouped by what they lack. */
-export type PatchGroup = { readonly writer: TableWriter; readonly lacking: ReadonlySet<string>; readonly entries: readonly RowEntry[] };
+/** Rows of one tenant in one table that came without some columns, grouped by what they lack and by where that is: at the target or the source. */
+export type PatchGroup = {
+  readonly kind: "patch" | "reread";
+  readonly writer: TableWriter;
+  /** As in the message header: the unit whose rows these are. */
+  readonly tenant: string;
+  readonly lacking: ReadonlySet<string>;
+  readonly entries: readonly RowEntry[];
+};
 
 /** Rows read again from the source, columns in the order of the writer's inputs. */
 export type RefetchedRows = { readonly writer: TableWriter; readonly rows: readonly (readonly (string | null)[])[] };
 
-export function truncations(changes: OrderedChanges, tenants: readonly string[]): Statement[] {
+export function truncations(changes: OrderedChanges): Statement[] {
   return changes
-    .filter(([, effect]) => effect.truncated)
+    .filter(([, effect]) => effect.truncated.size > 0)
     .reverse()
-    .map(([writer]) => ({ sql: writer.truncate.sql, params: writer.truncate.byTenant ? [arrayText(tenants)] : [] }));
+    .map(([writer, { truncated }]) => ({ sql: writer.truncate.sql, params: writer.truncate.byTenant ? [arrayText([...truncated])] : [] }));
 }
 
 export function removals(changes: OrderedChanges): Statement[] {
   const statements: Statement[] = [];
   for (const [writer, effect] of [...changes].reverse()) {
-    const images = imagesOf(effect, "delete");
+    const images = imagesOf(effect, "delete", "reread");
     if (images.length > 0) statements.push({ sql: writer.remove, params: parameters(images, writer.table.key) });
   }
   return statements;
@@ -47,12 +54,13 @@ export function upserts(changes: OrderedChanges): Statement[] {
 }
 
 export function patches(changes: OrderedChanges): PatchGroup[] {
-  const groups = new Map<string, { writer: TableWriter; lacking: ReadonlySet<string>; entries: RowEntry[] }>();
+  const groups = new Map<string, PatchGroup & { entries: RowEntry[] }>();
   for (const [index, [writer, effect]] of changes.entries()) {
     for (const entry of effect.entries.values()) {
-      if (entry.kind !== "patch") continue;
-      const name = `${index}:${JSON.stringify([...entry.lacking].sort())}`;
-      const group = groups.get(name) ?? { writer, lacking: entry.lacking, entries: [] };
+      if (entry.kind !== "patch" && entry.kind !== "reread") continue;
+      const tenant = unitOf(writer.table, entry.image.message);
+      const name = JSON.stringify([index, entry.kind, tenant, ...[...entry.lacking].sort()]);
+      const group = groups.get(name) ?? { kind: entry.kind, writer, tenant, lacking: entry.lacking, entries: [] };
       group.entries.push(entry);
       groups.set(name, group);
     }
@@ -77,9 +85,9 @@ export function refetchedUpsert({ writer, rows }: RefetchedRows): Statement {
   return { sql: writer.upsert, params: arrays.map((array) => array.finish()) };
 }
 
-function imagesOf(effect: RowChanges, kind: "upsert" | "delete"): RowImage[] {
+function imagesOf(effect: RowChanges, kind: RowEntry["kind"], orKind = kind): RowImage[] {
   const images: RowImage[] = [];
-  for (const entry of effect.entries.values()) if (entry.kind === kind) images.push(entry.image);
+  for (const entry of effect.entries.values()) if (entry.kind === kind || entry.kind === orKind) images.push(entry.image);
   return images;
 }
 

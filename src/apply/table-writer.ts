@@ -103,14 +103,18 @@ function truncateStatement(table: TableMapping, target: TableName): TableWriter[
   return { sql: `DELETE FROM ${qualified(target)} WHERE ${ident(tenant.name)}::text = ANY ($1::text[])`, byTenant: true };
 }
 
-/** The source's own row by key, every column as text: for a change that came without what it needs. Takes TableMapping.key. */
+/**
+ * The source's own rows by key, every column as text: for changes that came without what they need. Takes TableMapping.key, and the tenant
+ * where the table has one: without the tenant column a key may be another tenant's as well, and a row may have changed hands since.
+ */
 export function refetchStatement(table: TableMapping, inputs: readonly string[]): string {
   const types = new Map(table.sourceColumns.map((column) => [column.name, column.type]));
   const keys = table.key.map((name, index) => `unnest($${index + 1}::text[])::${types.get(name)} AS ${ident(name)}`).join(", ");
-  const match = table.key.map((name) => `s.${ident(name)} = k.${ident(name)}`).join(" AND ");
+  const match = table.key.map((name) => `s.${ident(name)} = k.${ident(name)}`);
+  if (table.tenantColumn !== undefined) match.push(`s.${ident(table.tenantColumn)} = $${table.key.length + 1}::${types.get(table.tenantColumn)}`);
   return `
     SELECT ${inputs.map((name, index) => `s.${ident(name)}::text AS ${ident(`c${index}`)}`).join(", ")}
-    FROM ${qualified(table.source)} AS s JOIN (SELECT ${keys}) AS k ON ${match}`;
+    FROM ${qualified(table.source)} AS s JOIN (SELECT ${keys}) AS k ON ${match.join(" AND ")}`;
 }
 
 /** The loop marker: the first thing in every transaction that writes rows, so that a capture of this database leaves it out. */

@@ -6,13 +6,18 @@
 
 import { formatLsn, type Lsn } from "../model/position.ts";
 import type { Param, Row, Session, Statement } from "../ports.ts";
-import { arrayText, type LaneName, type Place } from "./membership.ts";
+import { evict } from "./evict.ts";
+import { arrayText, type LaneName, type Member, type Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
-import { type OrderedChanges, patches, patchParameters, type RefetchedRows, refetchedUpsert, removals, truncations, upserts } from "./statements.ts";
+import { isCollision } from "./refusals.ts";
+import { type OrderedChanges, type PatchGroup, patches, patchParameters, type RefetchedRows, refetchedUpsert, removals, truncations, upserts } from "./statements.ts";
 import { loopMarker, type TableWriter } from "./table-writer.ts";
 
-/** Reads rows of the source by key, for changes that came without all they need. */
-export type Refetch = (writer: TableWriter, keys: readonly Param[]) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
+/** Reads a tenant's rows of the source by key, for changes that came without all they need. */
+export type Refetch = (writer: TableWriter, tenant: string, keys: readonly Param[]) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
+
+/** Each attempt clears the way under one of a table's unique constraints. */
+const MOST_UNIQUE_KEYS = 16;
 
 export class TargetTransaction {
   readonly #session: Session;
@@ -50,7 +55,7 @@ export class TargetTransaction {
     await this.#session.pipeline([
       ...this.#begin,
       this.#advance(plan, place),
-      ...this.#rows(changes, place),
+      ...this.#rows(changes),
       ...counts,
       { sql: "COMMIT" },
     ]);
@@ -62,8 +67,8 @@ export class TargetTransaction {
     await this.begin();
     this.#count(plan);
     // Patches come before the upserts and after the deletes: each is on a key of its own, and only a unique value could tell the order.
-    await this.run([...truncations(changes, [...place.members.keys()]), ...removals(changes)]);
-    for (const group of patches(changes)) await this.#patch(group, plan);
+    await this.run([...truncations(changes), ...removals(changes)]);
+    for (const group of patches(changes)) await this.#patch(group, place);
     await this.run(upserts(changes));
   }
 
@@ -106,8 +111,8 @@ export class TargetTransaction {
     await this.#session.query("ROLLBACK");
   }
 
-  #rows(changes: OrderedChanges, place: Place): Statement[] {
-    return [...truncations(changes, [...place.members.keys()]), ...removals(changes), ...upserts(changes)];
+  #rows(changes: OrderedChanges): Statement[] {
+    return [...truncations(changes), ...removals(changes), ...upserts(changes)];
   }
 
   /** Statements within the open transaction. */
@@ -115,9 +120,9 @@ export class TargetTransaction {
     if (statements.length > 0) await this.#session.pipeline(statements);
   }
 
-  async #patch(group: ReturnType<typeof patches>[number], plan: Plan): Promise<void> {
-    const { writer, lacking } = group;
-    const patch = writer.patch(lacking);
+  async #patch(group: PatchGroup, place: Place): Promise<void> {
+    const { writer, tenant, lacking } = group;
+    const patch = group.kind === "reread" ? undefined : writer.patch(lacking);
     let keys: Param[];
     if (patch === undefined) keys = patchParameters(group, writer.table.key);
     else {
@@ -125,18 +130,32 @@ export class TargetTransaction {
       if (result === undefined || result.rows.length === 0) return;
       keys = missingKeys(result.rows, writer.table.key.length);
     }
-    const refetched = await this.#refetch(writer, keys);
-    if (refetched.rows.length > 0) await this.run([refetchedUpsert(refetched)]);
-    await this.#unsettle([...plan.counts.keys()], refetched.asOf);
+    const refetched = await this.#refetch(writer, tenant, keys);
+    const member = place.members.get(tenant);
+    if (member !== undefined) await this.#unsettle(member, refetched.asOf);
+    if (refetched.rows.length > 0) await this.#bring(refetched);
   }
 
-  /** A row that was read again may be newer than the stream: these tenants are whole again once the lane has passed `asOf`. */
-  async #unsettle(tenants: readonly string[], asOf: Lsn): Promise<void> {
+  /** Rows read again may hold unique values that rows of the lane's time have not given up yet: those give way, as in evict.ts. */
+  async #bring(refetched: RefetchedRows): Promise<void> {
+    const upsert = refetchedUpsert(refetched);
+    for (let evicted = 0; ; evicted++) {
+      try {
+        return await this.attempt(() => this.run([upsert]));
+      } catch (error) {
+        const gaveWay = isCollision(error) && evicted < MOST_UNIQUE_KEYS && (await evict(this, refetched.writer, upsert, error));
+        if (!gaveWay) throw error;
+      }
+    }
+  }
+
+  /** A row that was read again may be newer than the stream: its tenant is whole again once the lane has passed `asOf`. */
+  async #unsettle(member: Member, asOf: Lsn): Promise<void> {
+    if (asOf > member.settleLsn) member.settleLsn = asOf;
     await this.run([
       {
-        sql: `UPDATE rehouse.tenant SET settle_lsn = greatest(settle_lsn, $3::pg_lsn), settled = false
-               WHERE migration = $1 AND tenant = ANY ($2::text[])`,
-        params: [this.#name.migration, arrayText(tenants), formatLsn(asOf)],
+        sql: `UPDATE rehouse.tenant SET settle_lsn = greatest(settle_lsn, $3::pg_lsn), settled = false WHERE migration = $1 AND tenant = $2`,
+        params: [this.#name.migration, member.tenant, formatLsn(asOf)],
       },
     ]);
   }
