@@ -75,7 +75,18 @@ export class ServerError extends Error {
     this.constraint = fields.constraint;
     this.statement = fields.statement;
   }
+
+  /** Says nothing about the statement: the same one may well succeed the next time. */
+  get isPassing(): boolean {
+    return PASSING.test(this.sqlstate);
+  }
 }
+
+/**
+ * Serialization failures and deadlocks (40), out of memory, disk or connections (53), a lock not to be had (55P03), operator intervention (57),
+ * system errors (58), read only after a failover (25006).
+ */
+const PASSING = /^(40|53|57|58|55P03|25006)/;
 
 /** The connection broke, so whether the last statement took effect is not known. */
 export class ConnectionLost extends Error {

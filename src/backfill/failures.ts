@@ -44,7 +44,7 @@ export function asRehouseError(error: unknown, where: string): unknown {
     });
   }
   if (error instanceof ServerError)
-    return new RehouseError("REHOUSE_SERVER", {
+    return new RehouseError(error.isPassing ? "REHOUSE_UNREACHABLE" : "REHOUSE_SERVER", {
       what: `Postgres answered with ${error.sqlstate}: ${error.message}`,
       where,
       cause: error,

@@ -85,7 +85,7 @@ function namedFailure(error: unknown, place: string): unknown {
       cause: error,
     });
   if (error instanceof ServerError)
-    return new RehouseError("REHOUSE_SERVER", {
+    return new RehouseError(error.isPassing ? "REHOUSE_UNREACHABLE" : "REHOUSE_SERVER", {
       what: `Postgres answered with an error: ${error.message} (SQLSTATE ${error.sqlstate})`,
       where: place,
       cause: error,

@@ -37,11 +37,13 @@ const DISCOVER_EVERY_MS = 5_000;
 
 /** Runs until `signal` aborts. */
 export async function runControl(deps: ControlDeps, signal: AbortSignal): Promise<void> {
-  let discoveredAt = 0;
+  let discoverAt = 0;
   while (!signal.aborted) {
-    if (Date.now() - discoveredAt > DISCOVER_EVERY_MS) {
+    const now = Date.now();
+    if (now >= discoverAt) {
       await deps.discover();
-      discoveredAt = Date.now();
+      // A source that has to be read whole to name its tenants is asked less often: it costs it a twentieth of its time at most.
+      discoverAt = Date.now() + Math.max(DISCOVER_EVERY_MS, 20 * (Date.now() - now));
     }
     await expandPlanned(deps, signal);
     await launchCopied(deps, signal);
@@ -113,11 +115,17 @@ async function launch(deps: ControlDeps, wave: number, units: readonly string[])
 
 class NotYet extends Error {}
 
-/** Tenants whose lane has passed what their copies and refetches saw. */
+/**
+ * Tenants whose lane has passed what their copies and refetches saw. A row that a lane writes at the moment is left for the next look: two
+ * that wait for each other's rows would be a deadlock.
+ */
 async function settle(deps: ControlDeps): Promise<void> {
   await deps.target.query(
-    `UPDATE rehouse.tenant AS t SET settled = true FROM rehouse.lane AS l
-      WHERE t.migration = $1 AND NOT t.settled AND l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane AND l.lsn >= t.settle_lsn`,
+    `WITH free AS (
+       SELECT t.tenant FROM rehouse.tenant AS t JOIN rehouse.lane AS l USING (migration, partition, lane)
+        WHERE migration = $1 AND NOT t.settled AND l.lsn >= t.settle_lsn FOR UPDATE OF t SKIP LOCKED
+     )
+     UPDATE rehouse.tenant AS t SET settled = true FROM free WHERE t.migration = $1 AND t.tenant = free.tenant`,
     [deps.migration],
   );
 }

@@ -63,12 +63,12 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
   }
 }
 
-/** What reaches a role unwrapped: a broken connection heals, an unexpected answer of a server does not. */
+/** What reaches a role unwrapped: a broken connection and a deadlock heal, an unexpected answer of a server does not. */
 export function asRehouseError(error: unknown): RehouseError {
   if (error instanceof RehouseError) return error;
   if (error instanceof ConnectionLost) return new RehouseError("REHOUSE_UNREACHABLE", { what: `a connection to Postgres broke: ${error.message}`, fix: "check that the server runs", cause: error });
   if (error instanceof ServerError) {
-    return new RehouseError("REHOUSE_SERVER", {
+    return new RehouseError(error.isPassing ? "REHOUSE_UNREACHABLE" : "REHOUSE_SERVER", {
       what: `Postgres answered ${error.sqlstate}: ${error.message}${error.detail === undefined ? "" : `; ${error.detail}`}`,
       ...(error.table === undefined ? {} : { where: error.table }),
       fix: error.hint ?? "docs/errors.md, REHOUSE_SERVER",
