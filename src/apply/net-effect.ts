@@ -2,7 +2,9 @@
  * Reduces a run of changes of one target table to its **net effect**: at most one entry per key. Pure.
  *
  * A later full image replaces whatever came before; an image that lacks unchanged TOAST values lies over the one before and takes
- * from it what it lacks. An entry whose chain ends without a full image is a `patch`: what it lacks is at the target.
+ * from it what it lacks. An entry whose chain ends without a full image is a `patch`: what it lacks is at the target, in the row of its key.
+ * Where that row is another one, removed within the run, or the row stood under another key, nothing at the target can complete the
+ * image: then the entry is a `reread`.
  */
 
 /** Where the bytes of one row image are: read again from the message when the statement is built. */
@@ -19,12 +21,15 @@ export type Image<Message, Schema> = {
 
 export type Entry<Message, Schema> =
   | { readonly kind: "upsert"; readonly image: Image<Message, Schema> }
+  /** The row of this key is to be changed in all but `lacking`. */
   | { readonly kind: "patch"; readonly image: Image<Message, Schema>; readonly lacking: ReadonlySet<string> }
+  /** Whatever the target has under this key goes, and the row is read again from the source. */
+  | { readonly kind: "reread"; readonly image: Image<Message, Schema>; readonly lacking: ReadonlySet<string> }
   | { readonly kind: "delete"; readonly image: Image<Message, Schema> };
 
 export class NetEffect<Message, Schema> {
-  /** Everything that was there before the entries is to be removed first. */
-  truncated = false;
+  /** Units all of whose rows that are there before the entries are to be removed first. */
+  readonly truncated = new Set<string>();
   readonly entries = new Map<string, Entry<Message, Schema>>();
 
   /** `lacks`: the columns that the message does not carry, undefined when it carries all. */
@@ -33,11 +38,7 @@ export class NetEffect<Message, Schema> {
       this.entries.set(key, { kind: "upsert", image: { message, schema, side: "after", lacks, under: undefined } });
       return;
     }
-    const earlier = this.entries.get(key);
-    const under = earlier === undefined || earlier.kind === "delete" ? undefined : earlier.image;
-    const image = { message, schema, side: "after" as const, lacks, under };
-    const lacking = earlier === undefined || earlier.kind === "delete" ? lacks : earlier.kind === "upsert" ? undefined : intersection(lacks, earlier.lacking);
-    this.entries.set(key, lacking === undefined || lacking.size === 0 ? { kind: "upsert", image } : { kind: "patch", image, lacking });
+    this.entries.set(key, over(this.entries.get(key), message, schema, lacks));
   }
 
   remove(key: string, message: Message, schema: Schema): void {
@@ -48,15 +49,40 @@ export class NetEffect<Message, Schema> {
   move(from: string, to: string, message: Message, schema: Schema, lacks: ReadonlySet<string> | undefined): void {
     const earlier = this.entries.get(from);
     this.remove(from, message, schema);
-    this.entries.delete(to);
-    if (lacks !== undefined && earlier !== undefined && earlier.kind !== "delete") this.entries.set(to, earlier);
-    this.write(to, message, schema, lacks);
+    if (lacks === undefined) this.write(to, message, schema, lacks);
+    else {
+      const moved = over(earlier, message, schema, lacks);
+      this.entries.set(to, moved.kind === "patch" ? { ...moved, kind: "reread" } : moved);
+    }
   }
 
-  truncate(): void {
-    this.entries.clear();
-    this.truncated = true;
+  /**
+   * `unitOf`: whose row a message is about; entries of others stay. A row that was written in this run becomes a delete: the one that the
+   * target still has under its key may have been another unit's.
+   */
+  truncate(units: Iterable<string>, unitOf: (message: Message) => string): void {
+    const emptied = new Set(units);
+    for (const unit of emptied) this.truncated.add(unit);
+    for (const [key, { image }] of this.entries)
+      if (emptied.has(unitOf(image.message))) this.entries.set(key, { kind: "delete", image });
   }
+}
+
+/** The image of `message` over what is known of the row so far. */
+function over<Message, Schema>(
+  earlier: Entry<Message, Schema> | undefined,
+  message: Message,
+  schema: Schema,
+  lacks: ReadonlySet<string>,
+): Exclude<Entry<Message, Schema>, { kind: "delete" }> {
+  if (earlier === undefined || earlier.kind === "delete") {
+    const image = { message, schema, side: "after" as const, lacks, under: undefined };
+    return { kind: earlier === undefined ? "patch" : "reread", image, lacking: lacks };
+  }
+  const image = { message, schema, side: "after" as const, lacks, under: earlier.image };
+  if (earlier.kind === "upsert") return { kind: "upsert", image };
+  const lacking = intersection(lacks, earlier.lacking);
+  return lacking.size === 0 ? { kind: "upsert", image } : { kind: earlier.kind, image, lacking };
 }
 
 function intersection(a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> {

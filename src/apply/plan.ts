@@ -3,11 +3,11 @@
  * changes are not this lane's: repeated ones, those of other tenants, those that the copy already holds.
  */
 
+import { readUnavailable } from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, type TableMapping, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { comparePositions, formatPosition, type Position } from "../model/position.ts";
 import { isVisible, widenXid } from "../model/snapshot.ts";
-import { readUnavailable } from "../envelope/index.ts";
 import { PositionReader, type TopicMessage } from "./intake.ts";
 import type { Member, Place } from "./membership.ts";
 import { NetEffect } from "./net-effect.ts";
@@ -42,7 +42,9 @@ export class Refusal extends Error {
   }
 
   get error(): RehouseError {
-    return this.cause instanceof RehouseError ? this.cause : new RehouseError("REHOUSE_INTERNAL", { what: this.message, cause: this.cause });
+    return this.cause instanceof RehouseError
+      ? this.cause
+      : new RehouseError("REHOUSE_INTERNAL", { what: this.message, cause: this.cause });
   }
 }
 
@@ -81,17 +83,24 @@ export class Planner {
       if (reader.op === MESSAGE || schema.table === undefined) continue;
 
       if (reader.op === TRUNCATE) {
-        for (const member of membersOf(schema.table, place)) {
+        const { table } = schema;
+        const emptied = new Map<TableWriter, string[]>();
+        for (const member of membersOf(table, place)) {
           if (BigInt(message.offset) < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
-          effectOf(changes, this.#writerOf(schema.table, member.tenant)).truncate();
+          const writer = this.#writerOf(table, member.tenant);
+          const units = emptied.get(writer);
+          if (units === undefined) emptied.set(writer, [member.tenant]);
+          else units.push(member.tenant);
           counts.set(member.tenant, (counts.get(member.tenant) ?? 0) + 1);
           count++;
         }
+        for (const [writer, units] of emptied) effectOf(changes, writer).truncate(units, (earlier) => unitOf(table, earlier));
         continue;
       }
 
       const member = place.members.get(unitOf(schema.table, message));
-      if (member === undefined || (member.startOffset > place.nextOffset && BigInt(message.offset) < member.startOffset)) continue;
+      if (member === undefined || (member.startOffset > place.nextOffset && BigInt(message.offset) < member.startOffset))
+        continue;
       if (seen.isInCopy(at, reader.xid, member)) continue;
       if (schema.misfit !== undefined) throw schemaRefusal(schema.table, schema.misfit, member, at);
       record(effectOf(changes, this.#writerOf(schema.table, member.tenant)), message, schema);
@@ -99,7 +108,14 @@ export class Planner {
       count++;
     }
     const last = messages.at(-1);
-    return { changes, counts, count, position, nextOffset: last === undefined ? from.nextOffset : BigInt(last.offset) + 1n, committedAtMs };
+    return {
+      changes,
+      counts,
+      count,
+      position,
+      nextOffset: last === undefined ? from.nextOffset : BigInt(last.offset) + 1n,
+      committedAtMs,
+    };
   }
 }
 

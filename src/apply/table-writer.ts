@@ -40,12 +40,15 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
 
   const rows = (names: readonly string[]) =>
     `(SELECT ${names.map((name, index) => `unnest($${index + 1}::text[])::${types.get(name)} AS ${ident(name)}`).join(", ")}) AS ${ident(table.source.table)}`;
-  const values = (columns: readonly TargetColumn[]) => columns.map((column) => `${valueOf(column, types)} AS ${ident(column.name)}`).join(", ");
+  const values = (columns: readonly TargetColumn[]) =>
+    columns.map((column) => `${typed(column, types)} AS ${ident(column.name)}`).join(", ");
 
   const isKey = new Set(table.targetKey);
   const settable = table.columns.filter((column) => !isKey.has(column.name) && !facts.alwaysIdentity.has(column.name));
   const onConflict =
-    settable.length === 0 ? "DO NOTHING" : `DO UPDATE SET ${settable.map((column) => `${ident(column.name)} = EXCLUDED.${ident(column.name)}`).join(", ")}`;
+    settable.length === 0
+      ? "DO NOTHING"
+      : `DO UPDATE SET ${settable.map((column) => `${ident(column.name)} = EXCLUDED.${ident(column.name)}`).join(", ")}`;
 
   const upsert = `
     INSERT INTO ${qualified(target)} (${identList(table.columns.map((column) => column.name))}) OVERRIDING SYSTEM VALUE
@@ -64,7 +67,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
     inputs,
     upsert,
     remove,
-    truncate: truncateStatement(table, target),
+    truncate: truncateStatement(table, target, rows, types),
     patch: (lacking) => {
       const kept = inputs.filter((name) => !lacking.has(name));
       const whole = settable.filter((column) => !column.uses.some((name) => lacking.has(name)));
@@ -86,7 +89,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
 }
 
 /** An expression of the mapping with the type that its target column has: the same text on the source, the target and in the checksum. */
-function valueOf(column: TargetColumn, types: ReadonlyMap<string, string>): string {
+function typed(column: TargetColumn, types: ReadonlyMap<string, string>): string {
   if (column.plain !== undefined && types.get(column.plain) === column.type) return ident(column.plain);
   return `CAST((${column.expression}) AS ${column.type})`;
 }
@@ -97,10 +100,19 @@ function columnNamed(table: TableMapping, name: string): TargetColumn {
   return column;
 }
 
-function truncateStatement(table: TableMapping, target: TableName): TableWriter["truncate"] {
-  const tenant = table.columns.find((column) => column.plain !== undefined && column.plain === table.tenantColumn);
-  if (table.kind !== "tenant" || tenant === undefined) return { sql: `DELETE FROM ${qualified(target)}`, byTenant: false };
-  return { sql: `DELETE FROM ${qualified(target)} WHERE ${ident(tenant.name)}::text = ANY ($1::text[])`, byTenant: true };
+function truncateStatement(
+  table: TableMapping,
+  target: TableName,
+  rows: (names: readonly string[]) => string,
+  types: ReadonlyMap<string, string>,
+): TableWriter["truncate"] {
+  const { tenantColumn } = table;
+  const atTarget = table.columns.find((column) => column.uses.length === 1 && column.uses[0] === tenantColumn);
+  if (tenantColumn === undefined || atTarget === undefined) return { sql: `DELETE FROM ${qualified(target)}`, byTenant: false };
+  return {
+    sql: `DELETE FROM ${qualified(target)} WHERE ${ident(atTarget.name)} IN (SELECT ${typed(atTarget, types)} FROM ${rows([tenantColumn])})`,
+    byTenant: true,
+  };
 }
 
 /**
@@ -111,7 +123,8 @@ export function refetchStatement(table: TableMapping, inputs: readonly string[])
   const types = new Map(table.sourceColumns.map((column) => [column.name, column.type]));
   const keys = table.key.map((name, index) => `unnest($${index + 1}::text[])::${types.get(name)} AS ${ident(name)}`).join(", ");
   const match = table.key.map((name) => `s.${ident(name)} = k.${ident(name)}`);
-  if (table.tenantColumn !== undefined) match.push(`s.${ident(table.tenantColumn)} = $${table.key.length + 1}::${types.get(table.tenantColumn)}`);
+  if (table.tenantColumn !== undefined)
+    match.push(`s.${ident(table.tenantColumn)} = $${table.key.length + 1}::${types.get(table.tenantColumn)}`);
   return `
     SELECT ${inputs.map((name, index) => `s.${ident(name)}::text AS ${ident(`c${index}`)}`).join(", ")}
     FROM ${qualified(table.source)} AS s JOIN (SELECT ${keys}) AS k ON ${match.join(" AND ")}`;
