@@ -64,7 +64,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   async verify(options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void }, signal: AbortSignal): Promise<VerifyDocument> {
     const { file, systems } = this.#deps;
     await this.#requireBegun();
-    const { move } = await resolved(file, systems);
+    const move = await resolved(file, systems);
     return verify({ migration: file.name, mapping: move.mapping, source: systems.source, target: systems.target }, options, signal);
   }
 

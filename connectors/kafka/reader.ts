@@ -1,4 +1,5 @@
-import kafkajs, { type Consumer, type Kafka, type KafkaMessage, type PartitionAssigner } from "kafkajs";
+import kafkajs, { type Consumer, type IHeaders, type Kafka, type KafkaMessage, type PartitionAssigner } from "kafkajs";
+import { TX_LAST } from "../../src/envelope/index.ts";
 import type { Logger } from "../../src/log.ts";
 import type { ChangesReader, IncomingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
@@ -6,8 +7,8 @@ import { kafkaFailure } from "./client.ts";
 /** An idle fetch waits this long at the broker; a partition that was paused is asked for again only with the next fetch. */
 const FETCH_WAIT_MS = 50;
 /** Enough for some thousand changes a fetch; what a lane cannot take yet waits in the process. */
-const FETCH_BYTES_PER_PARTITION = 1024 * 1024;
-const FETCH_BYTES = 4 * 1024 * 1024;
+const FETCH_BYTES_PER_PARTITION = 512 * 1024;
+const FETCH_BYTES = 2 * 1024 * 1024;
 /** The least that a broker with default settings allows: for as long the partitions of a killed process stand still. */
 const SESSION_MS = 6_000;
 const COMMIT_EVERY_MS = 5_000;
@@ -97,7 +98,7 @@ async function runConsumer(
           autoCommit: false,
           eachBatchAutoResolve: true,
           eachBatch: async ({ batch, isStale }) => {
-            if (!isStale()) on.receive(batch.partition, batch.messages.filter(isIncoming));
+            if (!isStale()) on.receive(batch.partition, batch.messages.flatMap(lean));
           },
         })
         .catch(reject);
@@ -107,9 +108,29 @@ async function runConsumer(
   }
 }
 
-/** kafkajs' types allow for more than a broker sends: a value that is absent, a header that is text. */
-function isIncoming(message: KafkaMessage): message is KafkaMessage & IncomingMessage {
-  return message.value !== null && message.headers !== undefined;
+/**
+ * The message without what apply does not look at. kafkajs makes a Buffer object of every key and header, and messages wait in a lane's inbox
+ * by the thousand: with all of them a role that has its hands full took 440 MB, without 300 MB.
+ */
+function lean({ offset, value, headers }: KafkaMessage): IncomingMessage[] {
+  if (value === null) return [];
+  return [
+    {
+      offset,
+      value,
+      headers: {
+        position: bytes(headers?.["position"]),
+        tenant: bytes(headers?.["tenant"]),
+        txLast: headers?.["txLast"] === undefined ? undefined : TX_LAST,
+        unavailable: bytes(headers?.["unavailable"]),
+      },
+    },
+  ];
+}
+
+/** A header as a broker sends it; kafkajs' types allow for more. */
+function bytes(header: IHeaders[string]): Buffer | undefined {
+  return Buffer.isBuffer(header) ? header : undefined;
 }
 
 /** Gives one partition to the group's leader and nothing to anybody else: kafkajs has no assignment by hand. */

@@ -1,12 +1,12 @@
 import { isLastOfTransaction, sizeOf, type TopicMessage } from "./intake.ts";
 
 /** Most messages and bytes of one target transaction; a source transaction beyond that is applied in pieces. */
-const MOST_MESSAGES = 10_000;
+const MOST_MESSAGES = 3_000;
 const MOST_BYTES = 8 * 1024 * 1024;
 
 /** The lane's reader is paused above this and resumed below half of it; one more fetch can still arrive on top. */
-const FULL_MESSAGES = 16_000;
-const FULL_BYTES = 12 * 1024 * 1024;
+const FULL_MESSAGES = 3_000;
+const FULL_BYTES = 8 * 1024 * 1024;
 
 /** Messages that belong into one target transaction. `complete`: the last one is the last of its source transaction. */
 export type Segment = { readonly messages: readonly TopicMessage[]; readonly complete: boolean };

@@ -4,7 +4,7 @@ import { optional } from "../catalog/fields.ts";
 import type { Catalog } from "../catalog/index.ts";
 import { rolledBack } from "../catalog/index.ts";
 import type { MigrationFile, TableSpec } from "../file/index.ts";
-import { tableText } from "../model/mapping.ts";
+import { type TableName, tableText } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
 import type { Database, Row } from "../ports.ts";
 
@@ -31,32 +31,43 @@ export async function readTenants(
   }
 }
 
-/** The root table (its tenant column is its key) knows every tenant; without one every table is asked. */
+/**
+ * Every tenant of every table. A table whose index begins with the tenant column is asked by a walk along that index, a step a tenant,
+ * whatever its size. One without such an index would have to be read whole: the root table (its tenant column is its key) stands for it
+ * where there is one.
+ */
 function everyTenant(specs: readonly TableSpec[], catalog: Catalog): string {
   const holders = specs.flatMap((spec) => {
     const table = catalog.tables.get(tableText(spec.source));
-    if (
-      spec.tenantColumn === undefined ||
-      table === undefined ||
-      !table.columns.some((column) => column.name === spec.tenantColumn)
-    )
-      return [];
-    return [
-      {
-        name: spec.source,
-        column: spec.tenantColumn,
-        isRoot: table.primaryKey?.columns.length === 1 && table.primaryKey.columns[0] === spec.tenantColumn,
-      },
-    ];
+    const column = spec.tenantColumn;
+    if (column === undefined || table === undefined || !table.columns.some(({ name }) => name === column)) return [];
+    const isRoot = table.primaryKey?.columns.length === 1 && table.primaryKey.columns[0] === column;
+    const walkable = table.indexes.some(
+      ({ valid, method, predicate, columns }) => valid && method === "btree" && predicate === undefined && columns[0] === column,
+    );
+    return [{ name: spec.source, column, isRoot, walkable: walkable && table.leaves.length <= 1 }];
   });
-  const root = holders.find((holder) => holder.isRoot);
-  const asked = root === undefined ? holders : [root];
+  const hasRoot = holders.some(({ isRoot }) => isRoot);
+  const asked = holders.filter(({ isRoot, walkable }) => isRoot || walkable || !hasRoot);
   if (asked.length === 0) return "SELECT NULL AS tenant WHERE false";
-  return asked
-    .map(
-      ({ name, column }) => `SELECT ${ident(column)}::text AS tenant FROM ${qualified(name)} WHERE ${ident(column)} IS NOT NULL`,
+  return asked.map(({ name, column, walkable }) => (walkable ? walk(name, column) : scan(name, column))).join("\nUNION\n");
+}
+
+function scan(name: TableName, column: string): string {
+  return `SELECT DISTINCT ${ident(column)}::text AS tenant FROM ${qualified(name)} WHERE ${ident(column)} IS NOT NULL`;
+}
+
+/** A loose index scan, as the Postgres wiki calls it. */
+function walk(name: TableName, column: string): string {
+  const from = (where: string) => `SELECT ${ident(column)} FROM ${qualified(name)} WHERE ${where} ORDER BY ${ident(column)} LIMIT 1`;
+  return `(
+    WITH RECURSIVE step AS (
+      (${from(`${ident(column)} IS NOT NULL`)})
+      UNION ALL
+      SELECT (${from(`${ident(column)} > step.${ident(column)}`)}) FROM step WHERE step.${ident(column)} IS NOT NULL
     )
-    .join("\nUNION\n");
+    SELECT ${ident(column)}::text AS tenant FROM step WHERE ${ident(column)} IS NOT NULL
+  )`;
 }
 
 /** The first column of each row, whatever it is called. */

@@ -37,16 +37,24 @@ export function stageOf(role: Role, deps: StageDeps): Stage {
   }
 }
 
-/** The file against both catalogs. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */
-export async function resolved(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">): Promise<{ move: Move; tenants: string[] }> {
-  const tables = await readCatalog(
+/** The file against both catalogs, for the tenants that the migration knows. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */
+export async function resolved(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">): Promise<Move> {
+  const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND kind = 'tenant'", [file.name]);
+  return resolvedFor(file, { source, target }, rows.map((row) => row["tenant"] ?? ""));
+}
+
+async function resolvedFor(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">, tenants: readonly string[]): Promise<Move> {
+  const { move, findings } = await resolveMove({ file, source, target }, tenants);
+  if (move === undefined) throw preflight(findings.filter(isError));
+  return move;
+}
+
+async function tenantsNow(file: MigrationFile, source: Database): Promise<string[]> {
+  const catalog = await readCatalog(
     source,
     file.tables.map((spec) => spec.source),
   );
-  const tenants = await readTenants(source, file, tables);
-  const { move, findings } = await resolveMove({ file, source, target }, tenants);
-  if (move === undefined) throw preflight(findings.filter(isError));
-  return { move, tenants };
+  return readTenants(source, file, catalog);
 }
 
 function preflight(errors: readonly { code: string; place: string; what: string; fix: string }[]): RehouseError {
@@ -67,7 +75,8 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
     const errors = findings.filter(isError);
     if (errors.length > 0) throw preflight(errors);
   }
-  let { move, tenants } = await resolved(file, systems);
+  let tenants = await tenantsNow(file, source);
+  let move = await resolvedFor(file, systems, tenants);
   const partitions = await begin({ file, mapping: move.mapping, target, stateSql: deps.stateSql, version: deps.version });
   await topic.ensure({ ...file.kafka, partitions: topicPartitions(move.mapping, partitions) });
   await provision({ mapping: move.mapping, source, target, slots: systems.slots }, signal);
@@ -83,7 +92,8 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
         const now = await readTenants(source, file, move.source);
         if (now.every((tenant) => tenants.includes(tenant))) return;
         // Their schemas may hold tables that were there before.
-        ({ move, tenants } = await resolved(file, systems));
+        move = await resolvedFor(file, systems, now);
+        tenants = now;
         await registerUnits(target, move.mapping, tenants, partitions);
       },
       isCopied: async (wave) => (await waveProgress(target, file.name)).find((progress) => progress.wave === wave)?.isComplete === true,
@@ -108,7 +118,7 @@ function targetBuilder(move: () => Move, target: Database): TargetBuilder {
 async function captureStage(deps: StageDeps, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
-  const { move } = await resolved(file, systems);
+  const move = await resolved(file, systems);
   const allTenantsMove = file.tenants === undefined || file.tenants.move.kind === "all";
   await runCapture({ ...systems, mapping: move.mapping, version: deps.version, allTenantsMove, log: deps.context.log }, signal);
 }
@@ -116,7 +126,7 @@ async function captureStage(deps: StageDeps, signal: AbortSignal): Promise<void>
 async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
-  const { move } = await resolved(file, systems);
+  const move = await resolved(file, systems);
   const { target, source } = systems;
   await runBackfill(
     {
@@ -144,7 +154,7 @@ async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal)
 async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
-  const { move } = await resolved(file, systems);
+  const move = await resolved(file, systems);
   await runApply(
     {
       ...systems,

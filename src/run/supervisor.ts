@@ -19,6 +19,13 @@ export type SupervisorOptions = {
 /** Set for the processes of roles: they end when the channel to their supervisor closes. */
 export const SUPERVISED = "REHOUSE_SUPERVISED";
 
+/**
+ * A role lives on buffers that come and go by the thousand. With V8's and malloc's defaults apply took 440 MB at full speed, with a smaller
+ * young generation and two arenas 300 MB at the same speed (bench memory).
+ */
+const ROLE_FLAGS = ["--max-semi-space-size=8"] as const;
+const ROLE_ENV = { MALLOC_ARENA_MAX: "2" } as const;
+
 const STOP_WITHIN_MS = 15_000;
 /** A role that dies this often within a minute will not live the next time either. */
 const MOST_DEATHS_A_MINUTE = 8;
@@ -57,8 +64,8 @@ type End = { readonly how: string; readonly error: RehouseError | undefined };
 
 async function runOnce(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<End> {
   // kafkajs computes a timeout that is already over; Node sets it to 1 ms, which is right, and would say so on every start.
-  const args = [...process.execArgv, "--disable-warning=TimeoutNegativeWarning", options.entry, "run", "--role", role, "--json", "-f", options.filePath];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, [SUPERVISED]: "1" } });
+  const args = [...process.execArgv, "--disable-warning=TimeoutNegativeWarning", ...ROLE_FLAGS, options.entry, "run", "--role", role, "--json", "-f", options.filePath];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, ...ROLE_ENV, [SUPERVISED]: "1" } });
   if (child.stdout === null || child.stderr === null) throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });
   const stdout = collect(child.stdout);
   forwardLines(child.stderr, (text) => options.onEvent({ level: "info", role, text }));
