@@ -8,7 +8,10 @@ import { ident, qualified } from "../model/sql.ts";
 import type { Row, ServerError, Statement } from "../ports.ts";
 import type { TableWriter } from "./table-writer.ts";
 
-type Runner = { query(sql: string, params?: readonly string[]): Promise<Row[]>; run(statements: readonly Statement[]): Promise<void> };
+type Runner = {
+  query(sql: string, params?: readonly string[]): Promise<Row[]>;
+  run(statements: readonly Statement[]): Promise<void>;
+};
 
 /** Removes the rows that keep this upsert's out under the constraint that Postgres named. False when it cannot tell which. */
 export async function evict(runner: Runner, writer: TableWriter, upsert: Statement, collision: ServerError): Promise<boolean> {

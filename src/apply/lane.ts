@@ -124,7 +124,14 @@ export class Lane {
       this.inbox.expect(place.nextOffset);
       this.#deps.feed.seek(place.nextOffset);
       try {
-        let at: Plan = { changes: new Map(), counts: new Map(), count: 0, position: place.position, nextOffset: place.nextOffset, committedAtMs: 0 };
+        let at: Plan = {
+          changes: new Map(),
+          counts: new Map(),
+          count: 0,
+          position: place.position,
+          nextOffset: place.nextOffset,
+          committedAtMs: 0,
+        };
         while (!signal.aborted && !this.#deps.paused()) {
           this.#resumeFeed();
           const segment = await this.inbox.take(signal);
@@ -198,13 +205,16 @@ export class Lane {
       const fromTheFuture = member !== undefined && plan.position.lsn < member.settleLsn && isCollision(error);
       const writer = changes[0]?.[0];
       const [upsert] = upserts(changes);
-      const evicted = fromTheFuture && writer !== undefined && upsert !== undefined && (await evict(transaction, writer, upsert, error));
+      const evicted =
+        fromTheFuture && writer !== undefined && upsert !== undefined && (await evict(transaction, writer, upsert, error));
       if (!evicted) throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
     }
-    await transaction.attempt(() => transaction.write(plan, changes, place)).catch((error: unknown) => {
-      if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
-      throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
-    });
+    await transaction
+      .attempt(() => transaction.write(plan, changes, place))
+      .catch((error: unknown) => {
+        if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
+        throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
+      });
   }
 
   /** After a rollback: what to do before the place is loaded again. Throws what the lane has to wait out. */
@@ -212,7 +222,10 @@ export class Lane {
     if (error instanceof Again) return;
     if (error instanceof Refusal) {
       await stopTenant(this.#deps.target, this.#deps.name, error);
-      this.#deps.log.error({ tenant: error.tenant, table: error.table, error: error.error }, "a change cannot be applied; its tenant stops");
+      this.#deps.log.error(
+        { tenant: error.tenant, table: error.table, error: error.error },
+        "a change cannot be applied; its tenant stops",
+      );
       return;
     }
     if (meaningOf(error) === "lane-moved") return;
@@ -277,7 +290,21 @@ function refusal(tenant: string, table: string, position: Position, error: Serve
 function asFailure(error: unknown, name: LaneName): RehouseError {
   if (error instanceof RehouseError) return error;
   const where = `lane ${name.lane} of partition ${name.partition}`;
-  if (error instanceof ConnectionLost) return new RehouseError("REHOUSE_UNREACHABLE", { what: `the target's connection broke: ${error.message}`, where, cause: error });
-  if (error instanceof ServerError) return new RehouseError("REHOUSE_UNREACHABLE", { what: `the target cannot do its work now: ${error.message}`, where, cause: error });
-  return new RehouseError("REHOUSE_INTERNAL", { what: error instanceof Error ? error.message : String(error), where, cause: error });
+  if (error instanceof ConnectionLost)
+    return new RehouseError("REHOUSE_UNREACHABLE", {
+      what: `the target's connection broke: ${error.message}`,
+      where,
+      cause: error,
+    });
+  if (error instanceof ServerError)
+    return new RehouseError("REHOUSE_UNREACHABLE", {
+      what: `the target cannot do its work now: ${error.message}`,
+      where,
+      cause: error,
+    });
+  return new RehouseError("REHOUSE_INTERNAL", {
+    what: error instanceof Error ? error.message : String(error),
+    where,
+    cause: error,
+  });
 }

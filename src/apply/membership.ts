@@ -1,10 +1,10 @@
 /** What a lane knows of itself from the target: its place in the topic, and whose changes it applies from where. */
 
+import { RehouseError } from "../errors.ts";
 import type { Lsn, Position } from "../model/position.ts";
 import { parseLsn } from "../model/position.ts";
 import { parseSnapshot, type Snapshot } from "../model/snapshot.ts";
 import type { Database, Row } from "../ports.ts";
-import { RehouseError } from "../errors.ts";
 
 export const MAIN_LANE = "main";
 
@@ -65,7 +65,10 @@ export async function loadPlace(target: Database, name: LaneName): Promise<Place
 function text(row: Row, column: string): string {
   const value = row[column];
   if (value === null || value === undefined) {
-    throw new RehouseError("REHOUSE_INTERNAL", { what: `a tenant has a lane but no ${column}`, where: `rehouse.tenant ${row["tenant"] ?? ""}` });
+    throw new RehouseError("REHOUSE_INTERNAL", {
+      what: `a tenant has a lane but no ${column}`,
+      where: `rehouse.tenant ${row["tenant"] ?? ""}`,
+    });
   }
   return value;
 }
@@ -75,7 +78,12 @@ function text(row: Row, column: string): string {
  * after its place; the others share a late lane of their own, which begins at the earliest of them. `from` is set where the
  * stream before `startOffset` was applied already up to a position.
  */
-export async function joinLanes(query: (sql: string, params: string[]) => Promise<Row[]>, migration: string, tenants: readonly string[], lateLane: string): Promise<void> {
+export async function joinLanes(
+  query: (sql: string, params: string[]) => Promise<Row[]>,
+  migration: string,
+  tenants: readonly string[],
+  lateLane: string,
+): Promise<void> {
   // Locks the main lanes: none of them moves between this look and the join.
   await query(
     `SELECT FROM rehouse.lane AS l WHERE migration = $1 AND lane = '${MAIN_LANE}'

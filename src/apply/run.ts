@@ -36,7 +36,12 @@ const MOST_LATE_LANES = 4;
  * `session_replication_role = replica`: triggers and foreign keys fired at the source already. synchronous_commit off is safe here: place and rows
  * are lost together, and Kafka has the changes still. A generic plan, since the statements' parameters are arrays of any length.
  */
-const APPLY_SETTINGS = { synchronous_commit: "off", plan_cache_mode: "force_generic_plan", work_mem: "32MB", jit: "off" } as const;
+const APPLY_SETTINGS = {
+  synchronous_commit: "off",
+  plan_cache_mode: "force_generic_plan",
+  work_mem: "32MB",
+  jit: "off",
+} as const;
 
 /** Runs until `signal` aborts. Restartable: everything that matters is in the target. */
 export async function runApply(deps: ApplyDeps, signal: AbortSignal): Promise<void> {
@@ -77,7 +82,8 @@ async function runMainLanes(deps: ApplyDeps, shared: Shared, signal: AbortSignal
         lanes.set(partition, { lane, stop, done });
       }
     };
-    const receive: Parameters<ChangesReader["run"]>[0]["receive"] = (partition, messages) => lanes.get(partition)?.lane.receive(messages);
+    const receive: Parameters<ChangesReader["run"]>[0]["receive"] = (partition, messages) =>
+      lanes.get(partition)?.lane.receive(messages);
     reader.run({ assigned, receive }, signal).then(resolve, reject);
   }).finally(async () => {
     for (const { stop } of lanes.values()) stop.abort();
@@ -91,7 +97,10 @@ async function runLateLanes(deps: ApplyDeps, shared: Shared, signal: AbortSignal
   try {
     while (!signal.aborted) {
       const rows = await deps.target
-        .query("SELECT partition, lane FROM rehouse.lane WHERE migration = $1 AND lane <> $2 ORDER BY partition, lane", [deps.migration, MAIN_LANE])
+        .query("SELECT partition, lane FROM rehouse.lane WHERE migration = $1 AND lane <> $2 ORDER BY partition, lane", [
+          deps.migration,
+          MAIN_LANE,
+        ])
         .catch(() => []);
       for (const row of rows) {
         const name: LaneName = { migration: deps.migration, partition: Number(row["partition"]), lane: row["lane"] ?? "" };
@@ -113,12 +122,20 @@ async function runLateLane(deps: ApplyDeps, shared: Shared, name: LaneName, sign
   const claim = await deps.target.connect({ name: `rehouse ${name.migration} lane` });
   const stop = new AbortController();
   try {
-    const [row] = await claim.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS mine", [`rehouse.lane ${name.migration} ${name.partition} ${name.lane}`]);
+    const [row] = await claim.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS mine", [
+      `rehouse.lane ${name.migration} ${name.partition} ${name.lane}`,
+    ]);
     if (row?.["mine"] !== "t") return;
     const reader = deps.lateReader(name);
     const lane = makeLane(deps, shared, name, reader);
     const ended = AbortSignal.any([signal, stop.signal]);
-    const reading = reader.run({ assigned: () => lane.rejoined(), receive: (partition, messages) => partition === name.partition && lane.receive(messages) }, ended);
+    const reading = reader.run(
+      {
+        assigned: () => lane.rejoined(),
+        receive: (partition, messages) => partition === name.partition && lane.receive(messages),
+      },
+      ended,
+    );
     await Promise.race([lane.run(ended), reading]);
     stop.abort();
     await reading;
@@ -166,7 +183,11 @@ function refetchFrom(source: Database): Refetch {
     const rows = await source.query(refetchStatement(writer.table, writer.inputs), params);
     // After the read: whatever these rows show was committed before this place in the WAL.
     const [now] = await source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
-    return { writer, rows: rows.map((row) => writer.inputs.map((_, index) => row[`c${index}`] ?? null)), asOf: parseLsn(now?.["lsn"] ?? "") };
+    return {
+      writer,
+      rows: rows.map((row) => writer.inputs.map((_, index) => row[`c${index}`] ?? null)),
+      asOf: parseLsn(now?.["lsn"] ?? ""),
+    };
   };
 }
 

@@ -32,7 +32,10 @@ export function truncations(changes: OrderedChanges): Statement[] {
   return changes
     .filter(([, effect]) => effect.truncated.size > 0)
     .reverse()
-    .map(([writer, { truncated }]) => ({ sql: writer.truncate.sql, params: writer.truncate.byTenant ? [arrayText([...truncated])] : [] }));
+    .map(([writer, { truncated }]) => ({
+      sql: writer.truncate.sql,
+      params: writer.truncate.byTenant ? [arrayText([...truncated])] : [],
+    }));
 }
 
 export function removals(changes: OrderedChanges): Statement[] {

@@ -50,7 +50,10 @@ export async function stopTenant(target: Database, name: LaneName, refusal: Refu
 /** Puts a stopped tenant back on a lane, from the transaction that was refused. False when it does not stand still. */
 export async function retryTenant(target: Database, migration: string, tenant: string): Promise<boolean> {
   return target.transaction(async (session) => {
-    const rows = await session.query("SELECT FROM rehouse.tenant WHERE migration = $1 AND tenant = $2 AND stopped IS NOT NULL FOR UPDATE", [migration, tenant]);
+    const rows = await session.query(
+      "SELECT FROM rehouse.tenant WHERE migration = $1 AND tenant = $2 AND stopped IS NOT NULL FOR UPDATE",
+      [migration, tenant],
+    );
     if (rows.length === 0) return false;
     await joinLanes((sql, params) => session.query(sql, params), migration, [tenant], `late-${Date.now().toString(36)}`);
     await session.query("UPDATE rehouse.tenant SET stopped = NULL WHERE migration = $1 AND tenant = $2", [migration, tenant]);

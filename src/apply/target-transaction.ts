@@ -10,11 +10,25 @@ import { evict } from "./evict.ts";
 import { arrayText, type LaneName, type Member, type Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import { isCollision } from "./refusals.ts";
-import { type OrderedChanges, type PatchGroup, patches, patchParameters, type RefetchedRows, refetchedUpsert, removals, truncations, upserts } from "./statements.ts";
+import {
+  type OrderedChanges,
+  type PatchGroup,
+  patches,
+  patchParameters,
+  type RefetchedRows,
+  refetchedUpsert,
+  removals,
+  truncations,
+  upserts,
+} from "./statements.ts";
 import { loopMarker, type TableWriter } from "./table-writer.ts";
 
 /** Reads a tenant's rows of the source by key, for changes that came without all they need. */
-export type Refetch = (writer: TableWriter, tenant: string, keys: readonly Param[]) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
+export type Refetch = (
+  writer: TableWriter,
+  tenant: string,
+  keys: readonly Param[],
+) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
 
 /** Each attempt clears the way under one of a table's unique constraints. */
 const MOST_UNIQUE_KEYS = 16;
@@ -36,7 +50,11 @@ export class TargetTransaction {
     this.#session = session;
     this.#name = name;
     this.#refetch = refetch;
-    this.#begin = [{ sql: "BEGIN" }, ...(deferred ? [{ sql: "SET CONSTRAINTS ALL DEFERRED" }] : []), { sql: loopMarker(name.migration) }];
+    this.#begin = [
+      { sql: "BEGIN" },
+      ...(deferred ? [{ sql: "SET CONSTRAINTS ALL DEFERRED" }] : []),
+      { sql: loopMarker(name.migration) },
+    ];
   }
 
   get isOpen(): boolean {

@@ -1,6 +1,6 @@
 import { isPooledAtTarget, type Mapping, type TableMapping, tableText, targetOf } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
-import { tableWriter, type TableWriter } from "./table-writer.ts";
+import { type TableWriter, tableWriter } from "./table-writer.ts";
 
 /** The writers of every table and tenant, made when they are first needed, and the order in which tables are written. */
 export class Writers {
@@ -9,7 +9,11 @@ export class Writers {
   readonly #order: ReadonlyMap<string, number>;
   readonly #made = new Map<string, TableWriter>();
 
-  private constructor(mapping: Mapping, alwaysIdentity: ReadonlyMap<string, ReadonlySet<string>>, order: ReadonlyMap<string, number>) {
+  private constructor(
+    mapping: Mapping,
+    alwaysIdentity: ReadonlyMap<string, ReadonlySet<string>>,
+    order: ReadonlyMap<string, number>,
+  ) {
     this.#mapping = mapping;
     this.#alwaysIdentity = alwaysIdentity;
     this.#order = order;
@@ -34,7 +38,14 @@ export class Writers {
         WHERE f.contype = 'f'`,
     );
     const edges = references.map((row) => ({ child: row["child"] ?? "", parent: row["parent"] ?? "" }));
-    return new Writers(mapping, alwaysIdentity, parentsFirst(mapping.tables.map((table) => tableText(table.source)), edges));
+    return new Writers(
+      mapping,
+      alwaysIdentity,
+      parentsFirst(
+        mapping.tables.map((table) => tableText(table.source)),
+        edges,
+      ),
+    );
   }
 
   of(table: TableMapping, tenant: string): TableWriter {
@@ -42,7 +53,9 @@ export class Writers {
     let writer = this.#made.get(name);
     if (writer === undefined) {
       const always = this.#alwaysIdentity.get(tableText(table.source)) ?? new Set();
-      const renamed = table.columns.filter((column) => column.plain !== undefined && always.has(column.plain)).map((column) => column.name);
+      const renamed = table.columns
+        .filter((column) => column.plain !== undefined && always.has(column.plain))
+        .map((column) => column.name);
       writer = tableWriter(table, targetOf(this.#mapping, table, tenant), { alwaysIdentity: new Set(renamed) });
       this.#made.set(name, writer);
     }
@@ -55,7 +68,10 @@ export class Writers {
 }
 
 /** Depth-first, so that a table comes after all that it refers to; tables of a cycle come in the order of the file. */
-export function parentsFirst(tables: readonly string[], edges: readonly { child: string; parent: string }[]): Map<string, number> {
+export function parentsFirst(
+  tables: readonly string[],
+  edges: readonly { child: string; parent: string }[],
+): Map<string, number> {
   const order = new Map<string, number>();
   const visiting = new Set<string>();
   const visit = (table: string): void => {
