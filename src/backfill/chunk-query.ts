@@ -2,8 +2,8 @@
 
 import {
   checksumColumns,
-  type MappedColumn,
   mappedColumns,
+  rowHash,
   rowsClause,
   type ServerFacts,
   sourceRows,
@@ -18,7 +18,8 @@ export type ChunkQuery = {
   readonly format: CopyFormat;
   /** Target columns, in the order of the copied values. */
   readonly columns: readonly string[];
-  readonly hashForms: { readonly target: readonly string[] };
+  /** The hash of a row at the target. */
+  readonly targetHash: string;
   /** `COPY ... TO STDOUT`; with `tenantFirst` a text column with the row's tenant comes before the others. */
   copyOut(tenantFirst: boolean): string;
   /** `COPY target FROM STDIN` in the same format and order; `tenantFirst` names the column for the tenant. */
@@ -44,20 +45,16 @@ export function chunkQuery(
   return {
     format,
     columns: columns.map((column) => column.name),
-    hashForms: { target: columns.map((column) => column.targetHash) },
+    targetHash: rowHash(columns.map((column) => column.targetHash)),
     copyOut: (tenantFirst) =>
       `COPY (SELECT ${tenantFirst ? `(${tenantAtSource(chunk.table)})::text, ` : ""}${values} ${clause}) TO STDOUT (FORMAT ${format})`,
     copyIn: (target, tenantFirst) =>
       `COPY ${target} (${identList([...(tenantFirst === undefined ? [] : [tenantFirst]), ...columns.map((column) => column.name)])}) FROM STDIN (FORMAT ${format})`,
     checksum: (hashed) => {
-      const sums = hashed ? checksumColumns(sourceForms(columns)) : "count(*) AS rows";
+      const sums = hashed ? checksumColumns(rowHash(columns.map((column) => column.sourceHash))) : "count(*) AS rows";
       if (!isGrouped) return `SELECT NULL AS unit, ${sums} ${clause}`;
       const tenant = tenantAtSource(chunk.table);
       return `SELECT (${tenant})::text AS unit, ${sums} ${clause} GROUP BY ${tenant}`;
     },
   };
-}
-
-function sourceForms(columns: readonly MappedColumn[]): string[] {
-  return columns.map((column) => column.sourceHash);
 }

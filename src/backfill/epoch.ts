@@ -6,12 +6,12 @@
  * so when a later epoch is there, no chunk of an earlier one is under way, and none will be loaded the first epoch's way any more.
  */
 
+import type { Sessions } from "../compare/index.ts";
 import { parseSnapshot } from "../model/snapshot.ts";
 import type { Session } from "../ports.ts";
 import type { Context } from "./deps.ts";
 import { insertChunks, planWave } from "./plan.ts";
 import { replanRelations } from "./replan.ts";
-import type { Sessions } from "./sessions.ts";
 import { type TakenSnapshot, takeSnapshot } from "./snapshot.ts";
 import { readUnits } from "./units.ts";
 

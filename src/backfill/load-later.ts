@@ -46,7 +46,7 @@ async function createStaging(load: ChunkLoad, isSplit: boolean): Promise<void> {
 async function stagedChecksums(load: ChunkLoad, isSplit: boolean): Promise<Map<string, Checksum>> {
   const unit = isSplit ? ident(TENANT_COLUMN) : "NULL";
   const rows = await load.target.query(
-    `SELECT ${unit} AS unit, ${checksumColumns(load.query.hashForms.target)} FROM ${STAGING}${isSplit ? " GROUP BY 1" : ""}`,
+    `SELECT ${unit} AS unit, ${checksumColumns(load.query.targetHash)} FROM ${STAGING}${isSplit ? " GROUP BY 1" : ""}`,
   );
   const sums = new Map<string, Checksum>();
   for (const row of rows) {

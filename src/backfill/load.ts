@@ -53,10 +53,7 @@ async function loadIntoOne(load: ChunkLoad): Promise<Copied> {
   const counting = sourceChecksums(load);
   if (sizes === undefined) return { ...(await counting.then(asCopied)), checksum: undefined };
   const expected = counting.then((byUnit) => new Map([[root, total(byUnit).rows]]));
-  const [byUnit, found] = await Promise.all([
-    counting,
-    writtenRows(target, load.xid, sizes, query.hashForms.target, [root], expected),
-  ]);
+  const [byUnit, found] = await Promise.all([counting, writtenRows(target, load.xid, sizes, query.targetHash, [root], expected)]);
   assertEqual(undefined, total(byUnit), found.get(root) ?? NO_ROWS);
   return asCopied(byUnit);
 }
@@ -81,7 +78,7 @@ async function loadIntoEach(load: ChunkLoad): Promise<Copied> {
   const roots = [...written.keys()].map((unit) => targetTable(load, unit));
   const [byUnit, found] = await Promise.all([
     sourceChecksums(load),
-    writtenRows(target, load.xid, sizes, query.hashForms.target, roots, expected),
+    writtenRows(target, load.xid, sizes, query.targetHash, roots, expected),
   ]);
   for (const unit of new Set([...byUnit.keys(), ...written.keys()])) {
     assertEqual(unit, byUnit.get(unit) ?? NO_ROWS, found.get(targetTable(load, unit)) ?? NO_ROWS);

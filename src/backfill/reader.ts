@@ -1,8 +1,8 @@
+import type { Sessions } from "../compare/index.ts";
 import type { Mapping } from "../model/mapping.ts";
 import { literal } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
 import { leavesOf } from "./relations.ts";
-import type { Sessions } from "./sessions.ts";
 import { lockTables } from "./snapshot.ts";
 
 /** A worker's session on the source, in a transaction that reads under an epoch's snapshot. */

@@ -1,10 +1,10 @@
-import { readServerFacts } from "../compare/index.ts";
+import { readServerFacts, Sessions } from "../compare/index.ts";
 import { type BackfillDeps, type Context, DEFAULT_TUNING } from "./deps.ts";
 import { EpochHolder } from "./epoch.ts";
 import { asRehouseError } from "./failures.ts";
-import { Sessions } from "./sessions.ts";
 import { rest } from "./waiting.ts";
 import { Worker } from "./worker.ts";
+import { openWriter } from "./writer.ts";
 
 const DEFAULT_WORKERS = 2;
 
@@ -42,7 +42,7 @@ async function work(context: Context, deps: BackfillDeps, sessions: Sessions, st
   const workers: Worker[] = [];
   let failure: { readonly error: unknown } | undefined;
   for (let index = 0; index < Math.max(1, deps.workers ?? DEFAULT_WORKERS); index++) {
-    const { session, triggersFire } = await sessions.openWriter(context.target, `rehouse backfill write ${index + 1}`);
+    const { session, triggersFire } = await openWriter(sessions, context.target, `rehouse backfill write ${index + 1}`);
     if (triggersFire && index === 0)
       context.log.warn({}, "the target's role may not set session_replication_role: its triggers fire for copied rows");
     workers.push(new Worker(context, sessions, epochs, session));

@@ -44,7 +44,7 @@ export async function writtenRows(
   target: Session,
   xid: string,
   sizes: TargetSizes,
-  hashForms: readonly string[],
+  rowHash: string,
   roots: readonly string[],
   expected: Promise<ReadonlyMap<string, bigint>>,
 ): Promise<Map<string, Checksum>> {
@@ -52,7 +52,7 @@ export async function writtenRows(
   let missing = roots;
   for (let slack = FIRST_SLACK_BLOCKS; missing.length > 0; slack *= 2) {
     for (let from = 0; from < missing.length; from += TABLES_A_STATEMENT) {
-      const part = await sumOnce(target, xid, sizes, hashForms, missing.slice(from, from + TABLES_A_STATEMENT), slack);
+      const part = await sumOnce(target, xid, sizes, rowHash, missing.slice(from, from + TABLES_A_STATEMENT), slack);
       for (const [root, checksum] of part) found.set(root, checksum);
     }
     const rows = await expected;
@@ -67,7 +67,7 @@ async function sumOnce(
   target: Session,
   xid: string,
   sizes: TargetSizes,
-  hashForms: readonly string[],
+  rowHash: string,
   roots: readonly string[],
   slack: number,
 ): Promise<Map<string, Checksum>> {
@@ -78,7 +78,7 @@ async function sumOnce(
         from: `ONLY ${leaf.name}`,
         where: [...(from === 0 ? [] : [`ctid >= '(${from},0)'::tid`]), `xmin = ${literal(xid)}::xid`],
       };
-      return `SELECT ${literal(root)} AS root, ${checksumColumns(hashForms)} ${rowsClause(rows)}`;
+      return `SELECT ${literal(root)} AS root, ${checksumColumns(rowHash)} ${rowsClause(rows)}`;
     }),
   );
   const sums = new Map<string, Checksum>(roots.map((root) => [root, NO_ROWS]));

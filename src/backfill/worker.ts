@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import type { Sessions } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
 import { tableText } from "../model/mapping.ts";
 import { literal } from "../model/sql.ts";
@@ -11,7 +12,6 @@ import { type Chunk, type Copied, type Epoch, type Lease, lease, recordCopied } 
 import { ChunkDiffers, loadChunk } from "./load.ts";
 import { loadChunkLater } from "./load-later.ts";
 import { type EpochReader, openReader } from "./reader.ts";
-import type { Sessions } from "./sessions.ts";
 import { readUnits, type Units, unitsOf } from "./units.ts";
 
 /** Copies chunks, one after the other: a session on the target, and one on the source that reads under the wave's newest epoch. */

@@ -18,9 +18,9 @@ export function rowHash(forms: readonly string[]): string {
   return `pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(${forms.join(", ")}), 0), 0)`;
 }
 
-/** Select list of a {@link Checksum}: columns `rows` and `hash`. */
-export function checksumColumns(forms: readonly string[]): string {
-  return `count(*) AS rows, coalesce(sum(${rowHash(forms)}), 0) AS hash`;
+/** Select list of a {@link Checksum} over rows whose hash is `hash`: columns `rows` and `hash`. */
+export function checksumColumns(hash: string): string {
+  return `count(*) AS rows, coalesce(sum(${hash}), 0) AS hash`;
 }
 
 export function readChecksum(row: Readonly<Record<string, string | null>>): Checksum {

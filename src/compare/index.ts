@@ -19,4 +19,5 @@ export {
   tenantAtSource,
   tenantColumnAtTarget,
 } from "./rows.ts";
+export { Sessions } from "./sessions.ts";
 export { castType, type Encodings, hashForm, isBinarySafe } from "./types.ts";

@@ -1,14 +1,16 @@
 import { expect, test } from "vitest";
 import { waveProgress } from "../../src/backfill/index.ts";
 import { parseLsn } from "../../src/model/position.ts";
-import { column, mappingOf, type Move, startMove, tenantTable, wholeTable } from "../copying/index.ts";
+import { column, type Move, mappingOf, startMove, tenantTable, wholeTable } from "../copying/index.ts";
 
 const ORDERS = [column("id", "bigint"), column("tenant_id", "integer"), column("note", "text")];
 const SOURCE = `CREATE TABLE orders (id bigint PRIMARY KEY, tenant_id int NOT NULL, note text);
   INSERT INTO orders SELECT i, i % 5, 'order ' || i FROM generate_series(1, 20000) AS i;
   ANALYZE orders`;
 const TARGET_COLUMNS = "(id bigint, tenant_id int, note text)";
-const PER_TENANT = [0, 1, 2, 3, 4].map((tenant) => `CREATE SCHEMA t_${tenant}; CREATE TABLE t_${tenant}.orders ${TARGET_COLUMNS}`).join(";");
+const PER_TENANT = [0, 1, 2, 3, 4]
+  .map((tenant) => `CREATE SCHEMA t_${tenant}; CREATE TABLE t_${tenant}.orders ${TARGET_COLUMNS}`)
+  .join(";");
 
 async function contents(move: Move, side: "source" | "target", sql: string): Promise<string> {
   const [row] = await move[side].query(`SELECT coalesce(json_agg(r ORDER BY r.id), '[]') AS rows FROM (${sql}) AS r`);
@@ -57,7 +59,11 @@ test("a pooled target gets the wave's tenants only, and keeps what is there", as
   await move.wave(1, ["1", "4"]);
   await move.copy();
   expect(await contents(move, "target", "SELECT * FROM public.orders")).toBe(
-    await contents(move, "source", "SELECT * FROM public.orders WHERE tenant_id IN (1, 4) UNION ALL SELECT 99999, 77, 'was here'"),
+    await contents(
+      move,
+      "source",
+      "SELECT * FROM public.orders WHERE tenant_id IN (1, 4) UNION ALL SELECT 99999, 77, 'was here'",
+    ),
   );
 });
 
@@ -71,7 +77,10 @@ test("left to the reconciler, a chunk is counted but not hashed", async () => {
     await move.wave(1, ["1", "2"]);
     await move.copy({ compare: false });
     expect((await move.chunks()).every((chunk) => chunk["hash"] === null && chunk["rows"] !== null)).toBe(true);
-    expect(await move.target.query("SELECT rows_copied FROM rehouse.tenant")).toEqual([{ rows_copied: "4000" }, { rows_copied: "4000" }]);
+    expect(await move.target.query("SELECT rows_copied FROM rehouse.tenant")).toEqual([
+      { rows_copied: "4000" },
+      { rows_copied: "4000" },
+    ]);
   }
 });
 
@@ -110,8 +119,14 @@ test("a partitioned table is read leaf by leaf, a partitioned target compared le
   );
   await move.wave(1, ["*"], "whole");
   await move.copy();
-  expect((await move.chunks()).map((chunk) => chunk["relation"])).toEqual(["public.orders_a1", "public.orders_a2", "public.orders_b"]);
-  expect(await contents(move, "target", "SELECT * FROM public.orders")).toBe(await contents(move, "source", "SELECT * FROM public.orders"));
+  expect((await move.chunks()).map((chunk) => chunk["relation"])).toEqual([
+    "public.orders_a1",
+    "public.orders_a2",
+    "public.orders_b",
+  ]);
+  expect(await contents(move, "target", "SELECT * FROM public.orders")).toBe(
+    await contents(move, "source", "SELECT * FROM public.orders"),
+  );
 });
 
 test("a table that inherits is not copied with its parent", async () => {
@@ -130,7 +145,11 @@ test("the mapping's expressions, renames and omissions happen on the way", async
   const columns = [
     column("id", "bigint"),
     column("tenant_id", "integer", { drop: true }),
-    column("total_cents", "bigint", { as: "total", targetType: "numeric(12,2)", expression: "round(orders.total_cents / 100.0, 2)" }),
+    column("total_cents", "bigint", {
+      as: "total",
+      targetType: "numeric(12,2)",
+      expression: "round(orders.total_cents / 100.0, 2)",
+    }),
     column("status", "text", { as: "state", targetType: "character varying(10)" }),
   ];
   await using move = await startMove(
@@ -141,7 +160,9 @@ test("the mapping's expressions, renames and omissions happen on the way", async
   );
   await move.wave(1, ["1"]);
   await move.copy();
-  expect(await contents(move, "target", "SELECT * FROM t_1.orders")).toBe('[{"id":1,"total":19.99,"state":"paid"}, \n {"id":2,"total":null,"state":null}]');
+  expect(await contents(move, "target", "SELECT * FROM t_1.orders")).toBe(
+    '[{"id":1,"total":19.99,"state":"paid"}, \n {"id":2,"total":null,"state":null}]',
+  );
 });
 
 test("a later wave is copied next to the first, without touching it", async () => {
@@ -157,10 +178,16 @@ test("a later wave is copied next to the first, without touching it", async () =
 });
 
 test("two processes share the chunks, none is copied twice", async () => {
-  await using move = await startMove(mappingOf([tenantTable("orders", ORDERS)]), SOURCE, `CREATE TABLE public.orders ${TARGET_COLUMNS}`);
+  await using move = await startMove(
+    mappingOf([tenantTable("orders", ORDERS)]),
+    SOURCE,
+    `CREATE TABLE public.orders ${TARGET_COLUMNS}`,
+  );
   await move.wave(1, ["0", "1", "2", "3", "4"]);
   const options = { tuning: { rowsPerChunk: 200 } };
   await Promise.all([move.copy(options), move.copy(options)]);
-  expect(await contents(move, "target", "SELECT * FROM public.orders")).toBe(await contents(move, "source", "SELECT * FROM public.orders"));
+  expect(await contents(move, "target", "SELECT * FROM public.orders")).toBe(
+    await contents(move, "source", "SELECT * FROM public.orders"),
+  );
   expect(await move.target.query("SELECT count(*) AS epochs FROM rehouse.epoch")).toEqual([{ epochs: "1" }]);
 });

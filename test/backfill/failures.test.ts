@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { column, mappingOf, type Move, startMove, tenantTable, wholeTable } from "../copying/index.ts";
+import { column, type Move, mappingOf, startMove, tenantTable, wholeTable } from "../copying/index.ts";
 import { waitUntil } from "../support/index.ts";
 
 const ITEMS = [column("id", "bigint"), column("tenant_id", "integer"), column("note", "text")];
@@ -25,7 +25,11 @@ test("a row in the way stops the copy with its table, key and place, and nothing
   );
   await move.wave(1, ["*"], "whole");
   const error = await failing(move);
-  expect(error).toMatchObject({ code: "REHOUSE_ROW_IN_THE_WAY", where: expect.stringContaining("public.items in "), fix: expect.any(String) });
+  expect(error).toMatchObject({
+    code: "REHOUSE_ROW_IN_THE_WAY",
+    where: expect.stringContaining("public.items in "),
+    fix: expect.any(String),
+  });
   expect(String(error)).toContain("Key (id)=(2500) already exists");
   expect(await countAtTarget(move, "public.items")).toBe("1");
 });
@@ -34,8 +38,9 @@ test("a row in the way of one tenant's table is found as well when rows of many 
   await using move = await startMove(
     mappingOf([tenantTable("items", ITEMS)], "t_{tenant}"),
     SOURCE,
-    [0, 1].map((t) => `CREATE SCHEMA t_${t}; CREATE TABLE t_${t}.items (id bigint PRIMARY KEY, tenant_id int, note text)`).join(";") +
-      "; INSERT INTO t_1.items VALUES (4, 0, 'mine')",
+    `CREATE SCHEMA t_0; CREATE TABLE t_0.items (id bigint PRIMARY KEY, tenant_id int, note text);
+     CREATE SCHEMA t_1; CREATE TABLE t_1.items (id bigint PRIMARY KEY, tenant_id int, note text);
+     INSERT INTO t_1.items VALUES (4, 0, 'mine')`,
   );
   await move.wave(1, ["0", "1"]);
   expect(await failing(move)).toMatchObject({ code: "REHOUSE_ROW_IN_THE_WAY", where: expect.stringContaining("t_1.items") });
@@ -112,13 +117,16 @@ test("free space below the old end of a table is found by the comparison", async
 
 test("stopping inside a chunk rolls it back and leaves no session behind", async () => {
   await using move = await startMove(
-    mappingOf([wholeTable("items", [column("id", "bigint"), column("note", "text", { expression: "note || pg_sleep(0.002)::text" })])]),
+    mappingOf([
+      wholeTable("items", [column("id", "bigint"), column("note", "text", { expression: "note || pg_sleep(0.002)::text" })]),
+    ]),
     SOURCE,
     "CREATE TABLE public.items (id bigint, note text)",
   );
   await move.wave(1, ["*"], "whole");
   const running = move.start();
-  const sessions = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'rehouse backfill%'";
+  const sessions =
+    "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'rehouse backfill%'";
   await waitUntil(async () => (await move.source.query(`${sessions} AND state = 'active' AND query LIKE 'COPY%'`)).length > 0, {
     deadlineMs: 10_000,
     what: "the copy to be under way",
@@ -133,7 +141,11 @@ test("stopping inside a chunk rolls it back and leaves no session behind", async
 });
 
 test("a lost connection is an error to retry, and the next run goes on from the ledger", async () => {
-  await using move = await startMove(mappingOf([wholeTable("items", ITEMS)]), SOURCE, "CREATE TABLE public.items (id bigint, tenant_id int, note text)");
+  await using move = await startMove(
+    mappingOf([wholeTable("items", ITEMS)]),
+    SOURCE,
+    "CREATE TABLE public.items (id bigint, tenant_id int, note text)",
+  );
   await move.wave(1, ["*"], "whole");
   const done = async () => (await move.chunks()).filter((chunk) => chunk["state"] === "done").length;
   const running = move.start({ workers: 1, tuning: { rowsPerChunk: 500 }, paused: async () => (await done()) >= 2 });
@@ -142,7 +154,10 @@ test("a lost connection is an error to retry, and the next run goes on from the 
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'rehouse backfill write%'",
   );
   const resumed = move.start({ workers: 1, tuning: { rowsPerChunk: 500 } });
-  await waitUntil(async () => (await move.chunks()).every((chunk) => chunk["state"] === "done"), { deadlineMs: 20_000, what: "the rest" });
+  await waitUntil(async () => (await move.chunks()).every((chunk) => chunk["state"] === "done"), {
+    deadlineMs: 20_000,
+    what: "the rest",
+  });
   await resumed.stop();
   expect(await countAtTarget(move, "public.items")).toBe("3000");
   await running.stop().catch(() => undefined);

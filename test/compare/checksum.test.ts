@@ -1,13 +1,15 @@
 import { expect, test } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
-import { checksumColumns, readChecksum, sameChecksum } from "../../src/compare/index.ts";
+import { checksumColumns, readChecksum, rowHash, sameChecksum } from "../../src/compare/index.ts";
 import { freshDatabases } from "../support/index.ts";
 
 test("a checksum tells apart what sums might confuse", async () => {
   await using databases = await freshDatabases();
   const database = createDatabase({ url: databases.sourceUrl });
   const sum = async (rows: string) => {
-    const [row] = await database.query(`SELECT ${checksumColumns(["a", 'b COLLATE "C"', 'c COLLATE "C"'])} FROM (VALUES ${rows}) AS t(a, b, c)`);
+    const [row] = await database.query(
+      `SELECT ${checksumColumns(rowHash(["a", 'b COLLATE "C"', 'c COLLATE "C"']))} FROM (VALUES ${rows}) AS t(a, b, c)`,
+    );
     return readChecksum(row ?? {});
   };
   const original = await sum("(1, 'x', 'p'), (2, 'y', 'q'), (3, 'z', NULL)");

@@ -26,7 +26,23 @@ const VALUES: Record<string, readonly string[]> = {
   "character(3)": ["", "a", "b", "abc"],
   name: ["", "a", "A"],
   '"char"': ["", "a", "b"],
-  numeric: ["0", "0.0", "0.00", "1", "1.0", "1.00", "-1", "NaN", "Infinity", "-Infinity", "1e-300", `1${"0".repeat(1000)}`, `1${"0".repeat(999)}1`, "0.1", "10000"],
+  numeric: [
+    "0",
+    "0.0",
+    "0.00",
+    "1",
+    "1.0",
+    "1.00",
+    "-1",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e-300",
+    `1${"0".repeat(1000)}`,
+    `1${"0".repeat(999)}1`,
+    "0.1",
+    "10000",
+  ],
   "numeric(12,2)": ["0.00", "0.01", "NaN", "-0.01"],
   real: ["0", "-0", "1", "NaN", "Infinity", "-Infinity", "0.1", "0.10000001"],
   "double precision": ["0", "-0", "1", "NaN", "Infinity", "0.1", "0.30000000000000004", "0.3"],
@@ -70,7 +86,10 @@ beforeAll(async () => {
   source = createDatabase({ url: databases.sourceUrl });
   target = createDatabase({ url: databases.targetUrl });
   // Other OIDs for the same types: what is hashed must not depend on them.
-  for (const [database, before] of [[source, ""], [target, "CREATE TYPE public.other AS ENUM ('x', 'y');"]] as const) {
+  for (const [database, before] of [
+    [source, ""],
+    [target, "CREATE TYPE public.other AS ENUM ('x', 'y');"],
+  ] as const) {
     const session = await database.connect();
     await session.query(`SET search_path = public; ${before} ${TYPES}`);
     await session.close();
@@ -90,23 +109,31 @@ async function hashes(type: string, values: readonly (string | null)[]): Promise
   const side = async (database: Database, form: string, alias: string) => {
     const session = await database.connect();
     try {
-      return (await session.query(`SELECT ${rowHash([form])} AS hash FROM (VALUES ${rows}) AS ${alias}(v)`)).map((row) => row["hash"] ?? "NULL");
+      return (await session.query(`SELECT ${rowHash([form])} AS hash FROM (VALUES ${rows}) AS ${alias}(v)`)).map(
+        (row) => row["hash"] ?? "NULL",
+      );
     } finally {
       await session.close();
     }
   };
-  return { source: await side(source, mapped?.sourceHash ?? "", '"items"'), target: await side(target, mapped?.targetHash ?? "", '"items"') };
+  return {
+    source: await side(source, mapped?.sourceHash ?? "", '"items"'),
+    target: await side(target, mapped?.targetHash ?? "", '"items"'),
+  };
 }
 
 function literalOf(value: string): string {
   return ` E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
-test.each(Object.entries(VALUES))("%s: the same value hashes the same on both sides, another one differently, NULL like none", async (type, values) => {
-  const found = await hashes(type, [null, ...values]);
-  expect(found.target).toEqual(found.source);
-  expect(new Set(found.source).size).toBe(values.length + 1);
-});
+test.each(Object.entries(VALUES))(
+  "%s: the same value hashes the same on both sides, another one differently, NULL like none",
+  async (type, values) => {
+    const found = await hashes(type, [null, ...values]);
+    expect(found.target).toEqual(found.source);
+    expect(new Set(found.source).size).toBe(values.length + 1);
+  },
+);
 
 test("char(n) hashes the same however it was padded", async () => {
   const found = await hashes("character(3)", ["a", "a ", "a  "]);
@@ -117,7 +144,11 @@ test("a type that only the target has is compared by its text", async () => {
   const table = wholeTable("items", [column("v", "text", { targetType: "public.other" })], ["v"]);
   const [mapped] = mappedColumns(table, await readServerFacts(mappingOf([table]), source, target));
   expect(mapped?.copied).toBe(`"items"."v"`);
-  const [atSource] = await source.query(`SELECT ${rowHash([mapped?.sourceHash ?? ""])} AS hash FROM (VALUES ('x'::text)) AS "items"(v)`);
-  const [atTarget] = await target.query(`SELECT ${rowHash([mapped?.targetHash ?? ""])} AS hash FROM (VALUES ('x'::public.other)) AS "items"(v)`);
+  const [atSource] = await source.query(
+    `SELECT ${rowHash([mapped?.sourceHash ?? ""])} AS hash FROM (VALUES ('x'::text)) AS "items"(v)`,
+  );
+  const [atTarget] = await target.query(
+    `SELECT ${rowHash([mapped?.targetHash ?? ""])} AS hash FROM (VALUES ('x'::public.other)) AS "items"(v)`,
+  );
   expect(atTarget).toEqual(atSource);
 });

@@ -1,6 +1,13 @@
 import type { Mapping, SourceColumn, TableMapping, TargetColumn } from "../../src/model/mapping.ts";
 
-type Column = { readonly name: string; readonly type: string; readonly expression?: string; readonly as?: string; readonly targetType?: string; readonly drop?: boolean };
+type Column = {
+  readonly name: string;
+  readonly type: string;
+  readonly expression?: string;
+  readonly as?: string;
+  readonly targetType?: string;
+  readonly drop?: boolean;
+};
 
 /** `column("total_cents", "bigint", { as: "total", targetType: "numeric(12,2)", expression: "total_cents / 100.0" })`. */
 export function column(name: string, type: string, more: Omit<Column, "name" | "type"> = {}): Column {

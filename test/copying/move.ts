@@ -29,9 +29,10 @@ export async function startMove(mapping: Mapping, sourceSql: string, targetSql: 
   await run(target, await readFile(new URL("../../schemas/state.sql", import.meta.url), "utf8"));
   await run(target, targetSql);
   const [slot] = await source.query("SELECT pg_current_snapshot() AS snapshot");
-  await target.query("INSERT INTO rehouse.migration (name, digest, partitions, version, slot_snapshot) VALUES ('move', '', 1, '0', $1)", [
-    slot?.["snapshot"] ?? null,
-  ]);
+  await target.query(
+    "INSERT INTO rehouse.migration (name, digest, partitions, version, slot_snapshot) VALUES ('move', '', 1, '0', $1)",
+    [slot?.["snapshot"] ?? null],
+  );
 
   const start = (options: Options = {}) => {
     const stopping = new AbortController();
@@ -56,11 +57,14 @@ export async function startMove(mapping: Mapping, sourceSql: string, targetSql: 
 
   const copy = async (options: Options = {}, wave = 1) => {
     const running = start(options);
-    const complete = waitUntil(async () => (await waveProgress(target, "move")).some((each) => each.wave === wave && each.isComplete), {
-      deadlineMs: 60_000,
-      what: `wave ${wave} to be copied`,
-      everyMs: 20,
-    });
+    const complete = waitUntil(
+      async () => (await waveProgress(target, "move")).some((each) => each.wave === wave && each.isComplete),
+      {
+        deadlineMs: 60_000,
+        what: `wave ${wave} to be copied`,
+        everyMs: 20,
+      },
+    );
     await Promise.race([running.done, complete]);
     await running.stop();
   };
@@ -73,7 +77,10 @@ export async function startMove(mapping: Mapping, sourceSql: string, targetSql: 
     copy,
     wave: async (wave, tenants, kind = "tenant") => {
       for (const tenant of tenants) {
-        await target.query("INSERT INTO rehouse.tenant (migration, tenant, kind, partition, wave) VALUES ('move', $1, $2, 0, $3)", [tenant, kind, String(wave)]);
+        await target.query(
+          "INSERT INTO rehouse.tenant (migration, tenant, kind, partition, wave) VALUES ('move', $1, $2, 0, $3)",
+          [tenant, kind, String(wave)],
+        );
       }
       await target.query("INSERT INTO rehouse.wave (migration, wave) VALUES ('move', $1)", [String(wave)]);
     },

@@ -1,7 +1,7 @@
-import { type Database, ServerError, type Session } from "../ports.ts";
+import type { Database, Session } from "../ports.ts";
 
 /**
- * - A role's own time limits would end a long COPY or an epoch that waits.
+ * - A role's own time limits would end a long scan, or an epoch that waits.
  * - row_security off: a policy that would hide rows from us becomes an error, else the copy and its checksum would both lack them.
  * - jit: compiling a checksum costs more than a chunk's worth of it.
  * - client_connection_check_interval: a query whose process was killed ends within seconds, and with it the lease of its chunk.
@@ -15,10 +15,7 @@ const SETTINGS = {
   client_connection_check_interval: "5s",
 } as const;
 
-/** insufficient_privilege */
-const NOT_PERMITTED = "42501";
-
-/** Every session that the stage opens is on this list until it is closed. */
+/** The sessions of a piece of work that lasts: each is on this list until it is closed. */
 export class Sessions {
   readonly #open = new Map<Session, Database>();
   #closing: Promise<unknown> = Promise.resolve();
@@ -31,20 +28,6 @@ export class Sessions {
       "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'",
     );
     return session;
-  }
-
-  /** A session that writes rows: the target's triggers and foreign keys stay silent where the role may say so; they fired at the source. */
-  async openWriter(target: Database, name: string): Promise<{ session: Session; triggersFire: boolean }> {
-    const session = await this.open(target, name);
-    // Losing the last chunks in a crash of the target loses their ledger rows with them: they are copied again.
-    await session.query("SET synchronous_commit = off");
-    try {
-      await session.query("SET session_replication_role = replica");
-      return { session, triggersFire: false };
-    } catch (error) {
-      if (error instanceof ServerError && error.sqlstate === NOT_PERMITTED) return { session, triggersFire: true };
-      throw error;
-    }
   }
 
   /** Rolls back what is open in it. Never rejects. */

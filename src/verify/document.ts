@@ -1,0 +1,47 @@
+/** What `rehouse verify --json` prints (INTERFACE.md). */
+
+export type VerifyDocument = {
+  formatVersion: 1;
+  /** Every row of every tenant asked for was compared, and is the same on both sides. */
+  equal: boolean;
+  tenants: VerifiedTenant[];
+};
+
+export type VerifiedTenant = {
+  tenant: string;
+  phase: string;
+  /** Empty for a tenant whose phase says that it is not at the target yet, or no longer at the source. */
+  tables: VerifiedTable[];
+};
+
+export type VerifiedTable = {
+  /** schema.table at the source. */
+  table: string;
+  /** At the source when it was first looked at. */
+  rows: number;
+  differences: Difference[];
+  /** Differing rows that changed at every look, so that nothing can be said about them. */
+  unsettled: number;
+  /** Further differing rows that are not listed: no more than {@link MOST_DIFFERENCES} a table are looked at one by one. */
+  omitted: number;
+};
+
+export const MOST_DIFFERENCES = 1000;
+
+/** `missing`: not at the target; `extra`: only there; `different`: some of its columns. */
+export type DifferenceKind = "missing" | "extra" | "different";
+
+/** Column of the target → its text there, or at the source through the mapping. */
+export type Image = Record<string, string | null>;
+
+export type Difference = {
+  key: Image;
+  kind: DifferenceKind;
+  /** The columns that differ; none where the row is on one side only. */
+  columns: string[];
+  /** Null where the row is not there. Long values are cut off. */
+  source: Image | null;
+  target: Image | null;
+  /** False: nothing is being applied now, so that the row may be in flight. */
+  settled: boolean;
+};

@@ -1,0 +1,83 @@
+/** Rows as people see them: column by column, as text, from both sides. */
+
+import type { Row } from "../ports.ts";
+import { type Difference, type Image, MOST_DIFFERENCES } from "./document.ts";
+import { keyParams, nameOf, onBoth, type Sessions } from "./scan.ts";
+import type { SettledSuspect } from "./settle.ts";
+import type { Side, Sides } from "./side.ts";
+
+/** Characters of a value that are shown. */
+const MOST_TEXT = 2000;
+/** Few, since rows may be large and come whole: where a value differs behind what is shown, its column still counts. */
+const KEYS_A_STATEMENT = 20;
+
+/** Differences of one unit's table, at most {@link MOST_DIFFERENCES}. */
+export async function describe(
+  sessions: Sessions,
+  sides: Sides,
+  unit: string,
+  suspects: readonly SettledSuspect[],
+): Promise<Difference[]> {
+  const differences: Difference[] = [];
+  const listed = suspects.slice(0, MOST_DIFFERENCES);
+  for (let from = 0; from < listed.length; from += KEYS_A_STATEMENT) {
+    const some = listed.slice(from, from + KEYS_A_STATEMENT);
+    const keys = some.map((suspect) => suspect.key);
+    const [source, target] = await onBoth(sessions, sides, async (session, side) =>
+      imagesOf(await session.query(imageSql(side, unit), keyParams(side, keys)), side, unit),
+    );
+    for (const suspect of some) {
+      const name = nameOf(unit, suspect.key);
+      differences.push(difference(sides.key, source.get(name), target.get(name), suspect));
+    }
+  }
+  return differences;
+}
+
+function imageSql(side: Side, unit: string): string {
+  const keys = side.key.map((sql, index) => `${sql} AS key_${index}`);
+  const texts = side.texts.map(({ sql }, index) => `${sql} AS text_${index}`);
+  return side
+    .parts([unit])
+    .map(
+      (part) =>
+        `SELECT ${[...keys, ...texts].join(", ")} FROM ${part.rows.from} WHERE ${[...part.rows.where, side.hasKey(1)].join(" AND ")}`,
+    )
+    .join(" UNION ALL ");
+}
+
+function imagesOf(rows: readonly Row[], side: Side, unit: string): Map<string, Image> {
+  return new Map(
+    rows.map((row) => {
+      const key = side.key.map((_, index) => row[`key_${index}`] ?? null);
+      return [nameOf(unit, key), Object.fromEntries(side.texts.map(({ name }, index) => [name, row[`text_${index}`] ?? null]))];
+    }),
+  );
+}
+
+function difference(
+  key: readonly string[],
+  source: Image | undefined,
+  target: Image | undefined,
+  suspect: SettledSuspect,
+): Difference {
+  const image = target ?? source;
+  const columns =
+    source === undefined || target === undefined ? [] : Object.keys(source).filter((name) => source[name] !== target[name]);
+  // The row may have changed or gone between the last look and this one; what was found then is what is reported.
+  const kind = suspect.target === undefined ? "missing" : suspect.source === undefined ? "extra" : "different";
+  return {
+    key: Object.fromEntries(key.map((name, index) => [name, image?.[name] ?? suspect.key[index] ?? null])),
+    kind,
+    columns,
+    source: source === undefined ? null : shortened(source),
+    target: target === undefined ? null : shortened(target),
+    settled: suspect.verdict === "differs",
+  };
+}
+
+function shortened(image: Image): Image {
+  const cut = (text: string | null) =>
+    text === null || text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT)}… (${text.length} characters)`;
+  return Object.fromEntries(Object.entries(image).map(([name, text]) => [name, cut(text)]));
+}

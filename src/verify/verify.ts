@@ -1,0 +1,166 @@
+import { Sessions as OpenSessions, readServerFacts } from "../compare/index.ts";
+import { RehouseError } from "../errors.ts";
+import { type TableMapping, tableText } from "../model/mapping.ts";
+import { ConnectionLost, ServerError } from "../ports.ts";
+import { waitForLane } from "./applied.ts";
+import type { VerifyDeps, VerifyRequest } from "./deps.ts";
+import type { VerifiedTable, VerifiedTenant, VerifyDocument } from "./document.ts";
+import { describe } from "./images.ts";
+import { type Scan, type Sessions, scanTable } from "./scan.ts";
+import { type SettledSuspect, settle } from "./settle.ts";
+import { type Sides, sidesOf } from "./side.ts";
+import { isComparable, readTenants, storeVerified, type TenantState, unitsIn } from "./tenants.ts";
+
+type ScannedTable = { readonly table: TableMapping; readonly sides: Sides; readonly scan: Scan };
+
+/**
+ * Compares tenants whole, source through the mapping against target, while both change. Resolves to the document of `verify --json`, and
+ * notes the result for each tenant. Rejects with a RehouseError, or with the signal's reason.
+ */
+export async function verify(deps: VerifyDeps, request: VerifyRequest, signal: AbortSignal): Promise<VerifyDocument> {
+  signal.throwIfAborted();
+  const open = new OpenSessions();
+  const stop = () => void open.closeAll();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const [source, target] = await Promise.all([
+      open.open(deps.source, "rehouse verify"),
+      open.open(deps.target, "rehouse verify"),
+    ]);
+    return await compareTenants(deps, request, { source, target }, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw asRehouseError(error, `${deps.source.place} ↔ ${deps.target.place}`);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await open.closeAll();
+  }
+}
+
+async function compareTenants(
+  deps: VerifyDeps,
+  request: VerifyRequest,
+  sessions: Sessions,
+  signal: AbortSignal,
+): Promise<VerifyDocument> {
+  const tenants = await readTenants(deps.target, deps.migration, request.tenants);
+  const comparable = tenants.filter(isComparable);
+  const scanned = await scanAll(deps, request, sessions, comparable, signal);
+  if (scanned.some(({ scan }) => scan.suspects.length > 0)) report(request, comparable, scanned, "rows in flight");
+  const waitForApplied =
+    deps.waitForApplied ?? ((tenant, lsn, until) => waitForLane(deps.target, deps.migration, tenant, lsn, until));
+  const settled = await settle(
+    sessions,
+    scanned.map(({ sides, scan }) => ({ sides, suspects: scan.suspects })),
+    waitForApplied,
+    signal,
+  );
+  const verified: VerifiedTenant[] = [];
+  for (const tenant of tenants) {
+    const tables = isComparable(tenant) ? await tablesOfTenant(sessions, tenant, scanned, settled) : [];
+    verified.push({ tenant: tenant.tenant, phase: tenant.phase, tables });
+  }
+  const compared = new Set(comparable.map(({ tenant }) => tenant));
+  await storeVerified(
+    deps.target,
+    deps.migration,
+    verified.filter(({ tenant }) => compared.has(tenant)),
+  );
+  return { formatVersion: 1, equal: tenants.length === comparable.length && verified.every(isEqual), tenants: verified };
+}
+
+/** Each table once, for all tenants; both sides at the same time. */
+async function scanAll(
+  deps: VerifyDeps,
+  request: VerifyRequest,
+  sessions: Sessions,
+  tenants: readonly TenantState[],
+  signal: AbortSignal,
+): Promise<ScannedTable[]> {
+  const facts = await readServerFacts(deps.mapping, deps.source, deps.target);
+  const roots = await partitionRoots(sessions);
+  const scanned: ScannedTable[] = [];
+  for (const table of deps.mapping.tables) {
+    signal.throwIfAborted();
+    const units = unitsIn(tenants, table);
+    if (units.length === 0) continue;
+    const name = tableText(table.source);
+    report(request, tenants, scanned, name);
+    const sides = sidesOf(deps.mapping, table, facts, roots.has(name));
+    const scan = await scanTable(sessions, sides, units);
+    scanned.push({ table, sides, scan });
+  }
+  return scanned;
+}
+
+function report(request: VerifyRequest, tenants: readonly TenantState[], scanned: readonly ScannedTable[], table: string): void {
+  const rowsCompared = scanned.reduce(
+    (sum, { scan }) => sum + [...scan.rows.values()].reduce((rows, each) => rows + Number(each), 0),
+    0,
+  );
+  const rowsEstimated = Math.max(
+    rowsCompared,
+    tenants.reduce((sum, { rows }) => sum + rows, 0),
+  );
+  const [first] = tenants;
+  request.onProgress?.({
+    tenant: tenants.length === 1 && first !== undefined ? first.tenant : `${tenants.length} tenants`,
+    table,
+    rowsCompared,
+    rowsEstimated,
+  });
+}
+
+/** Partitioned tables of the source, as schema.table. */
+async function partitionRoots(sessions: Sessions): Promise<Set<string>> {
+  const rows = await sessions.source.query(
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'p'",
+  );
+  return new Set(rows.map((row) => `${row["nspname"]}.${row["relname"]}`));
+}
+
+async function tablesOfTenant(
+  sessions: Sessions,
+  { tenant }: TenantState,
+  scanned: readonly ScannedTable[],
+  settled: readonly (readonly SettledSuspect[])[],
+): Promise<VerifiedTable[]> {
+  const tables: VerifiedTable[] = [];
+  for (const [index, { table, sides, scan }] of scanned.entries()) {
+    const rows = scan.rows.get(tenant);
+    if (rows === undefined) continue;
+    const mine = (settled[index] ?? []).filter((suspect) => suspect.unit === tenant);
+    const found = mine.filter((suspect) => suspect.verdict !== "moving");
+    const differences = await describe(sessions, sides, tenant, found);
+    tables.push({
+      table: tableText(table.source),
+      rows: Number(rows),
+      differences,
+      unsettled: mine.length - found.length,
+      omitted: found.length - differences.length + Number(scan.omitted.get(tenant) ?? 0n),
+    });
+  }
+  return tables;
+}
+
+function isEqual({ tables }: VerifiedTenant): boolean {
+  return tables.every((table) => table.differences.length === 0 && table.unsettled === 0 && table.omitted === 0);
+}
+
+function asRehouseError(error: unknown, where: string): unknown {
+  if (error instanceof ConnectionLost) {
+    return new RehouseError("REHOUSE_UNREACHABLE", {
+      what: `the connection was lost: ${error.message}`,
+      where,
+      fix: "verify again when the server is back",
+      cause: error,
+    });
+  }
+  if (error instanceof ServerError)
+    return new RehouseError("REHOUSE_SERVER", {
+      what: `Postgres answered with ${error.sqlstate}: ${error.message}`,
+      where,
+      cause: error,
+    });
+  return error;
+}
