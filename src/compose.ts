@@ -1,8 +1,8 @@
 /** The composition root: the one place that knows both the engine and the connectors, and wires them for one migration file. */
 
 import type { Kafka } from "kafkajs";
-import { createChangesProducer } from "../connectors/kafka/producer.ts";
 import { createKafka } from "../connectors/kafka/client.ts";
+import { createChangesProducer } from "../connectors/kafka/producer.ts";
 import { createReader } from "../connectors/kafka/reader.ts";
 import { createTailReader } from "../connectors/kafka/tail.ts";
 import { createChangesTopic } from "../connectors/kafka/topic.ts";
@@ -10,16 +10,21 @@ import { createDatabase, type DatabaseAddress } from "../connectors/postgres/dat
 import { createReplicationStream, createSlotMaker } from "../connectors/postgres/replication.ts";
 import { createSchemaRegistry } from "../connectors/registry/registry.ts";
 import { slotName } from "./capture/index.ts";
-import { changesTopicName } from "./envelope/index.ts";
-import type { EngineContext } from "./cli/engine.ts";
+import type { Engine, EngineContext } from "./cli/engine.ts";
 import { MigrationEngine } from "./engine.ts";
-import type { Engine } from "./cli/engine.ts";
+import { changesTopicName } from "./envelope/index.ts";
 import type { MigrationFile, ServerAddress } from "./file/index.ts";
 import { packageVersion, stateSql } from "./package.ts";
 import type { Systems } from "./systems.ts";
 
 export async function createEngine(file: MigrationFile, context: EngineContext): Promise<Engine & AsyncDisposable> {
-  return new MigrationEngine({ file, context, systems: connectSystems(file, context), stateSql: stateSql(), version: packageVersion() });
+  return new MigrationEngine({
+    file,
+    context,
+    systems: connectSystems(file, context),
+    stateSql: stateSql(),
+    version: packageVersion(),
+  });
 }
 
 /** Nothing is connected before it is used; everything that was is closed by `close`. */

@@ -6,8 +6,8 @@ import { slotName } from "./capture/index.ts";
 import { check } from "./check/index.ts";
 import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent, VerifyProgress } from "./cli/engine.ts";
-import { cancelMigration } from "./control/cancel.ts";
 import { hasBegun } from "./control/begin.ts";
+import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { RehouseError } from "./errors.ts";
@@ -38,8 +38,13 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   ): Promise<RunOutcome> {
     const roles = options.roles ?? ALL_ROLES;
     if (roles.includes("reconcile")) {
-      throw new RehouseError("REHOUSE_USAGE", { what: "The role reconcile is not in this version; `rehouse verify` compares fully.", fix: `--role ${ALL_ROLES.join(" | ")}` });
+      throw new RehouseError("REHOUSE_USAGE", {
+        what: "The role reconcile is not in this version; `rehouse verify` compares fully.",
+        fix: `--role ${ALL_ROLES.join(" | ")}`,
+      });
     }
+    // A server that is away at the start is a mistake more often than a passing fault; later on the roles wait for it.
+    if (process.env[SUPERVISED] === undefined) await this.#requireServers();
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
     const work = this.#work(roles, options.onEvent, ended);
@@ -61,15 +66,25 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return readStatus({ migration, slot: slotName(migration), source, target });
   }
 
-  async verify(options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void }, signal: AbortSignal): Promise<VerifyDocument> {
+  async verify(
+    options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void },
+    signal: AbortSignal,
+  ): Promise<VerifyDocument> {
     const { file, systems } = this.#deps;
     await this.#requireBegun();
     const move = await resolved(file, systems);
-    return verify({ migration: file.name, mapping: move.mapping, source: systems.source, target: systems.target }, options, signal);
+    return verify(
+      { migration: file.name, mapping: move.mapping, source: systems.source, target: systems.target },
+      options,
+      signal,
+    );
   }
 
   async pause(): Promise<ControlOutcome> {
-    return this.#setState("paused", "Paused: backfill and apply stop after what is under way. Capture goes on, so that the source's WAL is not held.");
+    return this.#setState(
+      "paused",
+      "Paused: backfill and apply stop after what is under way. Capture goes on, so that the source's WAL is not held.",
+    );
   }
 
   async resume(): Promise<ControlOutcome> {
@@ -81,7 +96,11 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     const did: string[] = [];
     for (const tenant of options.tenants) {
       const retried = await retryTenant(this.#deps.systems.target, this.#deps.file.name, tenant);
-      did.push(retried ? `Tenant ${tenant} goes on from the change that stopped it.` : `Tenant ${tenant} does not stand still; nothing was done.`);
+      did.push(
+        retried
+          ? `Tenant ${tenant} goes on from the change that stopped it.`
+          : `Tenant ${tenant} does not stand still; nothing was done.`,
+      );
     }
     return { did };
   }
@@ -102,28 +121,45 @@ export class MigrationEngine implements Engine, AsyncDisposable {
       return supervise({ roles, entry: context.entry, filePath: context.filePath, onEvent }, signal);
     }
     const stage = stageOf(only, { ...this.#deps, onEvent });
-    return runRole({ role: only, migration: file.name, target: systems.target, stage, onEvent, log: context.log.child({ role: only }) }, withSupervisor(signal));
+    return runRole(
+      { role: only, migration: file.name, target: systems.target, stage, onEvent, log: context.log.child({ role: only }) },
+      withSupervisor(signal),
+    );
   }
 
   async #untilInSync(signal: AbortSignal): Promise<RunOutcome["outcome"]> {
     while (!signal.aborted) {
       const status = await this.status(signal).catch((error: unknown) => {
-        if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry")) return undefined;
+        if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry"))
+          return undefined;
         throw error;
       });
       const tenants = status?.tenants ?? [];
-      if (tenants.length > 0 && tenants.every((tenant) => tenant.phase === "in-sync" && tenant.stopped === null)) return "in-sync";
-      if (tenants.some((tenant) => tenant.stopped !== null) && tenants.every((tenant) => tenant.phase === "in-sync" || tenant.stopped !== null)) return "needs-person";
+      if (tenants.length > 0 && tenants.every((tenant) => tenant.phase === "in-sync" && tenant.stopped === null))
+        return "in-sync";
+      if (
+        tenants.some((tenant) => tenant.stopped !== null) &&
+        tenants.every((tenant) => tenant.phase === "in-sync" || tenant.stopped !== null)
+      )
+        return "needs-person";
       await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
     return "interrupted";
+  }
+
+  async #requireServers(): Promise<void> {
+    const { source, target, topic, registry } = this.#deps.systems;
+    await Promise.all([source.query("SELECT 1"), target.query("SELECT 1"), topic.exists(), registry.subjects("-")]);
   }
 
   async #setState(state: "paused" | "running", sentence: string): Promise<ControlOutcome> {
     await this.#requireBegun();
     const { target } = this.#deps.systems;
     const migration = this.#deps.file.name;
-    const changed = await target.query("UPDATE rehouse.migration SET state = $2 WHERE name = $1 AND state <> $2 AND state <> 'cancelling' RETURNING name", [migration, state]);
+    const changed = await target.query(
+      "UPDATE rehouse.migration SET state = $2 WHERE name = $1 AND state <> $2 AND state <> 'cancelling' RETURNING name",
+      [migration, state],
+    );
     if (changed.length === 0) return { did: [`${migration} is ${state} already.`] };
     await journal(target, migration, state === "paused" ? "paused" : "resumed");
     return { did: [sentence] };
@@ -132,7 +168,11 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   async #requireBegun(): Promise<void> {
     const { file, systems } = this.#deps;
     if (await hasBegun(systems.target, file.name)) return;
-    throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${file.name}`, where: systems.target.place, fix: "begin it with `rehouse run`" });
+    throw new RehouseError("REHOUSE_NO_MIGRATION", {
+      what: `the target knows no migration ${file.name}`,
+      where: systems.target.place,
+      fix: "begin it with `rehouse run`",
+    });
   }
 }
 

@@ -11,6 +11,12 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// kafkajs computes a timeout that is already over; Node sets it to 1 ms, which is right, and would say so on every start.
+process.removeAllListeners("warning");
+process.on("warning", (warning) => {
+  if (warning.name !== "TimeoutNegativeWarning") process.stderr.write(`${warning.name}: ${warning.message}\n`);
+});
+
 const io = processIo();
 using interrupt = interruptible(() => io.err("Stopping; Ctrl-C again ends it at once.\n"));
 

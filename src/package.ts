@@ -20,5 +20,7 @@ export function stateSql(): string {
 
 export function packageVersion(): string {
   const found: unknown = JSON.parse(read("package.json"));
-  return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string" ? found.version : "unknown";
+  return typeof found === "object" && found !== null && "version" in found && typeof found.version === "string"
+    ? found.version
+    : "unknown";
 }

@@ -64,7 +64,15 @@ export class ServerError extends Error {
 
   constructor(
     message: string,
-    fields: { sqlstate: string; detail?: string | undefined; hint?: string | undefined; table?: string | undefined; constraint?: string | undefined; statement?: number | undefined; cause?: unknown },
+    fields: {
+      sqlstate: string;
+      detail?: string | undefined;
+      hint?: string | undefined;
+      table?: string | undefined;
+      constraint?: string | undefined;
+      statement?: number | undefined;
+      cause?: unknown;
+    },
   ) {
     super(message, { cause: fields.cause });
     this.name = "ServerError";
@@ -110,7 +118,12 @@ export type Relation = {
   readonly table: string;
   /** d: default, n: nothing, f: full, i: index */
   readonly identity: "d" | "n" | "f" | "i";
-  readonly columns: readonly { readonly name: string; readonly inIdentity: boolean; readonly typeOid: number; readonly typmod: number }[];
+  readonly columns: readonly {
+    readonly name: string;
+    readonly inIdentity: boolean;
+    readonly typeOid: number;
+    readonly typmod: number;
+  }[];
 };
 
 /** In stream order; a transaction's messages come between its begin and its commit. */
@@ -122,8 +135,19 @@ export type StreamMessage =
   /** `before`: the old tuple (identity full) or old key (identity columns changed), where the server sent one. */
   | { readonly kind: "update"; readonly relation: Relation; readonly before: Tuple | undefined; readonly after: Tuple }
   | { readonly kind: "delete"; readonly relation: Relation; readonly before: Tuple }
-  | { readonly kind: "truncate"; readonly relations: readonly Relation[]; readonly cascade: boolean; readonly restartIdentity: boolean }
-  | { readonly kind: "message"; readonly transactional: boolean; readonly lsn: Lsn; readonly prefix: string; readonly content: Buffer };
+  | {
+      readonly kind: "truncate";
+      readonly relations: readonly Relation[];
+      readonly cascade: boolean;
+      readonly restartIdentity: boolean;
+    }
+  | {
+      readonly kind: "message";
+      readonly transactional: boolean;
+      readonly lsn: Lsn;
+      readonly prefix: string;
+      readonly content: Buffer;
+    };
 
 export interface ReplicationStream {
   /**
@@ -168,7 +192,11 @@ export type IncomingMessage = {
   readonly headers: Readonly<Record<string, Buffer | undefined>>;
 };
 
-export type TopicSettings = { readonly partitions: number; readonly replicationFactor: number | undefined; readonly retentionMs: number | undefined };
+export type TopicSettings = {
+  readonly partitions: number;
+  readonly replicationFactor: number | undefined;
+  readonly retentionMs: number | undefined;
+};
 
 /** The migration's changes topic. */
 export interface ChangesTopic {

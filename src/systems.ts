@@ -1,7 +1,16 @@
+import type { LaneName } from "./apply/index.ts";
 import type { EngineContext } from "./cli/engine.ts";
 import type { MigrationFile } from "./file/index.ts";
-import type { LaneName } from "./apply/index.ts";
-import type { ChangesProducer, ChangesReader, ChangesTopic, Database, ReplicationStream, SchemaRegistry, SlotMaker, TailReader } from "./ports.ts";
+import type {
+  ChangesProducer,
+  ChangesReader,
+  ChangesTopic,
+  Database,
+  ReplicationStream,
+  SchemaRegistry,
+  SlotMaker,
+  TailReader,
+} from "./ports.ts";
 
 /** Every system around one migration, as ports. */
 export type Systems = {

@@ -36,8 +36,9 @@ class PgDatabase implements Database {
     this.place = placeOf(address.url);
   }
 
-
-  async connect(options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {}): Promise<PgSession> {
+  async connect(
+    options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {},
+  ): Promise<PgSession> {
     const client = new Client(clientConfig(this.#address, options));
     try {
       await client.connect();
@@ -112,7 +113,10 @@ class PgDatabase implements Database {
 }
 
 /** The pg configuration of a session; the replication connection uses the same. */
-export function clientConfig(address: DatabaseAddress, options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {}): ClientConfig {
+export function clientConfig(
+  address: DatabaseAddress,
+  options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {},
+): ClientConfig {
   return {
     connectionString: address.url,
     ...(address.tls === undefined ? {} : { ssl: address.tls }),
@@ -124,7 +128,7 @@ export function clientConfig(address: DatabaseAddress, options: { readonly name?
   };
 }
 
-function placeOf(url: string): string {
+export function placeOf(url: string): string {
   const parsed = new URL(url);
   return `${parsed.hostname}:${parsed.port === "" ? "5432" : parsed.port}${parsed.pathname}`;
 }

@@ -28,8 +28,18 @@ export function connectFailure(error: unknown, place: string): RehouseError {
   const refused = error instanceof DatabaseError && error.code !== undefined && !UNAVAILABLE.test(error.code);
   const reason = reasonOf(error);
   return refused
-    ? new RehouseError("REHOUSE_SERVER", { what: `Postgres refuses the connection: ${reason}`, where: place, fix: "check the user, password and database in the URL, and pg_hba.conf", cause: error })
-    : new RehouseError("REHOUSE_UNREACHABLE", { what: `Postgres cannot be reached: ${reason}`, where: place, fix: "check that the server runs and that the host and port in the URL are right", cause: error });
+    ? new RehouseError("REHOUSE_SERVER", {
+        what: `Postgres refuses the connection: ${reason}`,
+        where: place,
+        fix: "check the user, password and database in the URL, and pg_hba.conf",
+        cause: error,
+      })
+    : new RehouseError("REHOUSE_UNREACHABLE", {
+        what: `Postgres cannot be reached: ${reason}`,
+        where: place,
+        fix: "check that the server runs and that the host and port in the URL are right",
+        cause: error,
+      });
 }
 
 /** Node joins the failures of several addresses in an AggregateError whose own message is empty. */

@@ -119,4 +119,3 @@ export class Pipeline implements Submittable {
     if (this.#error === undefined) this.#resolve(this.#results);
   }
 }
-

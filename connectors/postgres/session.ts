@@ -30,7 +30,10 @@ export class PgSession implements Session {
   async query(sql: string, params?: readonly Param[]): Promise<Row[]> {
     this.#assertUsable();
     try {
-      const answer: unknown = await this.#client.query<Row, Param[]>({ text: sql, ...(params === undefined ? {} : { values: [...params] }) });
+      const answer: unknown = await this.#client.query<Row, Param[]>({
+        text: sql,
+        ...(params === undefined ? {} : { values: [...params] }),
+      });
       // Several statements in one text make pg answer with an array; the last one counts.
       const last: unknown = Array.isArray(answer) ? answer.at(-1) : answer;
       return (last as { rows: Row[] }).rows;

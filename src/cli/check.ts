@@ -5,7 +5,7 @@ import { printable } from "./live/width.ts";
 import type { Style } from "./style.ts";
 import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
-/** `rehouse check`: 0 when nothing stands in the way, 1 when something does; warnings alone do not. */
+/** `rehouse check`: 0 when nothing stands in the way, 1 when something does (warnings alone do not), 3 when a server does not answer. */
 export function checkVerb(around: Surroundings): Command {
   return verb("check", "preflight on both sides: what stands in the way of the move, and how to clear it").action(
     (options: CommonOptions) =>
@@ -14,6 +14,7 @@ export function checkVerb(around: Surroundings): Command {
         const ok = !findings.some(({ severity }) => severity === "error");
         if (json) printJson(io, { formatVersion: 1, migration: file.name, ok, findings });
         else io.out(`${formatFindings(findings, style)}\n`);
+        if (findings.some(({ code }) => code === "unreachable")) return EXIT.unreachable;
         return ok ? EXIT.done : EXIT.no;
       }),
   );

@@ -7,7 +7,7 @@ import type { Io } from "./io.ts";
 import { type Style, style } from "./style.ts";
 
 /** Exit codes that are not an error's own, see ERROR_CODES. */
-export const EXIT = { done: 0, no: 1, interrupted: 130 } as const;
+export const EXIT = { done: 0, no: 1, unreachable: 3, interrupted: 130 } as const;
 export type ExitCode = 0 | 1 | 2 | 3 | 130;
 
 /** What every verb gets from the command line as a whole. */

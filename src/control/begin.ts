@@ -73,13 +73,23 @@ async function assertUnchanged(session: Session, file: MigrationFile): Promise<v
 }
 
 /** Adds the units that are not there yet, in phase `planned`. Resolves to the new ones. */
-export async function registerUnits(target: Database, mapping: Mapping, tenants: readonly string[], partitions: number): Promise<string[]> {
+export async function registerUnits(
+  target: Database,
+  mapping: Mapping,
+  tenants: readonly string[],
+  partitions: number,
+): Promise<string[]> {
   const units = unitsOf(mapping, tenants, partitions);
   return target.transaction(async (session) => {
     const rows = await session.query(
       `INSERT INTO rehouse.tenant (migration, tenant, kind, partition)
        SELECT $1, unnest($2::text[]), unnest($3::text[]), unnest($4::int[]) ON CONFLICT DO NOTHING RETURNING tenant`,
-      [mapping.migration, arrayText(units.map((unit) => unit.tenant)), arrayText(units.map((unit) => unit.kind)), arrayText(units.map((unit) => String(unit.partition)))],
+      [
+        mapping.migration,
+        arrayText(units.map((unit) => unit.tenant)),
+        arrayText(units.map((unit) => unit.kind)),
+        arrayText(units.map((unit) => String(unit.partition))),
+      ],
     );
     const added = rows.map((row) => row["tenant"] ?? "");
     if (added.length > 0) await journalEach(session, mapping.migration, arrayText(added), "planned");
@@ -96,5 +106,10 @@ function unitsOf(mapping: Mapping, tenants: readonly string[], partitions: numbe
   const shared: Unit[] = mapping.tables.some((table) => table.kind === "shared")
     ? [{ tenant: SHARED_UNIT, kind: "shared", partition: partitionOf({ kind: "shared" }, partitions) }]
     : [];
-  return [...shared, ...tenants.map((tenant): Unit => ({ tenant, kind: "tenant", partition: partitionOf({ kind: "tenant", tenant }, partitions) }))];
+  return [
+    ...shared,
+    ...tenants.map(
+      (tenant): Unit => ({ tenant, kind: "tenant", partition: partitionOf({ kind: "tenant", tenant }, partitions) }),
+    ),
+  ];
 }

@@ -27,7 +27,9 @@ export async function cancelMigration(migration: string, systems: Systems, signa
 
   return [
     `The slot, the publication and the topic of ${migration} are gone.`,
-    ...(dropped.tables.length === 0 ? [] : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),
+    ...(dropped.tables.length === 0
+      ? []
+      : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),
     ...dropped.kept.map(({ name, reason }) => `Kept: ${name} (${reason}).`),
   ];
 }
@@ -35,9 +37,11 @@ export async function cancelMigration(migration: string, systems: Systems, signa
 async function processesEnded(migration: string, { target }: Systems, signal: AbortSignal): Promise<void> {
   for (const deadline = Date.now() + PROCESSES_END_MS; Date.now() < deadline; ) {
     signal.throwIfAborted();
-    const alive = await target.query(`SELECT FROM rehouse.process WHERE migration = $1 AND beat_at > now() - interval '${BEAT_LIMIT}' LIMIT 1`, [migration]);
+    const alive = await target.query(
+      `SELECT FROM rehouse.process WHERE migration = $1 AND beat_at > now() - interval '${BEAT_LIMIT}' LIMIT 1`,
+      [migration],
+    );
     if (alive.length === 0) return;
     await delay(200, undefined, { signal });
   }
 }
-

@@ -7,9 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { arrayText, joinLanes } from "../apply/index.ts";
 import type { Logger } from "../log.ts";
 import { SHARED_UNIT } from "../model/mapping.ts";
-import { formatLsn, parseLsn } from "../model/position.ts";
 import { type TenantEvent, type TenantState, transition } from "../model/phase.ts";
-import { type Database, type Row, type Session } from "../ports.ts";
+import { formatLsn, parseLsn } from "../model/position.ts";
+import type { Database, Row, Session } from "../ports.ts";
 import { journalEach } from "./journal.ts";
 
 /** Makes the units' tables at the target; each call may be repeated. Shared tables come first in every list. */
@@ -17,7 +17,10 @@ export type TargetBuilder = {
   expand(units: readonly string[], signal: AbortSignal): Promise<void>;
   finishKeys(units: readonly string[], signal: AbortSignal): Promise<void>;
   /** Resolves to the foreign keys that the target refuses for now. */
-  finishForeignKeys(units: readonly string[], signal: AbortSignal): Promise<readonly { readonly name: string; readonly reason: string }[]>;
+  finishForeignKeys(
+    units: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly { readonly name: string; readonly reason: string }[]>;
 };
 
 export type ControlDeps = {
@@ -66,7 +69,11 @@ async function expandPlanned(deps: ControlDeps, signal: AbortSignal): Promise<vo
       [deps.migration],
     );
     const wave = Number(row?.["wave"]);
-    await session.query("UPDATE rehouse.tenant SET wave = $3 WHERE migration = $1 AND tenant = ANY ($2::text[])", [deps.migration, arrayText(units), String(wave)]);
+    await session.query("UPDATE rehouse.tenant SET wave = $3 WHERE migration = $1 AND tenant = ANY ($2::text[])", [
+      deps.migration,
+      arrayText(units),
+      String(wave),
+    ]);
     await move(session, deps.migration, units, { phase: "expanding" }, { event: "expanded", wave });
   });
 }
@@ -90,11 +97,12 @@ async function launchCopied(deps: ControlDeps, signal: AbortSignal): Promise<voi
 async function launch(deps: ControlDeps, wave: number, units: readonly string[]): Promise<void> {
   const [now] = await deps.source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
   const settleLsn = parseLsn(now?.["lsn"] ?? "");
-  await deps.target.transaction(async (session) => {
-    const params = [deps.migration, String(wave), formatLsn(settleLsn)];
-    // The newest note whose ceiling the oldest snapshot has passed: whatever that snapshot does not see began behind its offsets.
-    const placed = await session.query(
-      `UPDATE rehouse.tenant AS t
+  await deps.target
+    .transaction(async (session) => {
+      const params = [deps.migration, String(wave), formatLsn(settleLsn)];
+      // The newest note whose ceiling the oldest snapshot has passed: whatever that snapshot does not see began behind its offsets.
+      const placed = await session.query(
+        `UPDATE rehouse.tenant AS t
           SET first_epoch = w.first_epoch, settle_lsn = greatest(t.settle_lsn, $3::pg_lsn), settled = false, rows_estimated = rows_copied,
               start_offset = (SELECT n.offsets[t.partition + 1] FROM rehouse.offset_note AS n
                                WHERE n.migration = t.migration AND n.xid_ceiling <= pg_snapshot_xmin(e.snapshot::pg_snapshot)
@@ -102,15 +110,16 @@ async function launch(deps: ControlDeps, wave: number, units: readonly string[])
          FROM rehouse.wave AS w JOIN rehouse.epoch AS e ON e.migration = w.migration AND e.epoch = w.first_epoch
         WHERE t.migration = $1 AND t.wave = $2 AND w.migration = t.migration AND w.wave = t.wave AND t.phase = 'backfilling'
         RETURNING t.start_offset`,
-      params,
-    );
-    // Capture has not written its first note yet: the next tick finds it.
-    if (placed.length === 0 || placed.some((row) => row["start_offset"] === null)) throw new NotYet();
-    await joinLanes((sql, values) => session.query(sql, values), deps.migration, units, `late-${wave}`);
-    await move(session, deps.migration, units, { phase: "backfilling", wave }, { event: "copied", settleLsn });
-  }).catch((error: unknown) => {
-    if (!(error instanceof NotYet)) throw error;
-  });
+        params,
+      );
+      // Capture has not written its first note yet: the next tick finds it.
+      if (placed.length === 0 || placed.some((row) => row["start_offset"] === null)) throw new NotYet();
+      await joinLanes((sql, values) => session.query(sql, values), deps.migration, units, `late-${wave}`);
+      await move(session, deps.migration, units, { phase: "backfilling", wave }, { event: "copied", settleLsn });
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof NotYet)) throw error;
+    });
 }
 
 class NotYet extends Error {}
@@ -149,7 +158,13 @@ async function finishCaughtUp(deps: ControlDeps, signal: AbortSignal): Promise<v
   }
   for (const row of rows) {
     const [settleLsn, lsn] = [parseLsn(row["settle_lsn"] ?? ""), parseLsn(row["lsn"] ?? "")];
-    await move(deps.target, deps.migration, [row["tenant"] ?? ""], { phase: "catching-up", settleLsn }, { event: "caught-up", lsn });
+    await move(
+      deps.target,
+      deps.migration,
+      [row["tenant"] ?? ""],
+      { phase: "catching-up", settleLsn },
+      { event: "caught-up", lsn },
+    );
   }
 }
 
@@ -167,7 +182,13 @@ function unitList(row: Row): string[] {
 }
 
 /** Writes the new phase and the journal's line; units that are no longer in `from` are left alone. */
-async function move(on: Pick<Session, "query">, migration: string, units: readonly string[], from: TenantState, event: TenantEvent): Promise<void> {
+async function move(
+  on: Pick<Session, "query">,
+  migration: string,
+  units: readonly string[],
+  from: TenantState,
+  event: TenantEvent,
+): Promise<void> {
   const to = transition(from, event);
   if (to === undefined) return;
   const moved = await on.query(

@@ -10,17 +10,29 @@ import { hasBegun } from "./begin.ts";
 /** A process that has not told of itself for this long is taken for gone. */
 export const BEAT_LIMIT = "5 seconds";
 
-export async function readStatus(deps: { migration: string; slot: string; source: Database; target: Database }): Promise<StatusDocument> {
+export async function readStatus(deps: {
+  migration: string;
+  slot: string;
+  source: Database;
+  target: Database;
+}): Promise<StatusDocument> {
   const { migration, target } = deps;
   if (!(await hasBegun(target, migration))) {
-    throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place, fix: "begin it with `rehouse run`" });
+    throw new RehouseError("REHOUSE_NO_MIGRATION", {
+      what: `the target knows no migration ${migration}`,
+      where: target.place,
+      fix: "begin it with `rehouse run`",
+    });
   }
   const [slot, [head], tenants, tables, [chunks]] = await Promise.all([
     readSlot(deps.source, deps.slot),
     target.query(HEAD, [migration]),
     target.query(TENANTS, [migration]),
     target.query(TABLES, [migration]),
-    target.query("SELECT count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done FROM rehouse.chunk WHERE migration = $1", [migration]),
+    target.query(
+      "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done FROM rehouse.chunk WHERE migration = $1",
+      [migration],
+    ),
   ]);
   const rows = tenants.map(tenantStatus);
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
@@ -41,7 +53,11 @@ export async function readStatus(deps: { migration: string; slot: string; source
       chunksTotal: number(chunks, "total") ?? 0,
     },
     apply: { changes: number(head, "applied") ?? 0, lagMs: lags.length === 0 ? null : Math.max(...lags) },
-    tables: tables.map((row) => ({ table: row["source"] ?? "", rowsCopied: number(row, "copied") ?? 0, rowsEstimated: number(row, "estimated") ?? 0 })),
+    tables: tables.map((row) => ({
+      table: row["source"] ?? "",
+      rowsCopied: number(row, "copied") ?? 0,
+      rowsEstimated: number(row, "estimated") ?? 0,
+    })),
     tenants: rows,
     throttle: { pace: 1, because: null },
     stopped: head?.["error"] === null || head?.["error"] === undefined ? null : stoppedOf(head["error"]),
@@ -84,7 +100,10 @@ async function readSlot(source: Database, name: string): Promise<Slot> {
       [name],
     );
     if (row === undefined) return { slot: null, lagBytes: null };
-    return { slot: { walStatus: row["wal_status"] ?? "unknown", retainedBytes: number(row, "retained") ?? 0 }, lagBytes: number(row, "lag") };
+    return {
+      slot: { walStatus: row["wal_status"] ?? "unknown", retainedBytes: number(row, "retained") ?? 0 },
+      lagBytes: number(row, "lag"),
+    };
   } catch {
     return { slot: null, lagBytes: null };
   }
@@ -98,7 +117,8 @@ function tenantStatus(row: Row): TenantStatus {
     phase: (row["phase"] ?? "planned") as Phase,
     rows: { copied: number(row, "rows_copied") ?? 0, estimated: number(row, "rows_estimated") ?? 0 },
     applied: {
-      position: lsn === null || lsn === undefined ? null : formatPosition({ lsn: parseLsn(lsn), ordinal: Number(row["ordinal"]) }),
+      position:
+        lsn === null || lsn === undefined ? null : formatPosition({ lsn: parseLsn(lsn), ordinal: Number(row["ordinal"]) }),
       lagMs: number(row, "lag_ms"),
       changes: number(row, "changes") ?? 0,
     },
@@ -117,7 +137,11 @@ function stoppedOf(json: string): { code: string; what: string; position: string
   const parsed: unknown = JSON.parse(json);
   const field = (name: string) => (typeof parsed === "object" && parsed !== null ? Reflect.get(parsed, name) : undefined);
   const position = field("position");
-  return { code: String(field("code") ?? ""), what: String(field("what") ?? ""), position: typeof position === "string" ? position : null };
+  return {
+    code: String(field("code") ?? ""),
+    what: String(field("what") ?? ""),
+    position: typeof position === "string" ? position : null,
+  };
 }
 
 function number(row: Row | undefined, column: string): number | null {

@@ -59,7 +59,8 @@ function scan(name: TableName, column: string): string {
 
 /** A loose index scan, as the Postgres wiki calls it. */
 function walk(name: TableName, column: string): string {
-  const from = (where: string) => `SELECT ${ident(column)} FROM ${qualified(name)} WHERE ${where} ORDER BY ${ident(column)} LIMIT 1`;
+  const from = (where: string) =>
+    `SELECT ${ident(column)} FROM ${qualified(name)} WHERE ${where} ORDER BY ${ident(column)} LIMIT 1`;
   return `(
     WITH RECURSIVE step AS (
       (${from(`${ident(column)} IS NOT NULL`)})

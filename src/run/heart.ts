@@ -34,7 +34,10 @@ export class Heart {
   async run(signal: AbortSignal, cancelled: () => void): Promise<void> {
     // Processes of this role that are gone, with what they said last.
     await this.#target
-      .query("DELETE FROM rehouse.process WHERE migration = $1 AND role = $2 AND beat_at < now() - interval '5 seconds'", [this.#migration, this.#role])
+      .query("DELETE FROM rehouse.process WHERE migration = $1 AND role = $2 AND beat_at < now() - interval '5 seconds'", [
+        this.#migration,
+        this.#role,
+      ])
       .catch(() => undefined);
     while (!signal.aborted) {
       await this.#beat(cancelled).catch(() => undefined); // The target is away: the role itself says so.
@@ -55,7 +58,14 @@ export class Heart {
     await this.#target.query(
       `INSERT INTO rehouse.process (migration, host, pid, role, rss_bytes, error) VALUES ($1, $2, $3, $4, $5, $6::jsonb)
        ON CONFLICT (migration, host, pid, role) DO UPDATE SET beat_at = now(), rss_bytes = EXCLUDED.rss_bytes, error = EXCLUDED.error`,
-      [this.#migration, hostname(), String(process.pid), this.#role, String(process.memoryUsage.rss()), this.#error === undefined ? null : JSON.stringify(this.#error)],
+      [
+        this.#migration,
+        hostname(),
+        String(process.pid),
+        this.#role,
+        String(process.memoryUsage.rss()),
+        this.#error === undefined ? null : JSON.stringify(this.#error),
+      ],
     );
   }
 

@@ -1,7 +1,7 @@
 /** One role in this process: waits for what it builds on, runs its stage, and waits out what time heals. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { RunEvent, Role } from "../cli/engine.ts";
+import type { Role, RunEvent } from "../cli/engine.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { ConnectionLost, type Database, ServerError } from "../ports.ts";
@@ -57,7 +57,12 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
       heart.report(failure);
       const waitMs = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
       deps.log.warn({ error: failure, failures, waitMs }, "the role waits and tries again");
-      if (failures === 3) deps.onEvent({ level: "warning", role: deps.role, text: `waits: ${failure.message}${failure.where === undefined ? "" : ` (${failure.where})`}` });
+      if (failures === 3)
+        deps.onEvent({
+          level: "warning",
+          role: deps.role,
+          text: `waits: ${failure.message}${failure.where === undefined ? "" : ` (${failure.where})`}`,
+        });
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -66,7 +71,12 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
 /** What reaches a role unwrapped: a broken connection and a deadlock heal, an unexpected answer of a server does not. */
 export function asRehouseError(error: unknown): RehouseError {
   if (error instanceof RehouseError) return error;
-  if (error instanceof ConnectionLost) return new RehouseError("REHOUSE_UNREACHABLE", { what: `a connection to Postgres broke: ${error.message}`, fix: "check that the server runs", cause: error });
+  if (error instanceof ConnectionLost)
+    return new RehouseError("REHOUSE_UNREACHABLE", {
+      what: `a connection to Postgres broke: ${error.message}`,
+      fix: "check that the server runs",
+      cause: error,
+    });
   if (error instanceof ServerError) {
     return new RehouseError(error.isPassing ? "REHOUSE_UNREACHABLE" : "REHOUSE_SERVER", {
       what: `Postgres answered ${error.sqlstate}: ${error.message}${error.detail === undefined ? "" : `; ${error.detail}`}`,

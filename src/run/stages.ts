@@ -40,10 +40,18 @@ export function stageOf(role: Role, deps: StageDeps): Stage {
 /** The file against both catalogs, for the tenants that the migration knows. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */
 export async function resolved(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">): Promise<Move> {
   const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND kind = 'tenant'", [file.name]);
-  return resolvedFor(file, { source, target }, rows.map((row) => row["tenant"] ?? ""));
+  return resolvedFor(
+    file,
+    { source, target },
+    rows.map((row) => row["tenant"] ?? ""),
+  );
 }
 
-async function resolvedFor(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">, tenants: readonly string[]): Promise<Move> {
+async function resolvedFor(
+  file: MigrationFile,
+  { source, target }: Pick<Systems, "source" | "target">,
+  tenants: readonly string[],
+): Promise<Move> {
   const { move, findings } = await resolveMove({ file, source, target }, tenants);
   if (move === undefined) throw preflight(findings.filter(isError));
   return move;
@@ -96,7 +104,8 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
         tenants = now;
         await registerUnits(target, move.mapping, tenants, partitions);
       },
-      isCopied: async (wave) => (await waveProgress(target, file.name)).find((progress) => progress.wave === wave)?.isComplete === true,
+      isCopied: async (wave) =>
+        (await waveProgress(target, file.name)).find((progress) => progress.wave === wave)?.isComplete === true,
       log: deps.context.log,
     },
     signal,
@@ -139,7 +148,10 @@ async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal)
       compare: process.env["REHOUSE_COMPARE_CHUNKS"] !== "off",
       paused: () => heart.isPaused,
       ensureKeys: async (wave, ended) => {
-        const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND wave = $2", [file.name, String(wave)]);
+        const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND wave = $2", [
+          file.name,
+          String(wave),
+        ]);
         await finishKeys(
           { move, target },
           rows.map((row) => row["tenant"] ?? ""),
@@ -184,4 +196,3 @@ async function begun({ file, systems }: StageDeps, signal: AbortSignal): Promise
   }
   return false;
 }
-

@@ -53,7 +53,10 @@ async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSi
     deaths.push(now);
     const recent = deaths.filter((at) => now - at < 60_000).length;
     if (recent >= MOST_DEATHS_A_MINUTE) {
-      throw new RehouseError("REHOUSE_INTERNAL", { what: `the role ${role} died ${recent} times in a minute: ${end.how}`, fix: "look at its last words above; REHOUSE_LOG=debug shows more" });
+      throw new RehouseError("REHOUSE_INTERNAL", {
+        what: `the role ${role} died ${recent} times in a minute: ${end.how}`,
+        fix: "look at its last words above; REHOUSE_LOG=debug shows more",
+      });
     }
     options.onEvent({ level: "warning", role, text: `${end.how}; it is started again` });
     await delay(Math.min(50 * 2 ** recent, 5_000), undefined, { signal }).catch(() => undefined);
@@ -63,10 +66,13 @@ async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSi
 type End = { readonly how: string; readonly error: RehouseError | undefined };
 
 async function runOnce(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<End> {
-  // kafkajs computes a timeout that is already over; Node sets it to 1 ms, which is right, and would say so on every start.
-  const args = [...process.execArgv, "--disable-warning=TimeoutNegativeWarning", ...ROLE_FLAGS, options.entry, "run", "--role", role, "--json", "-f", options.filePath];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, ...ROLE_ENV, [SUPERVISED]: "1" } });
-  if (child.stdout === null || child.stderr === null) throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });
+  const args = [...process.execArgv, ...ROLE_FLAGS, options.entry, "run", "--role", role, "--json", "-f", options.filePath];
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    env: { ...process.env, ...ROLE_ENV, [SUPERVISED]: "1" },
+  });
+  if (child.stdout === null || child.stderr === null)
+    throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });
   const stdout = collect(child.stdout);
   forwardLines(child.stderr, (text) => options.onEvent({ level: "info", role, text }));
   const kill = stopper(child);
@@ -128,7 +134,11 @@ function errorIn(stdout: string): RehouseError | undefined {
     const code = text("code");
     if (code === undefined || !isErrorCode(code)) return undefined;
     const [where, fix] = [text("where"), text("fix")];
-    return new RehouseError(code, { what: text("what") ?? code, ...(where === undefined ? {} : { where }), ...(fix === undefined ? {} : { fix }) });
+    return new RehouseError(code, {
+      what: text("what") ?? code,
+      ...(where === undefined ? {} : { where }),
+      ...(fix === undefined ? {} : { fix }),
+    });
   } catch {
     return undefined;
   }
