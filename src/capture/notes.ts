@@ -41,7 +41,8 @@ export class NoteMaker {
 export async function writeFirstNote(target: Database, migration: string, low: Offsets): Promise<void> {
   await target.query(
     `INSERT INTO rehouse.offset_note (migration, lsn, xid_ceiling, offsets)
-     SELECT $1::text, $2::text::pg_lsn, '0', $3::text::bigint[] WHERE NOT EXISTS (SELECT FROM rehouse.offset_note WHERE migration = $1)`,
+     SELECT $1::text, $2::text::pg_lsn, '0', $3::text::bigint[] WHERE NOT EXISTS (SELECT FROM rehouse.offset_note WHERE migration = $1)
+     ON CONFLICT DO NOTHING`,
     [migration, formatLsn(ZERO_LSN), array(low)],
   );
 }
