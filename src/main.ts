@@ -18,7 +18,9 @@ process.on("warning", (warning) => {
 });
 
 const io = processIo();
-using interrupt = interruptible(() => io.err("Stopping; Ctrl-C again ends it at once.\n"));
+// A role's process is told to stop by its supervisor, which says so itself.
+const isSupervised = process.env["REHOUSE_SUPERVISED"] !== undefined;
+using interrupt = interruptible(() => isSupervised || io.err("Stopping; Ctrl-C again ends it at once.\n"));
 
 process.exitCode = await program({
   args: process.argv.slice(2),

@@ -1,7 +1,7 @@
 /**
  * The first Ctrl-C (or SIGTERM) asks for a clean stop, the second ends the process at once. Disposed, it gives the signals back.
  */
-export function interruptible(onFirst: () => void): { signal: AbortSignal } & Disposable {
+export function interruptible(onFirst: () => unknown): { signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);

@@ -4,6 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { removeProvision } from "../capture/index.ts";
 import { changesTopicName } from "../envelope/index.ts";
 import { dropCreated } from "../expand/index.ts";
+import { readCreated } from "../mapping/index.ts";
+import { tableText } from "../model/mapping.ts";
 import type { Systems } from "../systems.ts";
 import { journal } from "./journal.ts";
 import { BEAT_LIMIT } from "./status.ts";
@@ -22,6 +24,7 @@ export async function cancelMigration(migration: string, systems: Systems, signa
   await topic.delete();
   for (const subject of await registry.subjects(`${changesTopicName(migration)}-`)) await registry.remove(subject);
   const dropped = await dropCreated({ target }, migration);
+  const shared = await readCreated(target, migration, "table");
   await target.query("DELETE FROM rehouse.migration WHERE name = $1", [migration]);
   await journal(target, migration, "cancelled");
 
@@ -30,6 +33,7 @@ export async function cancelMigration(migration: string, systems: Systems, signa
     ...(dropped.tables.length === 0
       ? []
       : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),
+    ...shared.map((table) => `Kept with its rows, since others may use it: ${tableText(table)}.`),
     ...dropped.kept.map(({ name, reason }) => `Kept: ${name} (${reason}).`),
   ];
 }
