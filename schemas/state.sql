@@ -150,7 +150,8 @@ CREATE OR REPLACE FUNCTION rehouse.advance_lane(
 BEGIN
   UPDATE rehouse.lane
      SET next_offset = to_offset, lsn = to_lsn, ordinal = to_ordinal, changes = changes + more_changes,
-         committed_ms = source_commit_ms, applied_at = clock_timestamp()
+         -- 0 when every message was a repeated one
+         committed_ms = greatest(committed_ms, nullif(source_commit_ms, 0)), applied_at = clock_timestamp()
    WHERE migration = of_migration AND partition = of_partition AND lane = of_lane
      AND next_offset = expected_offset AND membership = expected_membership;
   IF NOT FOUND THEN

@@ -1,11 +1,11 @@
 import { isLastOfTransaction, sizeOf, type TopicMessage } from "./intake.ts";
 
 /** Most messages and bytes of one target transaction; a source transaction beyond that is applied in pieces. */
-const MOST_MESSAGES = 3_000;
-const MOST_BYTES = 8 * 1024 * 1024;
+export const MOST_MESSAGES = 3_000;
+export const MOST_BYTES = 8 * 1024 * 1024;
 
 /** The lane's reader is paused above this and resumed below half of it; one more fetch can still arrive on top. */
-const FULL_MESSAGES = 3_000;
+export const FULL_MESSAGES = 3_000;
 const FULL_BYTES = 8 * 1024 * 1024;
 
 /** Messages that belong into one target transaction. `complete`: the last one is the last of its source transaction. */
@@ -21,6 +21,7 @@ export class Inbox {
   #expected: bigint | undefined;
   #lastCut = 0; // how many of the messages end with the last of a transaction
   #wake: (() => void) | undefined;
+  #failure: Error | undefined;
 
   /** Empties the queue; only the message at `offset` and those after it are accepted from now on. */
   expect(offset: bigint): void {
@@ -28,6 +29,13 @@ export class Inbox {
     this.#bytes = 0;
     this.#lastCut = 0;
     this.#expected = offset;
+    this.#failure = undefined;
+  }
+
+  /** Nothing can follow on what is there: whoever takes is told so, until {@link expect} names another place. */
+  fail(error: Error): void {
+    this.#failure = error;
+    this.#wake?.();
   }
 
   /** The offset that has to come next; undefined before the lane knows its place. */
@@ -64,6 +72,7 @@ export class Inbox {
   async take(signal: AbortSignal): Promise<Segment> {
     while (!this.#isReady()) {
       signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
       await new Promise<void>((resolve) => {
         const wake = () => {
           this.#wake = undefined;

@@ -15,7 +15,7 @@ import { Inbox, type Segment } from "./inbox.ts";
 import { isLastOfTransaction, type TopicMessage } from "./intake.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
 import { type Plan, Planner, Refusal } from "./plan.ts";
-import { isCollision, meaningOf } from "./refusals.ts";
+import { isCollision, isRefused, meaningOf } from "./refusals.ts";
 import type { MessageSchemas } from "./schemas.ts";
 import { type OrderedChanges, upserts } from "./statements.ts";
 import { stopTenant } from "./stop.ts";
@@ -67,11 +67,18 @@ export class Lane {
   /** Messages from the reader, in offset order. */
   receive(messages: readonly TopicMessage[]): void {
     const gap = this.inbox.push(messages);
-    if (gap !== undefined) this.#deps.feed.seek(gap);
+    if (gap !== undefined) void this.#fill(gap);
     if (this.inbox.isFull && !this.#isFeedPaused) {
       this.#isFeedPaused = true;
       this.#deps.feed.pause();
     }
+  }
+
+  /** Messages from `gap` on were left out: a late fetch, and they come when they are asked for, or the topic has them no longer. */
+  async #fill(gap: bigint): Promise<void> {
+    this.#deps.feed.seek(gap);
+    const low = await this.#deps.feed.low().catch(() => 0n);
+    if (low > gap && this.inbox.expected === gap) this.inbox.fail(trimmed(this.#deps.name, low, gap));
   }
 
   /** The reader has joined its group anew and forgotten where it was. */
@@ -85,6 +92,9 @@ export class Lane {
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       let connection: Session | undefined;
+      // A statement may wait at the target for as long as somebody holds a lock; without the connection it is rolled back.
+      const leave = () => void connection?.close(true);
+      signal.addEventListener("abort", leave, { once: true });
       try {
         const { session, deferred } = await this.#deps.session();
         connection = session;
@@ -103,6 +113,7 @@ export class Lane {
         this.#deps.log.warn({ error: failure, failures }, "the lane waits and goes on from its place");
         await delay(Math.min(100 * 2 ** failures, LONGEST_BACKOFF_MS), undefined, { signal }).catch(() => undefined);
       } finally {
+        signal.removeEventListener("abort", leave);
         this.#pauseFeed();
         await connection?.close(true);
       }
@@ -113,6 +124,15 @@ export class Lane {
   async #follow(session: Session, deferred: boolean, signal: AbortSignal, wentWell: () => void): Promise<boolean> {
     const { name } = this.#deps;
     const transaction = new TargetTransaction(session, name, this.#deps.refetch, deferred);
+    try {
+      return await this.#applyFrom(transaction, signal, wentWell);
+    } finally {
+      await transaction.flushCounts(this.#deps.target);
+    }
+  }
+
+  async #applyFrom(transaction: TargetTransaction, signal: AbortSignal, wentWell: () => void): Promise<boolean> {
+    const { name } = this.#deps;
     while (!signal.aborted) {
       let place = await loadPlace(this.#deps.target, name);
       if (place === undefined) return true;
@@ -135,7 +155,9 @@ export class Lane {
         while (!signal.aborted && !this.#deps.paused()) {
           this.#resumeFeed();
           const segment = await this.inbox.take(signal);
-          at = await this.#apply(segment, at, place, transaction);
+          const applied = await this.#apply(segment, at, place, transaction);
+          if (applied === "again") break;
+          at = applied;
           if (transaction.isOpen) continue;
           place = { ...place, nextOffset: at.nextOffset, position: at.position };
           wentWell();
@@ -154,7 +176,8 @@ export class Lane {
     return false;
   }
 
-  async #apply(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
+  /** `again`: refused as a set. From the lane's place on once more, now change by change. */
+  async #apply(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan | "again"> {
     await this.#deps.schemas.prepare(segment.messages);
     const isExact = this.#exactThrough !== undefined && comparePositions(from.position, this.#exactThrough) < 0;
     if (isExact) return this.#applyExactly(segment, from, place, transaction);
@@ -167,12 +190,12 @@ export class Lane {
       else await transaction.write(plan, changes, place);
       return plan;
     } catch (error) {
-      // The same changes once more, one by one: either the order mattered, or the one that is refused shows itself.
-      if (error instanceof Refusal || (error instanceof ServerError && meaningOf(error) === "refused")) {
-        this.#exactThrough = plan?.position ?? lastPosition(error, from);
-        throw new Again();
-      }
-      throw error;
+      // One by one either the order helps, or the change that is refused shows itself.
+      if (!isRefused(error) && !(error instanceof Refusal)) throw error;
+      const through = error instanceof Refusal ? error.position : plan?.position;
+      if (through === undefined || comparePositions(through, from.position) <= 0) throw error;
+      this.#exactThrough = through;
+      return "again";
     }
   }
 
@@ -186,10 +209,27 @@ export class Lane {
       if (plan.count > 0) await this.#applyOne(plan, current, transaction);
       at = plan;
       if (!isLastOfTransaction(message)) continue;
+      await this.#checkDeferred(at, transaction);
       await transaction.commit(at, current);
       current = { ...current, nextOffset: at.nextOffset, position: at.position };
     }
     return at;
+  }
+
+  /**
+   * What the target checks only at the end of a transaction. Where several tenants took part, and the table is not of one of them alone, the
+   * first is stopped; if it was another's change, that one follows.
+   */
+  async #checkDeferred(plan: Plan, transaction: TargetTransaction): Promise<void> {
+    const { tenants } = transaction;
+    try {
+      await transaction.checkDeferred();
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      const tenant = tenants.find((candidate) => this.#deps.writers.writesTo(candidate, error.table)) ?? tenants[0];
+      if (tenant === undefined) throw error;
+      throw refusal(tenant, error.table ?? "", plan.position, error);
+    }
   }
 
   async #applyOne(plan: Plan, place: Place, transaction: TargetTransaction): Promise<void> {
@@ -200,7 +240,7 @@ export class Lane {
       await transaction.attempt(() => transaction.write(plan, changes, place));
       return;
     } catch (error) {
-      if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
+      if (!isRefused(error)) throw error;
       const member = place.members.get(tenant);
       const fromTheFuture = member !== undefined && plan.position.lsn < member.settleLsn && isCollision(error);
       const writer = changes[0]?.[0];
@@ -212,14 +252,13 @@ export class Lane {
     await transaction
       .attempt(() => transaction.write(plan, changes, place))
       .catch((error: unknown) => {
-        if (!(error instanceof ServerError) || meaningOf(error) !== "refused") throw error;
+        if (!isRefused(error)) throw error;
         throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
       });
   }
 
   /** After a rollback: what to do before the place is loaded again. Throws what the lane has to wait out. */
-  async #recover(error: ServerError | Refusal | Again): Promise<void> {
-    if (error instanceof Again) return;
+  async #recover(error: ServerError | Refusal): Promise<void> {
     if (error instanceof Refusal) {
       await stopTenant(this.#deps.target, this.#deps.name, error);
       this.#deps.log.error(
@@ -239,13 +278,7 @@ export class Lane {
   /** A lane whose start the topic no longer has must not go on: there would be a gap. */
   async #checkTopicHas(place: Place): Promise<void> {
     const low = await this.#deps.feed.low();
-    if (low <= place.nextOffset) return;
-    const { name } = this.#deps;
-    throw new RehouseError("REHOUSE_TOPIC_TRIMMED", {
-      what: `the changes topic begins at offset ${low} of partition ${name.partition}, the lane stands at ${place.nextOffset}`,
-      where: `lane ${name.lane} of ${name.migration}`,
-      fix: "raise kafka.retention, then `rehouse cancel` and begin again: the changes in between are gone",
-    });
+    if (low > place.nextOffset) throw trimmed(this.#deps.name, low, place.nextOffset);
   }
 
   #pauseFeed(): void {
@@ -261,16 +294,12 @@ export class Lane {
   }
 }
 
-/** The batch is to be applied again, change by change. */
-class Again extends ServerError {
-  override readonly name = "Again";
-  constructor() {
-    super("again, change by change", { sqlstate: "00000" });
-  }
-}
-
-function lastPosition(error: unknown, from: Plan): Position {
-  return error instanceof Refusal ? error.position : from.position;
+function trimmed(name: LaneName, low: bigint, place: bigint): RehouseError {
+  return new RehouseError("REHOUSE_TOPIC_TRIMMED", {
+    what: `the changes topic begins at offset ${low} of partition ${name.partition}, the lane stands at ${place}`,
+    where: `lane ${name.lane} of ${name.migration}`,
+    fix: "raise kafka.retention, then `rehouse cancel` and begin again: the changes in between are gone",
+  });
 }
 
 function refusal(tenant: string, table: string, position: Position, error: ServerError): Refusal {
@@ -281,7 +310,7 @@ function refusal(tenant: string, table: string, position: Position, error: Serve
     new RehouseError("REHOUSE_CHANGE_REFUSED", {
       what: error.detail === undefined ? error.message : `${error.message}: ${error.detail}`,
       where: table,
-      fix: "mend the target (or the mapping) so that the change fits, then `rehouse retry --tenant " + tenant + "`",
+      fix: `mend the target (or the mapping) so that the change fits, then \`rehouse retry --tenant ${tenant}\``,
       cause: error,
     }),
   );

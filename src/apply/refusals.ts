@@ -12,6 +12,11 @@ export function meaningOf(error: ServerError): Meaning {
   return error.isPassing ? "passing" : "refused";
 }
 
+/** The target will not have these rows, now or later. */
+export function isRefused(error: unknown): error is ServerError {
+  return error instanceof ServerError && meaningOf(error) === "refused";
+}
+
 /** A unique or exclusion constraint holds the new row off. */
 export function isCollision(error: unknown): error is ServerError {
   return error instanceof ServerError && (error.sqlstate === "23505" || error.sqlstate === "23P01");

@@ -5,7 +5,7 @@
  */
 
 import { formatLsn, type Lsn } from "../model/position.ts";
-import type { Param, Row, Session, Statement } from "../ports.ts";
+import type { Database, Param, Row, Session, Statement } from "../ports.ts";
 import { evict } from "./evict.ts";
 import { arrayText, type LaneName, type Member, type Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
@@ -68,6 +68,7 @@ export class TargetTransaction {
       await this.commit(plan, place);
       return;
     }
+    this.#open = true;
     this.#count(plan);
     const counts = this.#counts(plan.count === 0);
     await this.#session.pipeline([
@@ -102,7 +103,8 @@ export class TargetTransaction {
     } catch (error) {
       this.#current.clear();
       add(this.#current, before);
-      await this.#session.query("ROLLBACK TO SAVEPOINT attempt");
+      // Released as well: an attempt around this one has a savepoint of the same name.
+      await this.#session.query("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt");
       throw error;
     }
   }
@@ -117,6 +119,16 @@ export class TargetTransaction {
     await this.#session.pipeline(this.#begin);
   }
 
+  /** Tenants with changes in the transaction under way. */
+  get tenants(): string[] {
+    return [...this.#current.keys()];
+  }
+
+  /** Has everything checked now that would be checked at the commit. */
+  async checkDeferred(): Promise<void> {
+    await this.#session.query("SET CONSTRAINTS ALL IMMEDIATE");
+  }
+
   async commit(plan: Plan, place: Place): Promise<void> {
     const counts = this.#counts(true);
     await this.#session.pipeline([...counts, this.#advance(plan, place), { sql: "COMMIT" }]);
@@ -127,6 +139,14 @@ export class TargetTransaction {
     this.#open = false;
     this.#current.clear();
     await this.#session.query("ROLLBACK");
+  }
+
+  /** Adds what is not yet added to the tenants' counts; on another session, as this one may be gone. They are for people: a failure is let go. */
+  async flushCounts(target: Pick<Database, "query">): Promise<void> {
+    if (this.#uncounted.size === 0) return;
+    const { sql, params } = this.#addCounts(this.#uncounted);
+    this.#uncounted.clear();
+    await target.query(sql, params).catch(() => undefined);
   }
 
   #rows(changes: OrderedChanges): Statement[] {
@@ -205,14 +225,16 @@ export class TargetTransaction {
     const counts = new Map(this.#uncounted);
     add(counts, this.#current);
     if (counts.size === 0 || (!now && Date.now() - this.#countedAt < 500)) return [];
-    return [
-      {
-        sql: `UPDATE rehouse.tenant AS t SET changes = t.changes + c.changes
-                FROM (SELECT unnest($2::text[]) AS tenant, unnest($3::text[])::bigint AS changes) AS c
-               WHERE t.migration = $1 AND t.tenant = c.tenant`,
-        params: [this.#name.migration, arrayText([...counts.keys()]), arrayText([...counts.values()].map(String))],
-      },
-    ];
+    return [this.#addCounts(counts)];
+  }
+
+  #addCounts(counts: ReadonlyMap<string, number>): Statement {
+    return {
+      sql: `UPDATE rehouse.tenant AS t SET changes = t.changes + c.changes
+              FROM (SELECT unnest($2::text[]) AS tenant, unnest($3::text[])::bigint AS changes) AS c
+             WHERE t.migration = $1 AND t.tenant = c.tenant`,
+      params: [this.#name.migration, arrayText([...counts.keys()]), arrayText([...counts.values()].map(String))],
+    };
   }
 
   #committed(counted: boolean): void {

@@ -62,6 +62,11 @@ export class Writers {
     return writer;
   }
 
+  /** Whether the table that an error of the target names holds rows of this tenant. */
+  writesTo(tenant: string, target: string | undefined): boolean {
+    return this.#mapping.tables.some((table) => tableText(targetOf(this.#mapping, table, tenant)) === target);
+  }
+
   rank(writer: TableWriter): number {
     return this.#order.get(tableText(writer.table.source)) ?? 0;
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Inbox, type Segment } from "../../src/apply/inbox.ts";
+import { FULL_MESSAGES, Inbox, MOST_BYTES, MOST_MESSAGES, type Segment } from "../../src/apply/inbox.ts";
 import type { TopicMessage } from "../../src/apply/intake.ts";
 
 const never = new AbortController().signal;
@@ -77,7 +77,7 @@ describe("an inbox", () => {
   it("cuts a transaction only when it alone is beyond the bounds, and never waits with its reader paused", async () => {
     const sizes = fc.oneof(
       fc.record({ size: fc.integer({ min: 1, max: 60 }), bytes: fc.constantFrom(1, 1000) }),
-      fc.record({ size: fc.integer({ min: 4_000, max: 25_000 }), bytes: fc.constant(1) }),
+      fc.record({ size: fc.integer({ min: Math.round(MOST_MESSAGES / 3), max: 3 * MOST_MESSAGES }), bytes: fc.constant(1) }),
       fc.record({ size: fc.integer({ min: 1, max: 60 }), bytes: fc.integer({ min: 100_000, max: 1_000_000 }) }),
     );
     await fc.assert(
@@ -104,14 +104,14 @@ describe("an inbox", () => {
               expect(inbox.hasRoom).toBe(true);
               expect(read).toBeLessThan(messages.length);
             } else {
-              expect(segment.messages.length).toBeLessThanOrEqual(10_000);
+              expect(segment.messages.length).toBeLessThanOrEqual(MOST_MESSAGES);
               expect(segment.complete).toBe(isLast(segment.messages.at(-1)));
               // A piece holds no end of a transaction, so that what it belongs to is committed as one.
               if (!segment.complete) expect(segment.messages.some(isLast)).toBe(false);
               if (!segment.complete)
                 expect(
-                  segment.messages.length === 10_000 ||
-                    segment.messages.reduce((sum, message) => sum + message.value.length, 0) >= 8 * 1024 * 1024,
+                  segment.messages.length === MOST_MESSAGES ||
+                    segment.messages.reduce((sum, message) => sum + message.value.length, 0) >= MOST_BYTES,
                 ).toBe(true);
               isOpen = !segment.complete;
               taken += segment.messages.length;
@@ -126,15 +126,16 @@ describe("an inbox", () => {
   });
 
   it("waits with its reader at work when a whole transaction leaves much of the next one behind", async () => {
+    const whole = FULL_MESSAGES - MOST_MESSAGES + 1;
     const messages = messagesOf([
-      { size: 7_000, bytes: 1 },
-      { size: 20_000, bytes: 1 },
+      { size: whole, bytes: 1 },
+      { size: 2 * FULL_MESSAGES, bytes: 1 },
     ]);
     const inbox = new Inbox();
     inbox.expect(0n);
-    inbox.push(messages.slice(0, 16_000));
+    inbox.push(messages.slice(0, FULL_MESSAGES));
     expect(inbox.isFull).toBe(true);
-    expect((await inbox.take(never)).messages).toHaveLength(7_000);
+    expect((await inbox.take(never)).messages).toHaveLength(whole);
     expect(await takeNow(inbox)).toBeUndefined();
     expect(inbox.hasRoom).toBe(true);
   });
