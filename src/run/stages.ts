@@ -39,12 +39,7 @@ export function stageOf(role: Role, deps: StageDeps): Stage {
 
 /** The file against both catalogs, for the tenants that the migration knows. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */
 export async function resolved(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">): Promise<Move> {
-  const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND kind = 'tenant'", [file.name]);
-  return resolvedFor(
-    file,
-    { source, target },
-    rows.map((row) => row["tenant"] ?? ""),
-  );
+  return resolvedFor(file, { source, target }, await knownTenants(file, target));
 }
 
 async function resolvedFor(
@@ -55,6 +50,20 @@ async function resolvedFor(
   const { move, findings } = await resolveMove({ file, source, target }, tenants);
   if (move === undefined) throw preflight(findings.filter(isError));
   return move;
+}
+
+/**
+ * The tenants of a list or a query are settled when the migration begins: capture publishes only theirs, so that one who joined later would
+ * have no changes in the topic. With `all` every change is published, and a tenant may appear at any time.
+ */
+async function movingTenants(file: MigrationFile, { source, target }: Pick<Systems, "source" | "target">): Promise<string[]> {
+  const known = (await hasBegun(target, file.name)) ? await knownTenants(file, target) : [];
+  return known.length > 0 && file.tenants?.move.kind !== "all" ? known : tenantsNow(file, source);
+}
+
+async function knownTenants(file: MigrationFile, target: Database): Promise<string[]> {
+  const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND kind = 'tenant'", [file.name]);
+  return rows.map((row) => row["tenant"] ?? "");
 }
 
 async function tenantsNow(file: MigrationFile, source: Database): Promise<string[]> {
@@ -83,7 +92,7 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
     const errors = findings.filter(isError);
     if (errors.length > 0) throw preflight(errors);
   }
-  let tenants = await tenantsNow(file, source);
+  let tenants = await movingTenants(file, systems);
   let move = await resolvedFor(file, systems, tenants);
   const partitions = await begin({ file, mapping: move.mapping, target, stateSql: deps.stateSql, version: deps.version });
   await topic.ensure({ ...file.kafka, partitions: topicPartitions(move.mapping, partitions) });
