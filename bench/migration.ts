@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type Stack, until } from "../stack/index.ts";
 import { ask } from "./servers/postgres.ts";
 import type { Programs, Running } from "./servers/programs.ts";
+import { waitUntil } from "./servers/wait.ts";
 import { EVENTS, TENANTS } from "./workload/events.ts";
 
 export type Role = "control" | "capture" | "backfill" | "apply";
@@ -81,7 +82,7 @@ export class Migration {
 
   /** Resolves when capture and apply have said that they are at work. */
   async running(deadlineMs: number): Promise<void> {
-    await until(
+    await waitUntil(
       async () => {
         const [row] = await ask(
           this.targetUrl,
@@ -119,6 +120,7 @@ export class Migration {
   }
 
   async #tenantsIn(phases: readonly string[], deadlineMs: number): Promise<void> {
+    // The state tables come with the migration: a question that fails is asked again.
     await until(
       async () => {
         const [row] = await ask(

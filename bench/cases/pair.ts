@@ -62,7 +62,7 @@ export class Pair {
   async drainOurs(series: Series): Promise<number> {
     await using source = await connect(this.source);
     await using target = await connect(this.migration.targetUrl);
-    return this.#timed(source, target, this.migration.slot, series);
+    return await this.#timed(source, target, this.migration.slot, series);
   }
 
   /** Resolves when a copy that follows has everything that was changed so far. */

@@ -1,5 +1,5 @@
 import { Kafka, logLevel } from "kafkajs";
-import { until } from "../../stack/index.ts";
+import { waitUntil } from "./wait.ts";
 
 /** What the bench asks the broker: how much is in a topic, and whether a group reads. */
 export class Broker implements AsyncDisposable {
@@ -23,7 +23,7 @@ export class Broker implements AsyncDisposable {
 
   /** Resolves when the group has its members and each has its partitions. */
   async groupReads(group: string, deadlineMs: number): Promise<void> {
-    await until(
+    await waitUntil(
       async () => {
         const { groups } = await this.#admin.describeGroups([group]);
         return groups[0]?.state === "Stable" && groups[0].members.length > 0;

@@ -1,5 +1,6 @@
 import { Client } from "pg";
 import { until } from "../../stack/index.ts";
+import { waitUntil } from "./wait.ts";
 
 /** A connection for the bench itself: set-up, measuring, comparing. Values come as text. */
 export async function connect(url: string): Promise<Client & AsyncDisposable> {
@@ -69,7 +70,7 @@ export async function settle(...urls: string[]): Promise<void> {
 
 /** Resolves when somebody reads the slot: the moment from which a drain is timed, for ours and for the peer. */
 export async function slotIsRead(client: Client, slot: string, deadlineMs: number): Promise<void> {
-  await until(
+  await waitUntil(
     async () => {
       const { rows } = await client.query<{ active: string }>("SELECT active FROM pg_replication_slots WHERE slot_name = $1", [
         slot,
@@ -82,7 +83,7 @@ export async function slotIsRead(client: Client, slot: string, deadlineMs: numbe
 
 /** Resolves when the slot's reader has said that it keeps everything up to `lsn` itself. */
 export async function slotConfirmed(client: Client, slot: string, lsn: string, deadlineMs: number): Promise<void> {
-  await until(
+  await waitUntil(
     async () => {
       const { rows } = await client.query<{ confirmed: string }>(
         "SELECT confirmed_flush_lsn >= $2::pg_lsn AS confirmed FROM pg_replication_slots WHERE slot_name = $1",

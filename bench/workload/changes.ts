@@ -1,6 +1,6 @@
 import type { Client } from "pg";
-import { until } from "../../stack/index.ts";
 import { connect, walPosition } from "../servers/postgres.ts";
+import { waitUntil } from "../servers/wait.ts";
 import { TENANTS } from "./events.ts";
 import type { Steady } from "./latency.ts";
 
@@ -135,7 +135,7 @@ const STEADY = `
 
 /** Resolves when the first change of the series is at the target. */
 export async function begun(target: Client, series: Series, deadlineMs: number): Promise<void> {
-  await until(async () => (await present(target, series, [series.first])).length === 1, {
+  await waitUntil(async () => (await present(target, series, [series.first])).length === 1, {
     deadlineMs,
     what: "the first change to be at the target",
     everyMs: LOOK_EVERY_MS,
@@ -148,7 +148,7 @@ export async function begun(target: Client, series: Series, deadlineMs: number):
  */
 export async function arrived(target: Client, series: Series, deadlineMs: number): Promise<void> {
   let missing = series.last;
-  await until(
+  await waitUntil(
     async () => {
       if ((await present(target, series, missing.slice(0, 1))).length === 0) return false;
       const there = new Set(await present(target, series, missing));
