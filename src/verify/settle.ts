@@ -29,9 +29,11 @@ const KEYS_A_STATEMENT = 1000;
 /** A suspect with what is known of its stillness. */
 type Watched = {
   readonly suspect: Suspect;
+  /** Looks in a row in which neither side changed. */
   steady: number;
-  stalled: boolean /** The source's xid horizon when it was first steady. */;
-  horizon: bigint;
+  stalled: boolean;
+  /** Transactions of the source that were under way when it was first steady: the target may show what one of them is about to. */
+  underWay: ReadonlySet<string>;
 };
 
 /** The suspects that did not turn out to be equal, per table as given. */
@@ -43,20 +45,20 @@ export async function settle(
 ): Promise<SettledSuspect[][]> {
   const settled: SettledSuspect[][] = tables.map(() => []);
   let open = tables.map(({ suspects }) =>
-    suspects.map((suspect): Watched => ({ suspect, steady: 0, stalled: false, horizon: 0n })),
+    suspects.map((suspect): Watched => ({ suspect, steady: 0, stalled: false, underWay: new Set() })),
   );
   for (let look = 0; look < MOST_LOOKS && open.some((watched) => watched.length > 0); look++) {
     await setTimeout(WAIT_MS[look] ?? 0, undefined, { signal });
-    const { lsn, horizon, oldest } = await sourceNow(sessions.source);
+    const { lsn, underWay } = await sourceNow(sessions.source);
     const stalled = await waitForUnits(open.flat(), lsn, waitForApplied, signal);
     const isLast = look === MOST_LOOKS - 1;
     open = await Promise.all(
       open.map(async (watched, index) => {
         const sides = tables[index]?.sides;
         if (sides === undefined || watched.length === 0) return [];
-        await lookAgain(sessions, sides, watched, stalled, horizon);
+        await lookAgain(sessions, sides, watched, stalled, underWay);
         const unequal = watched.filter(({ suspect }) => !sameLook(suspect.source, suspect.target));
-        const decided = unequal.filter((row) => isLast || (row.steady >= 2 && (row.stalled || oldest >= row.horizon)));
+        const decided = unequal.filter((row) => isLast || (row.steady >= 2 && (row.stalled || !isAnyOf(row.underWay, underWay))));
         settled[index]?.push(...decided.map((row) => ({ ...row.suspect, verdict: verdictOf(row) })));
         return unequal.filter((row) => !decided.includes(row));
       }),
@@ -65,18 +67,25 @@ export async function settle(
   return settled;
 }
 
+function isAnyOf(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {
+  return [...some].some((each) => all.has(each));
+}
+
 function verdictOf(row: Watched): SettledSuspect["verdict"] {
   if (row.steady < 2) return "moving";
   return row.stalled ? "stalled" : "differs";
 }
 
-/** The insert position; the next xid; and the oldest one under way. What is below `oldest` has ended, and is seen by the next look. */
-async function sourceNow(source: Session): Promise<{ lsn: Lsn; horizon: bigint; oldest: bigint }> {
-  const [row] = await source.query(
-    `SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn, pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS horizon,
-            pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) AS oldest`,
+/**
+ * The insert position, and the transactions that have an xid and have not ended. Their locks on themselves say so; a snapshot's xmax would
+ * not do, as it is one above the last that ended. A commit that waits for a synchronous standby still holds its lock.
+ */
+async function sourceNow(source: Session): Promise<{ lsn: Lsn; underWay: ReadonlySet<string> }> {
+  const rows = await source.query(
+    `SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn, held.transactionid AS xid
+       FROM (SELECT) AS once LEFT JOIN pg_catalog.pg_locks AS held ON held.locktype = 'transactionid' AND held.granted AND held.mode = 'ExclusiveLock'`,
   );
-  return { lsn: parseLsn(row?.["lsn"] ?? ""), horizon: BigInt(row?.["horizon"] ?? "0"), oldest: BigInt(row?.["oldest"] ?? "0") };
+  return { lsn: parseLsn(rows[0]?.["lsn"] ?? ""), underWay: new Set(rows.flatMap((row) => row["xid"] ?? [])) };
 }
 
 /** Units whose lane stands still. */
@@ -97,7 +106,7 @@ async function lookAgain(
   sides: Sides,
   watched: readonly Watched[],
   stalled: ReadonlySet<string>,
-  horizon: bigint,
+  underWay: ReadonlySet<string>,
 ): Promise<void> {
   const target = await looksOf(sessions.target, sides.target, watched);
   const source = await looksOf(sessions.source, sides.source, watched);
@@ -109,7 +118,7 @@ async function lookAgain(
     // The target's state is one that the source had at the look before: the source has moved on since.
     const wasEqual = sameLook(there, suspect.source);
     row.steady = held ? row.steady + 1 : 0;
-    if (row.steady <= 1) row.horizon = horizon;
+    if (row.steady <= 1) row.underWay = underWay;
     row.stalled = stalled.has(suspect.unit);
     suspect.source = wasEqual ? there : here;
     suspect.target = there;
