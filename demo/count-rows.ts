@@ -1,6 +1,6 @@
-import { Client } from "pg";
 import { type MigrationFile, targetTable } from "../src/file/index.ts";
 import { ident, literal, qualified } from "../src/model/sql.ts";
+import { withClient } from "./client.ts";
 
 /**
  * How many rows each tenant has on both sides, by plain SQL that owes nothing to the engine: what is to be proven should not be counted by
@@ -26,14 +26,7 @@ export async function countRows(
 }
 
 async function sums(url: string, counts: readonly string[]): Promise<Map<string, number>> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ tenant: string; rows: string }>(
-      `SELECT tenant, sum(rows) AS rows FROM (${counts.join("\nUNION ALL\n")}) AS counts GROUP BY 1`,
-    );
-    return new Map(rows.map(({ tenant, rows: of }) => [tenant, Number(of)]));
-  } finally {
-    await client.end();
-  }
+  const sql = `SELECT tenant, sum(rows) AS rows FROM (${counts.join("\nUNION ALL\n")}) AS counts GROUP BY 1`;
+  const { rows } = await withClient(url, (client) => client.query<{ tenant: string; rows: string }>(sql));
+  return new Map(rows.map(({ tenant, rows: of }) => [tenant, Number(of)]));
 }

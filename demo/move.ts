@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
 import type { StatusDocument, Stopped, VerifyDocument } from "../src/cli/documents.ts";
 import type { Engine } from "../src/cli/engine.ts";
 import { SHARED_UNIT } from "../src/model/mapping.ts";
 import { type Lsn, parseLsn, parsePosition } from "../src/model/position.ts";
+import { withClient } from "./client.ts";
 import { number, type Screen, seconds } from "./screen.ts";
 import type { Traffic, TrafficCounts } from "./traffic.ts";
 
@@ -81,14 +81,8 @@ async function drain(engine: Engine, sourceUrl: string, signal: AbortSignal): Pr
 }
 
 async function walEnd(url: string): Promise<Lsn> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ lsn: string }>("SELECT pg_current_wal_lsn()::text AS lsn");
-    return parseLsn(rows[0]?.lsn ?? "");
-  } finally {
-    await client.end();
-  }
+  const { rows } = await withClient(url, (client) => client.query<{ lsn: string }>("SELECT pg_current_wal_lsn()::text AS lsn"));
+  return parseLsn(rows[0]?.lsn ?? "");
 }
 
 async function statusWhere(

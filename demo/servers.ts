@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { Client } from "pg";
 import { type Stack, startStack } from "../stack/index.ts";
+import { withClient } from "./client.ts";
 
 /** The servers of the demo, with two empty databases that are its own. */
 export type Servers = AsyncDisposable & {
@@ -64,11 +64,5 @@ function withDatabase(url: string, database: string): string {
 }
 
 async function onServer(url: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
+  await withClient(url, (client) => client.query(statement));
 }

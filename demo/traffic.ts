@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
+import type { Client } from "pg";
+import { connect } from "./client.ts";
 import { type KnownRows, readKnownRows } from "./known-rows.ts";
 import { seededRandom } from "./random.ts";
 import { TRANSACTIONS, type Transaction, type Work } from "./transactions.ts";
@@ -57,14 +58,6 @@ export async function startTraffic(url: string, { clients, perSecond, seed = 1 }
       await ended.catch(() => undefined);
     },
   };
-}
-
-async function connect(url: string): Promise<Client> {
-  const client = new Client({ connectionString: url, application_name: "demo client" });
-  // An error between two statements is met by the next one.
-  client.on("error", () => undefined);
-  await client.connect();
-  return client;
 }
 
 type Task = { accounts: readonly KnownRows[]; random: () => number; everyMs: number; counts: TrafficCounts };
