@@ -146,7 +146,7 @@ export class Migration implements AsyncDisposable {
   }
 
   /** Waits for `condition` while `run` works. */
-  async until(run: RehouseProcess, what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+  async until(run: RehouseProcess, what: string, condition: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
     await this.#until(run, withinMs, what, condition);
   }
 

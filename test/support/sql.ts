@@ -31,7 +31,12 @@ export class Sql implements AsyncDisposable {
     await this.#pool.query(sql);
   }
 
-  /** A connection of its own, for what has to stay in one session. */
+  /** A connection that is the caller's until it releases it. */
+  async connect(): Promise<PoolClient> {
+    return this.#pool.connect();
+  }
+
+  /** A connection for the time of `work`, for what has to stay in one session. */
   async session<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let failed = true;

@@ -1,0 +1,64 @@
+import type { PoolClient } from "pg";
+import type { Sql } from "./sql.ts";
+
+const KEY = 4711;
+
+/**
+ * SQL for a target table that is there before the migration: it lets `passes` statements write to it, and the next ones wait while the gate is
+ * closed. So a copy can be held at a known place, to have something happen there. What backfill inserts is written down, row by row.
+ */
+export function gateSql(table: string, passes: number): string {
+  return `
+    CREATE SEQUENCE gate_passes;
+    CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF nextval('gate_passes') > ${passes} THEN PERFORM pg_advisory_xact_lock_shared(${KEY}); END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TABLE copied (id bigint);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF current_setting('application_name') LIKE '%backfill%' THEN INSERT INTO public.copied SELECT id FROM arrived; END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER gate BEFORE INSERT ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION gate();
+    CREATE TRIGGER note AFTER INSERT ON ${table} REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION note();
+    ALTER TABLE ${table} ENABLE ALWAYS TRIGGER gate;
+    ALTER TABLE ${table} ENABLE ALWAYS TRIGGER note;`;
+}
+
+/** Closed from the beginning; {@link open} lets everybody through. */
+export class Gate implements AsyncDisposable {
+  readonly #target: Sql;
+  readonly #holder: PoolClient;
+  #isOpen = false;
+
+  private constructor(target: Sql, holder: PoolClient) {
+    this.#target = target;
+    this.#holder = holder;
+  }
+
+  static async close(target: Sql): Promise<Gate> {
+    const holder = await target.connect();
+    await holder.query(`SELECT pg_advisory_lock(${KEY})`);
+    return new Gate(target, holder);
+  }
+
+  /** Whether somebody stands before it. */
+  async isWaitedFor(): Promise<boolean> {
+    const waiting = await this.#target.value(
+      `SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+        WHERE locktype = 'advisory' AND objid = ${KEY} AND NOT granted AND datname = current_database()`,
+    );
+    return waiting !== "0";
+  }
+
+  async open(): Promise<void> {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    await this.#holder.query(`SELECT pg_advisory_unlock(${KEY})`);
+    this.#holder.release(true);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.open();
+  }
+}
