@@ -1,4 +1,3 @@
-import { arrayText } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, type TableMapping, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
@@ -61,20 +60,23 @@ export function unitsIn(tenants: readonly TenantState[], table: TableMapping): s
   return tenants.filter(isIts).map(({ tenant }) => tenant);
 }
 
-/** Status shows it, and a switch asks for it. What could not be settled or was not looked at counts as a difference there. */
+/**
+ * Status shows it, and a switch asks for it. What could not be settled or was not looked at counts as a difference there. Written one by
+ * one: a lane holds the rows of several tenants in an order of its own, and two that wait for each other's would be a deadlock.
+ */
 export async function storeVerified(target: Database, migration: string, tenants: readonly VerifiedTenant[]): Promise<void> {
   const at = new Date().toISOString();
-  const results = tenants.map(({ tables }) => {
+  for (const { tenant, tables } of tenants) {
     const sum = (count: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + count(table), 0);
-    return JSON.stringify({
+    const verified = {
       rows: sum((table) => table.rows),
       differences: sum((table) => table.differences.length + table.unsettled + table.omitted),
       at,
-    });
-  });
-  await target.query(
-    `UPDATE rehouse.tenant AS t SET verified = result.verified::jsonb
-       FROM unnest($2::text[], $3::text[]) AS result(tenant, verified) WHERE t.migration = $1 AND t.tenant = result.tenant`,
-    [migration, arrayText(tenants.map(({ tenant }) => tenant)), arrayText(results)],
-  );
+    };
+    await target.query("UPDATE rehouse.tenant SET verified = $3::jsonb WHERE migration = $1 AND tenant = $2", [
+      migration,
+      tenant,
+      JSON.stringify(verified),
+    ]);
+  }
 }
