@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
-import { connect } from "./client.ts";
+import { connect, withClient } from "./client.ts";
 import { type KnownRows, readKnownRows } from "./known-rows.ts";
 import { seededRandom } from "./random.ts";
 import { TRANSACTIONS, type Transaction, type Work } from "./transactions.ts";
@@ -26,9 +26,8 @@ export type Traffic = AsyncDisposable & {
 
 /** Clients of the SaaS of saas.sql, working until they are stopped. Resolves when the first of them are at work. */
 export async function startTraffic(url: string, { clients, perSecond, seed = 1 }: TrafficOptions): Promise<Traffic> {
+  const known = await withClient(url, (client) => readKnownRows(client, clients));
   const sessions = await Promise.all(Array.from({ length: clients }, () => connect(url)));
-  const [first] = sessions;
-  const known = first === undefined ? [] : await readKnownRows(first, clients);
   const counts: TrafficCounts = { transactions: 0, inserts: 0, updates: 0, deletes: 0 };
   const stopping = new AbortController();
   const everyMs = (1000 * clients) / perSecond;
