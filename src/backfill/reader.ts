@@ -1,6 +1,6 @@
 import type { Sessions } from "../compare/index.ts";
 import type { Mapping } from "../model/mapping.ts";
-import { literal } from "../model/sql.ts";
+import { literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
 import { leavesOf } from "./relations.ts";
 import { lockTables } from "./snapshot.ts";
@@ -41,7 +41,7 @@ export async function openReader(
     for (const leaf of await leavesOf(session, table)) filenodes.set(leaf.name, leaf.filenode);
   }
   const roots = await session.query(
-    "SELECT pg_catalog.format('%I.%I', relnamespace::regnamespace, relname) AS name FROM pg_catalog.pg_class WHERE relkind = 'p'",
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'p'",
   );
-  return { epoch: epoch.epoch, wave: epoch.wave, session, filenodes, roots: new Set(roots.map((row) => row["name"] ?? "")) };
+  return { epoch: epoch.epoch, wave: epoch.wave, session, filenodes, roots: new Set(roots.map((row) => qualified({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }))) };
 }

@@ -23,12 +23,12 @@ const TABLES_A_STATEMENT = 50;
 
 export async function sizesBefore(target: Session, roots: readonly string[]): Promise<TargetSizes> {
   const rows = await target.query(
-    `SELECT root.name AS root, pg_catalog.format('%I.%I', c.relnamespace::regnamespace, c.relname) AS leaf,
+    `SELECT root.name AS root, pg_catalog.format('%I.%I', n.nspname, c.relname) AS leaf,
             pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS blocks
        FROM unnest($1::text[]) AS root(name)
        JOIN pg_catalog.pg_class AS r ON r.oid = CAST(root.name AS regclass)
        JOIN LATERAL (SELECT relid::oid AS oid FROM pg_catalog.pg_partition_tree(r.oid) WHERE isleaf AND r.relkind = 'p' UNION ALL SELECT r.oid WHERE r.relkind <> 'p') AS part ON true
-       JOIN pg_catalog.pg_class AS c ON c.oid = part.oid`,
+       JOIN pg_catalog.pg_class AS c ON c.oid = part.oid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace`,
     [arrayText(roots)],
   );
   const sizes = new Map<string, Leaf[]>(roots.map((root) => [root, []]));

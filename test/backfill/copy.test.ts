@@ -104,6 +104,24 @@ test("small tenants of a large table are one chunk each, through their index", a
   );
 });
 
+test("a small tenant of a large partitioned table is read through the root", async () => {
+  await using move = await startMove(
+    mappingOf([tenantTable("orders", ORDERS)], "t_{tenant}"),
+    `CREATE TABLE orders (id bigint, tenant_id int NOT NULL, note text, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (id);
+     CREATE TABLE orders_0 PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+     CREATE TABLE orders_1 PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+     INSERT INTO orders SELECT i, i % 100, repeat('x', 900) FROM generate_series(1, 10000) AS i;
+     ANALYZE orders`,
+    PER_TENANT,
+  );
+  await move.wave(1, ["1", "2"]);
+  await move.copy();
+  expect((await move.chunks()).map((chunk) => [chunk["tenant"], chunk["rows"]])).toEqual([
+    ["1", "100"],
+    ["2", "100"],
+  ]);
+});
+
 test("a partitioned table is read leaf by leaf, a partitioned target compared leaf by leaf", async () => {
   await using move = await startMove(
     mappingOf([wholeTable("orders", ORDERS)]),
