@@ -176,10 +176,11 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 }
 
-/** A role's process ends with its supervisor, however that ends. */
+/** A role's process ends with its supervisor, however that ends, and also where that was before this process listened. */
 function withSupervisor(signal: AbortSignal): AbortSignal {
-  if (process.env[SUPERVISED] === undefined || process.channel === undefined) return signal;
+  if (process.env[SUPERVISED] === undefined) return signal;
   const gone = new AbortController();
-  process.once("disconnect", () => gone.abort());
+  if (process.connected) process.once("disconnect", () => gone.abort());
+  else gone.abort();
   return AbortSignal.any([signal, gone.signal]);
 }
