@@ -9,8 +9,8 @@ import { BINARY_END, BINARY_START, BinarySplitter } from "./binary-splitter.ts";
 import type { CopyFormat } from "./chunk-query.ts";
 import { TextSplitter } from "./text-splitter.ts";
 
-/** Held per worker before it is written. Measured (bench/backfill.ts): see the README's table of 40 and 1,000 tenants. */
-const HELD_BYTES = 32 * 1024 * 1024;
+/** Held per worker before it is written: the bound of its memory, and with a thousand tenants still hundreds of rows a COPY. */
+const HELD_BYTES = 24 * 1024 * 1024;
 
 /** `copyIn` is the COPY statement of a tenant's table. Resolves to the rows written, by tenant. */
 export async function demultiplex(

@@ -34,10 +34,7 @@ export type Tuning = {
   readonly pollMs: number;
 };
 
-/**
- * 75,000 rows: below 30,000 the statements around each COPY show (bench/backfill-chunks.ts), above 150,000 nothing is won and a crash
- * costs more. 16 MB keeps a chunk of wide rows a matter of a second.
- */
+/** 75,000 rows or 16 MB: a fraction of a second, so that a stop or a crash costs little and the statements around a COPY cost less. */
 export const DEFAULT_TUNING: Tuning = {
   rowsPerChunk: 75_000,
   bytesPerChunk: 16 * 1024 * 1024,

@@ -43,5 +43,11 @@ export async function openReader(
   const roots = await session.query(
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'p'",
   );
-  return { epoch: epoch.epoch, wave: epoch.wave, session, filenodes, roots: new Set(roots.map((row) => qualified({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }))) };
+  return {
+    epoch: epoch.epoch,
+    wave: epoch.wave,
+    session,
+    filenodes,
+    roots: new Set(roots.map((row) => qualified({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }))),
+  };
 }

@@ -46,9 +46,11 @@ export class Window {
   }
 }
 
-/** A tenant's name from its bytes. A chunk has few tenants and many rows, so each is decoded once. */
+type Name = { readonly bytes: Buffer; readonly name: string };
+
+/** A tenant's name from its bytes. A chunk has few tenants and many rows, so each is decoded once, and no row makes a string. */
 export class TenantNames {
-  readonly #names = new Map<string, string>();
+  readonly #byHash = new Map<number, Name[]>();
   readonly #decode: (text: string) => string;
 
   constructor(decode: (text: string) => string) {
@@ -56,11 +58,19 @@ export class TenantNames {
   }
 
   name(bytes: Buffer, from: number, to: number): string {
-    const key = bytes.toString("latin1", from, to);
-    const known = this.#names.get(key);
-    if (known !== undefined) return known;
-    const name = this.#decode(bytes.toString("utf8", from, to));
-    this.#names.set(key, name);
+    let hash = to - from;
+    for (let at = from; at < to; at++) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0;
+    const known = this.#byHash.get(hash);
+    if (known !== undefined) for (const each of known) if (isSame(each.bytes, bytes, from, to)) return each.name;
+    const own = Buffer.from(bytes.subarray(from, to));
+    const name = this.#decode(own.toString("utf8"));
+    this.#byHash.set(hash, [...(known ?? []), { bytes: own, name }]);
     return name;
   }
+}
+
+function isSame(name: Buffer, bytes: Buffer, from: number, to: number): boolean {
+  if (name.length !== to - from) return false;
+  for (let at = from; at < to; at++) if (name[at - from] !== bytes[at]) return false;
+  return true;
 }
