@@ -16,6 +16,8 @@ export type TableWriter = {
   /** Source columns whose values the upsert takes, one parameter each. */
   readonly inputs: readonly string[];
   readonly upsert: string;
+  /** The rows of the upsert as the target would hold them; takes the same parameters. */
+  readonly newRows: string;
   /** Takes the key columns (TableMapping.key), one parameter each. */
   readonly remove: string;
   /** Removes all rows of these tenants ($1 text[]; of everybody when the table has no tenant at the target). */
@@ -50,9 +52,10 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
       ? "DO NOTHING"
       : `DO UPDATE SET ${settable.map((column) => `${ident(column.name)} = EXCLUDED.${ident(column.name)}`).join(", ")}`;
 
+  const newRows = `SELECT ${values(table.columns)} FROM ${rows(inputs)}`;
   const upsert = `
     INSERT INTO ${qualified(target)} (${identList(table.columns.map((column) => column.name))}) OVERRIDING SYSTEM VALUE
-    SELECT ${values(table.columns)} FROM ${rows(inputs)}
+    ${newRows}
     ON CONFLICT (${identList(table.targetKey)}) ${onConflict}`;
 
   const keyColumns = table.targetKey.map((name) => columnNamed(table, name));
@@ -66,6 +69,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
     target,
     inputs,
     upsert,
+    newRows,
     remove,
     truncate: truncateStatement(table, target, rows, types),
     patch: (lacking) => {
