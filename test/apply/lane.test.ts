@@ -263,6 +263,33 @@ describe("a lane", () => {
     expect(await scene.sessions()).toHaveLength(1);
   });
 
+  it("goes on when its partition is taken away and given back before it has ended", async () => {
+    await using scene = await open();
+    await scene.join([{ tenant: "a" }]);
+    scene.topic.commit(10, [row("insert", 1, "a")]);
+    const reader = scene.topic.reader();
+    let assign: (partitions: readonly number[]) => void = () => {};
+    scene.apply({
+      mainReader: () => ({
+        ...reader,
+        run: (on, signal) => {
+          assign = on.assigned;
+          return reader.run(on, signal);
+        },
+      }),
+    });
+    await scene.caughtUp();
+    for (let id = 2; id < 20; id++) {
+      assign([]);
+      assign([0]);
+      scene.topic.commit(10 + id, [row("insert", id, "a")]);
+      if (id % 5 === 0) await scene.caughtUp();
+    }
+    await scene.caughtUp();
+    expect(await scene.rows("SELECT count(*) FROM public.items")).toEqual(["19"]);
+    await expect.poll(() => scene.sessions()).toHaveLength(1);
+  });
+
   it("stops its process when the topic no longer has the place it stands at", async () => {
     await using scene = await open();
     await scene.join([{ tenant: "a" }]);

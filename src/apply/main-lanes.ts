@@ -1,0 +1,49 @@
+import type { ChangesReader } from "../ports.ts";
+import type { Lane } from "./lane.ts";
+import { MAIN_LANE } from "./membership.ts";
+import type { ApplyDeps, MakeLane } from "./run.ts";
+
+type Running = { readonly lane: Lane; readonly stop: AbortController; readonly done: Promise<void> };
+
+/** A main lane for each partition that the consumer group gives to this process, for as long as it does. */
+export async function runMainLanes(deps: ApplyDeps, makeLane: MakeLane, signal: AbortSignal): Promise<void> {
+  const reader = deps.mainReader();
+  const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+  const running = new Map<number, Running>();
+  /** Lanes that lost their partition and are not over yet. */
+  const ending = new Map<number, Promise<void>>();
+  let reading = Promise.resolve();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const begin = (partition: number) => {
+        const own = new AbortController();
+        const lane = makeLane({ migration: deps.migration, partition, lane: MAIN_LANE }, reader);
+        // The lane before it in the same partition would pause the reader under it with its last act.
+        const before = ending.get(partition) ?? Promise.resolve();
+        const done = before.then(() => lane.run(AbortSignal.any([ended, own.signal])));
+        done.catch(reject);
+        running.set(partition, { lane, stop: own, done });
+      };
+      const assigned = (partitions: readonly number[]) => {
+        for (const [partition, { stop: own, done }] of running) {
+          if (partitions.includes(partition)) continue;
+          own.abort();
+          running.delete(partition);
+          ending.set(partition, done);
+        }
+        for (const partition of partitions) {
+          if (!running.has(partition)) begin(partition);
+          running.get(partition)?.lane.rejoined();
+        }
+      };
+      const receive: Parameters<ChangesReader["run"]>[0]["receive"] = (partition, messages) =>
+        running.get(partition)?.lane.receive(messages);
+      reading = reader.run({ assigned, receive }, ended);
+      reading.then(resolve, reject);
+    });
+  } finally {
+    stop.abort();
+    await Promise.allSettled([reading, ...ending.values(), ...[...running.values()].map(({ done }) => done)]);
+  }
+}
