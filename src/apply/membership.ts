@@ -73,10 +73,12 @@ function text(row: Row, column: string): string {
   return value;
 }
 
+/** Up to where the stream was applied for all of some tenants; what the topic repeats of it is left out. Only a retried one has such a place. */
+const APPLIED_TO = `min(coalesce((stopped ->> 'afterLsn')::pg_lsn, '0/0')) AS lsn, min(coalesce((stopped ->> 'afterOrdinal')::bigint, 0)) AS ordinal`;
+
 /**
  * Puts tenants that were just copied (or retried) on a lane, in the caller's transaction. The main lane takes whoever starts at or
- * after its place; the others share a late lane of their own, which begins at the earliest of them. `from` is set where the
- * stream before `startOffset` was applied already up to a position.
+ * after its place; the others share a late lane of their own, which begins at the earliest of them.
  */
 export async function joinLanes(
   query: (sql: string, params: string[]) => Promise<Row[]>,
@@ -91,10 +93,10 @@ export async function joinLanes(
       ORDER BY partition FOR UPDATE`,
     [migration, arrayText(tenants)],
   );
-  // A main lane without members has nobody to wait for: it begins where its first members do.
+  // A main lane without members has nobody to wait for: it begins where its first members do, after what was applied of their stream.
   await query(
-    `UPDATE rehouse.lane AS l SET next_offset = j.first, membership = membership + 1
-       FROM (SELECT partition, min(start_offset) AS first FROM rehouse.tenant
+    `UPDATE rehouse.lane AS l SET next_offset = j.first, lsn = greatest(l.lsn, j.lsn), ordinal = CASE WHEN l.lsn < j.lsn THEN j.ordinal ELSE l.ordinal END
+       FROM (SELECT partition, min(start_offset) AS first, ${APPLIED_TO} FROM rehouse.tenant
               WHERE migration = $1 AND tenant = ANY ($2::text[]) GROUP BY partition) AS j
       WHERE l.migration = $1 AND l.lane = '${MAIN_LANE}' AND l.partition = j.partition AND l.next_offset < j.first
         AND NOT EXISTS (SELECT FROM rehouse.tenant AS m WHERE m.migration = $1 AND m.partition = l.partition AND m.lane = l.lane)`,
@@ -108,8 +110,7 @@ export async function joinLanes(
   );
   await query(
     `INSERT INTO rehouse.lane (migration, partition, lane, next_offset, lsn, ordinal)
-     SELECT $1, partition, $2, min(start_offset),
-            coalesce(min((stopped ->> 'afterLsn')::pg_lsn), '0/0'), coalesce(min((stopped ->> 'afterOrdinal')::bigint), 0)
+     SELECT $1, partition, $2, min(start_offset), ${APPLIED_TO}
        FROM rehouse.tenant WHERE migration = $1 AND lane = $2 GROUP BY partition
      ON CONFLICT DO NOTHING`,
     [migration, lateLane],
