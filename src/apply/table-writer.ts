@@ -7,6 +7,7 @@
  * per column.
  */
 
+import { castType } from "../compare/index.ts";
 import type { TableMapping, TableName, TargetColumn } from "../model/mapping.ts";
 import { ident, identList, literal, qualified } from "../model/sql.ts";
 
@@ -95,7 +96,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
 /** An expression of the mapping with the type that its target column has: the same text on the source, the target and in the checksum. */
 function typed(column: TargetColumn, types: ReadonlyMap<string, string>): string {
   if (column.plain !== undefined && types.get(column.plain) === column.type) return ident(column.plain);
-  return `CAST((${column.expression}) AS ${column.type})`;
+  return `CAST((${column.expression}) AS ${castType(column.type)})`;
 }
 
 function columnNamed(table: TableMapping, name: string): TargetColumn {
