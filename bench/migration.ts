@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Stack, until } from "../stack/index.ts";
+import { until } from "../stack/index.ts";
+import type { Bench } from "./scene.ts";
 import { ask } from "./servers/postgres.ts";
 import type { Programs, Running } from "./servers/programs.ts";
 import { waitUntil } from "./servers/wait.ts";
@@ -19,16 +20,18 @@ export class Migration {
   readonly targetUrl: string;
   readonly #programs: Programs;
   readonly #file: string;
+  readonly #nodeArguments: readonly string[];
   #begun = false;
 
-  private constructor(programs: Programs, name: string, targetUrl: string, file: string) {
+  private constructor(programs: Programs, name: string, targetUrl: string, file: string, nodeArguments: readonly string[]) {
     this.#programs = programs;
+    this.#nodeArguments = nodeArguments;
     this.name = name;
     this.targetUrl = targetUrl;
     this.#file = file;
   }
 
-  static async declare(stack: Stack, programs: Programs, sourceUrl: string, targetUrl: string): Promise<Migration> {
+  static async declare({ stack, programs, options }: Bench, sourceUrl: string, targetUrl: string): Promise<Migration> {
     const name = `bench-${randomBytes(4).toString("hex")}`;
     const file = join(programs.folder, `${name}.yaml`);
     // JSON is YAML.
@@ -42,7 +45,9 @@ export class Migration {
       tables: { [EVENTS]: {} },
     };
     await writeFile(file, JSON.stringify(declared), { mode: 0o600 });
-    return new Migration(programs, name, targetUrl, file);
+    const profiling = options.profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", options.profile];
+    // Roles are started with the arguments of their parent.
+    return new Migration(programs, name, targetUrl, file, [...process.execArgv, ...profiling]);
   }
 
   /** Also the publication's name; see src/capture/slot.ts. */
@@ -137,6 +142,6 @@ export class Migration {
   #start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
     this.#begun = true;
     const variables = { ...this.#programs.markVariable, ...env };
-    return this.#programs.start(process.execPath, [...process.execArgv, ENTRY, ...args, "-f", this.#file], variables);
+    return this.#programs.start(process.execPath, [...this.#nodeArguments, ENTRY, ...args, "-f", this.#file], variables);
   }
 }

@@ -51,7 +51,7 @@ export class Scene implements AsyncDisposable {
 
   /** A migration from the source into an empty database of its own. */
   async migration(sourceUrl: string): Promise<Migration> {
-    const migration = await Migration.declare(this.#bench.stack, this.#bench.programs, sourceUrl, await this.target("rehouse"));
+    const migration = await Migration.declare(this.#bench, sourceUrl, await this.target("rehouse"));
     // Slot, topic and schemas are in places that outlive the databases.
     this.later(() => migration.cancel());
     return migration;

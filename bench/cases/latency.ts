@@ -40,10 +40,10 @@ export async function benchLatency(bench: Bench): Promise<Result[]> {
   const cpu = bench.cpu.start();
   const ours = await running.during(watch(pair.migration.targetUrl));
   const cpuSeconds = cpu() ?? null;
-  await running.stop();
 
   await pair.native.enable(target);
-  await pair.caughtUp(pair.native.targetUrl);
+  await running.during(pair.caughtUp(pair.migration.targetUrl, pair.native.targetUrl));
+  await running.stop();
   await pair.assertEqual();
   return [
     {

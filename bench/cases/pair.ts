@@ -46,30 +46,29 @@ export class Pair {
     return series;
   }
 
-  /** Native replication of what waits in its slot: from the slot being read to the last row at the target. */
+  /** Native replication of what waits in its slot. */
   async drainNative(bench: Bench, series: Series): Promise<Drain> {
-    await using source = await connect(this.source);
     await using target = await connect(this.native.targetUrl);
-    const cpu = bench.cpu.start();
     await this.native.enable(target);
-    const seconds = await this.#timed(source, target, this.native.slot, series);
-    const cpuSeconds = cpu() ?? null;
+    const drain = await this.#drain(bench, this.native.slot, target, series);
     await this.native.disable();
-    return { seconds, cpuSeconds };
+    return drain;
   }
 
-  /** Ours, with `running` just started: the same two moments. */
-  async drainOurs(series: Series): Promise<number> {
-    await using source = await connect(this.source);
+  /** Ours, with its processes just started. */
+  async drainOurs(bench: Bench, series: Series): Promise<Drain> {
     await using target = await connect(this.migration.targetUrl);
-    return await this.#timed(source, target, this.migration.slot, series);
+    // Awaited here: the connection ends with this function.
+    return await this.#drain(bench, this.migration.slot, target, series);
   }
 
-  /** Resolves when a copy that follows has everything that was changed so far. */
-  async caughtUp(targetUrl: string): Promise<void> {
+  /** Resolves when copies that follow have everything that was changed so far. */
+  async caughtUp(...targetUrls: string[]): Promise<void> {
     const last = await this.changes.make(TENANTS, 1);
-    await using target = await connect(targetUrl);
-    await arrived(target, last, DEADLINE_MS);
+    for (const url of targetUrls) {
+      await using target = await connect(url);
+      await arrived(target, last, DEADLINE_MS);
+    }
   }
 
   async assertEqual(): Promise<void> {
@@ -79,11 +78,14 @@ export class Pair {
     });
   }
 
-  async #timed(source: Client, target: Client, slot: string, series: Series): Promise<number> {
+  /** From the slot being read to the last row being at the target. */
+  async #drain(bench: Bench, slot: string, target: Client, series: Series): Promise<Drain> {
+    await using source = await connect(this.source);
     await slotIsRead(source, slot, DEADLINE_MS);
+    const cpu = bench.cpu.start();
     const began = performance.now();
     await arrived(target, series, DEADLINE_MS);
-    return (performance.now() - began) / 1000;
+    return { seconds: (performance.now() - began) / 1000, cpuSeconds: cpu() ?? null };
   }
 }
 

@@ -70,10 +70,8 @@ async function replicate(bench: Bench, pair: Pair, series: Series): Promise<Meas
   using memory = new MemoryMeter(bench.programs.mark);
   const apply = pair.migration.run(["apply"]);
   await apply.during(broker.groupReads(pair.migration.group, DEADLINE_MS));
-  const cpu = bench.cpu.start();
   const capture = pair.migration.run(["capture"]);
-  const seconds = await apply.during(capture.during(pair.drainOurs(series)));
-  const cpuSeconds = cpu() ?? null;
+  const drain = await apply.during(capture.during(pair.drainOurs(bench, series)));
   await Promise.all([capture.stop(), apply.stop()]);
-  return { seconds, cpuSeconds, rssMb: memory.largestMb() };
+  return { ...drain, rssMb: memory.largestMb() };
 }
