@@ -4,13 +4,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { retryTenant } from "./apply/index.ts";
 import { slotName } from "./capture/index.ts";
 import { check } from "./check/index.ts";
-import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./cli/documents.ts";
+import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, TenantStatus, VerifyDocument } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent, VerifyProgress } from "./cli/engine.ts";
-import { hasBegun } from "./control/begin.ts";
+import { hasBegun, requireUnchanged } from "./control/begin.ts";
 import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { RehouseError } from "./errors.ts";
+import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, supervise } from "./run/supervisor.ts";
@@ -45,11 +46,13 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     }
     // A server that is away at the start is a mistake more often than a passing fault; later on the roles wait for it.
     if (process.env[SUPERVISED] === undefined) await this.#requireServers();
+    await requireUnchanged(this.#deps.systems.target, this.#deps.file);
+    const since = options.until === undefined ? undefined : await this.#sourceEnd();
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
     const work = this.#work(roles, options.onEvent, ended);
     try {
-      const reached = options.until === undefined ? work.then(() => undefined) : this.#untilInSync(ended);
+      const reached = since === undefined ? work.then(() => undefined) : this.#untilInSync(since, ended);
       const outcome = await Promise.race([reached, work.then(() => undefined)]);
       stop.abort();
       await work;
@@ -127,7 +130,10 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     );
   }
 
-  async #untilInSync(signal: AbortSignal): Promise<RunOutcome["outcome"]> {
+  /** What the state tables say of an earlier run is not enough: all that was committed before this one has to be applied. */
+  async #untilInSync(since: Lsn, signal: AbortSignal): Promise<RunOutcome["outcome"]> {
+    const isThere = ({ phase, stopped, applied }: TenantStatus) =>
+      phase === "in-sync" && stopped === null && applied.position !== null && parsePosition(applied.position).lsn >= since;
     while (!signal.aborted) {
       const status = await this.status(signal).catch((error: unknown) => {
         if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry"))
@@ -135,16 +141,17 @@ export class MigrationEngine implements Engine, AsyncDisposable {
         throw error;
       });
       const tenants = status?.tenants ?? [];
-      if (tenants.length > 0 && tenants.every((tenant) => tenant.phase === "in-sync" && tenant.stopped === null))
-        return "in-sync";
-      if (
-        tenants.some((tenant) => tenant.stopped !== null) &&
-        tenants.every((tenant) => tenant.phase === "in-sync" || tenant.stopped !== null)
-      )
-        return "needs-person";
+      const moving = tenants.filter((tenant) => !isThere(tenant));
+      if (tenants.length > 0 && moving.length === 0) return "in-sync";
+      if (moving.length > 0 && moving.every((tenant) => tenant.stopped !== null)) return "needs-person";
       await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
     return "interrupted";
+  }
+
+  async #sourceEnd(): Promise<Lsn> {
+    const [row] = await this.#deps.systems.source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
+    return parseLsn(row?.["lsn"] ?? "");
   }
 
   async #requireServers(): Promise<void> {

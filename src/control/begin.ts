@@ -56,6 +56,11 @@ export async function begin({ file, mapping, target, stateSql, version }: Beginn
   });
 }
 
+/** REHOUSE_MIGRATION_CHANGED when the migration has begun with another file, or is being cancelled. */
+export async function requireUnchanged(target: Database, file: MigrationFile): Promise<void> {
+  if (await hasBegun(target, file.name)) await target.transaction((session) => assertUnchanged(session, file));
+}
+
 async function assertUnchanged(session: Session, file: MigrationFile): Promise<void> {
   const [row] = await session.query("SELECT digest, state FROM rehouse.migration WHERE name = $1 FOR UPDATE", [file.name]);
   if (row?.["state"] === "cancelling") {

@@ -19,18 +19,20 @@ export type RoleDeps = {
 
 const LONGEST_WAIT_MS = 10_000;
 
-/** Resolves when `signal` aborts or the migration is cancelled; rejects with what a person has to act on. */
+/** Resolves when `signal` aborts; rejects with what a person has to act on, or has done: a migration that was cancelled is not worked on again. */
 export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
   const heart = new Heart(deps.target, deps.migration, deps.role);
+  let isCancelled = false;
   const beating = heart.run(ended, () => {
-    deps.onEvent({ level: "info", role: deps.role, text: "the migration was cancelled" });
+    isCancelled = true;
     stop.abort();
   });
   let last: RehouseError | undefined;
   try {
     await withRetries(deps, heart, ended);
+    if (isCancelled) throw cancelled(deps.migration);
   } catch (error) {
     last = asRehouseError(error);
     throw last;
@@ -39,6 +41,13 @@ export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void
     await beating;
     await heart.stop(last);
   }
+}
+
+function cancelled(migration: string): RehouseError {
+  return new RehouseError("REHOUSE_MIGRATION_CHANGED", {
+    what: `the migration ${migration} was cancelled`,
+    fix: "nothing is left to do; `rehouse run` begins it anew",
+  });
 }
 
 async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): Promise<void> {
