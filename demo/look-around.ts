@@ -16,7 +16,7 @@ export async function lookAround(
   const commands: [string, string][] = [
     ["rehouse status --watch", "what it does now"],
     [`rehouse verify --tenant ${largest}`, "compare a tenant again, while clients write"],
-    [`psql "$TARGET_URL" -c "DELETE FROM tenant_${largest}.members"`, "do damage,"],
+    [`psql "$TARGET_URL" -c "DELETE FROM tenant_${largest}.members"`, "do damage, with any client,"],
     [`rehouse verify --tenant ${largest}`, "and have it found"],
     ["rehouse pause; rehouse status; rehouse resume", "hold it, and let it catch up"],
   ];
