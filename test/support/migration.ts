@@ -27,6 +27,8 @@ export type Story = {
   readonly file: FileBody;
   /** Servers of the test's own; left out: those of this test run. */
   readonly at?: Addresses;
+  /** Moves out of this one's source, to a target of its own. */
+  readonly beside?: Migration;
 };
 
 /** Two queries that have to give the same rows, in any order. */
@@ -47,18 +49,20 @@ export class Migration implements AsyncDisposable {
   readonly #directory: string;
   readonly #processes: RehouseProcess[] = [];
 
-  private constructor(databases: FreshDatabases, at: Addresses, directory: string) {
+  private constructor(databases: FreshDatabases, sourceUrl: string, at: Addresses, directory: string) {
     this.databases = databases;
     this.#at = at;
     this.#directory = directory;
     this.name = databases.name.replaceAll("_", "-");
-    this.source = new Sql(databases.sourceUrl, 12);
+    this.source = new Sql(sourceUrl, 12);
     this.target = new Sql(databases.targetUrl);
   }
 
   static async prepare(story: Story): Promise<Migration> {
     const at = story.at ?? addresses();
-    const migration = new Migration(await freshDatabases(at), at, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
+    const databases = await freshDatabases(at);
+    const sourceUrl = story.beside?.source.url ?? databases.sourceUrl;
+    const migration = new Migration(databases, sourceUrl, at, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
     try {
       await migration.source.run(story.source);
       if (story.target !== undefined) await migration.target.run(story.target);
@@ -95,7 +99,7 @@ export class Migration implements AsyncDisposable {
   /** `rehouse <args>`, under way. */
   start(...args: readonly string[]): RehouseProcess {
     const started = new RehouseProcess([...args, "-f", this.path], {
-      SOURCE_URL: this.databases.sourceUrl,
+      SOURCE_URL: this.source.url,
       TARGET_URL: this.databases.targetUrl,
     });
     this.#processes.push(started);
@@ -134,7 +138,10 @@ export class Migration implements AsyncDisposable {
 
   /** Waits until all that the source has committed by now is applied, but for units that stand still. */
   async drained(run: RehouseProcess, withinMs = IN_SYNC_WITHIN_MS): Promise<void> {
-    const end = await this.source.value("SELECT pg_current_wal_insert_lsn()");
+    const end = await waitUntil(async () => (await this.source.value("SELECT pg_current_wal_insert_lsn()")) ?? undefined, {
+      deadlineMs: withinMs,
+      what: "the source",
+    });
     await this.#until(run, withinMs, `the changes up to ${end} to be applied`, async () => {
       const behind = await this.target.value(
         `SELECT count(*) FROM rehouse.tenant AS t LEFT JOIN rehouse.lane AS l USING (migration, partition, lane)

@@ -1,0 +1,142 @@
+/** What a person does to a running migration. */
+
+import { Kafka, logLevel } from "kafkajs";
+import { expect, test } from "vitest";
+import { addresses, type FileBody, Migration } from "../support/index.ts";
+
+const SOURCE = `
+  CREATE TABLE orders (tenant_id int, id bigint, total numeric, PRIMARY KEY (tenant_id, id));
+  INSERT INTO orders SELECT 1 + n % 3, n, n FROM generate_series(1, 300) AS n;`;
+
+const FILE: FileBody = {
+  tenants: { column: "tenant_id", move: [1, 2, 3] },
+  layout: { schema: "t_{tenant}", tenantColumn: "drop" },
+  tables: { orders: {} },
+};
+
+const PAIRS = [1, 2, 3].map((tenant) => ({
+  source: `SELECT id, total FROM orders WHERE tenant_id = ${tenant}`,
+  target: `SELECT id, total FROM t_${tenant}.orders`,
+}));
+
+test("a change that cannot be applied stops its tenant alone; retry brings it back with nothing lost", {
+  timeout: 90_000,
+}, async () => {
+  await using migration = await Migration.prepare({
+    source: SOURCE,
+    target:
+      "CREATE SCHEMA t_1; CREATE TABLE t_1.orders (id bigint PRIMARY KEY, total numeric CONSTRAINT small CHECK (total < 1000));",
+    file: { ...FILE, kafka: { partitions: 1 } },
+  });
+  const run = migration.run();
+  await migration.inSync(run);
+  await migration.source.run("UPDATE orders SET total = total + 1 WHERE id < 100");
+  await migration.source.run("UPDATE orders SET total = 5000 WHERE id IN (3, 4, 5)");
+  await migration.source.run(
+    "DELETE FROM orders WHERE id IN (6, 7, 8); INSERT INTO orders SELECT t, 1000 + t, 1 FROM generate_series(1, 3) AS t",
+  );
+  await migration.until(run, "tenant 1 to stop", async () => (await migration.units()).some(({ stopped }) => stopped !== null));
+  await migration.drained(run);
+  await migration.expectEqual(PAIRS.slice(1));
+
+  const status = await migration.status();
+  const [first, ...others] = status.tenants;
+  expect(first).toMatchObject({
+    tenant: "1",
+    stopped: { code: "REHOUSE_CHANGE_REFUSED", what: expect.stringContaining("small") },
+  });
+  expect(first?.stopped?.position).toMatch(/^[0-9A-F]+\/[0-9A-F]+:\d+$/);
+  expect(others.map(({ phase, stopped }) => ({ phase, stopped }))).toEqual([
+    { phase: "in-sync", stopped: null },
+    { phase: "in-sync", stopped: null },
+  ]);
+  // Before the refused transaction all is applied, and nothing of it.
+  expect(await migration.target.rows("SELECT id, total FROM t_1.orders WHERE id IN (3, 6, 1001) ORDER BY id")).toEqual([
+    ["3", "4"],
+    ["6", "7"],
+  ]);
+
+  expect((await migration.rehouse("retry", "--tenant", "1", "--json")).code).toBe(0);
+  await migration.until(run, "it to stop again, as nothing was mended", async () =>
+    (await migration.units()).some(({ stopped }) => stopped !== null),
+  );
+  await migration.target.run("ALTER TABLE t_1.orders DROP CONSTRAINT small");
+  expect((await migration.rehouse("retry", "--tenant", "1", "--json")).code).toBe(0);
+  await migration.inSync(run);
+  await migration.drained(run);
+  await migration.expectEqual(PAIRS);
+});
+
+test("pause holds apply back and resume lets it go on; cancel leaves nothing, and the same move can begin again beside another", {
+  timeout: 120_000,
+}, async () => {
+  await using migration = await Migration.prepare({ source: SOURCE, file: FILE });
+  const { source, target, slot, name } = migration;
+  const first = migration.run();
+  await migration.inSync(first);
+
+  expect((await migration.rehouse("pause", "--json")).code).toBe(0);
+  expect((await migration.status()).state).toBe("paused");
+  let seen = { lanes: "", beats: 0 };
+  await migration.until(first, "no lane to move while two heartbeats are captured", async () => {
+    const lanes = JSON.stringify(
+      await target.rows("SELECT partition, next_offset FROM rehouse.lane WHERE migration = $1 ORDER BY 1", [name]),
+    );
+    const beats = Number(await target.value("SELECT count(*) FROM rehouse.offset_note WHERE migration = $1", [name]));
+    if (lanes !== seen.lanes) seen = { lanes, beats };
+    return beats - seen.beats >= 2;
+  });
+  await source.run("UPDATE orders SET total = -1 WHERE id = 3");
+  const acknowledged = "SELECT confirmed_flush_lsn >= $1 FROM pg_replication_slots WHERE slot_name = $2";
+  const end = await source.value("SELECT pg_current_wal_lsn()");
+  await migration.until(first, "capture to go on", async () => (await source.value(acknowledged, [end, slot])) === "t");
+  expect(await target.value("SELECT total FROM t_1.orders WHERE id = 3")).toBe("3");
+  expect((await migration.rehouse("resume", "--json")).code).toBe(0);
+  await migration.drained(first);
+  await migration.expectEqual(PAIRS);
+
+  // Beside it, another migration of the same source.
+  await using other = await Migration.prepare({ source: "", file: FILE, beside: migration });
+  const second = other.run();
+  await other.inSync(second);
+
+  const cancelled = await migration.rehouse("cancel", "--yes", "--json");
+  expect(cancelled).toMatchObject({ code: 0 });
+  expect(await first.ended).toMatchObject({ code: 2, out: expect.stringContaining("was cancelled") });
+  const left = async () => ({
+    slots: await source.rows("SELECT slot_name FROM pg_replication_slots WHERE slot_name = $1", [slot]),
+    publications: await source.rows("SELECT pubname FROM pg_publication WHERE pubname = $1", [slot]),
+    topics: (await topics()).filter((topic) => topic.includes(`.${name}.`)),
+    schemas: await target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'"),
+    states: await target.rows("SELECT name FROM rehouse.migration WHERE name = $1", [name]),
+  });
+  expect(await left()).toEqual({ slots: [], publications: [], topics: [], schemas: [], states: [] });
+
+  await source.run("UPDATE orders SET total = -2 WHERE id = 4");
+  await other.drained(second);
+  await other.expectEqual(PAIRS);
+  const again = migration.run();
+  await migration.inSync(again);
+  await migration.drained(again);
+  await migration.expectEqual(PAIRS);
+});
+
+test("a file that says something else than the running migration is refused", async () => {
+  await using migration = await Migration.prepare({ source: SOURCE, file: FILE });
+  const run = migration.run("--until", "in-sync");
+  expect(await run.ended).toMatchObject({ code: 0 });
+  await migration.write({ ...FILE, tenants: { column: "tenant_id", move: [1, 2, 3, 4] } });
+  const { code, out } = await migration.run("--until", "in-sync").ended;
+  expect(JSON.parse(out)).toMatchObject({ error: { code: "REHOUSE_MIGRATION_CHANGED", fix: expect.stringContaining("cancel") } });
+  expect(code).toBe(2);
+});
+
+async function topics(): Promise<string[]> {
+  const admin = new Kafka({ brokers: addresses().kafkaBrokers, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    return await admin.listTopics();
+  } finally {
+    await admin.disconnect();
+  }
+}
