@@ -6,7 +6,7 @@
 import type { RowSink } from "./row-splitter.ts";
 
 /** Small, since every tenant of a chunk holds at least one; taken back and used again after each flush. */
-const BLOCK_BYTES = 16 * 1024;
+const BLOCK_BYTES = 4 * 1024;
 
 export type Batch = {
   readonly tenant: string;

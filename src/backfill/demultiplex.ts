@@ -10,7 +10,7 @@ import type { CopyFormat } from "./chunk-query.ts";
 import { TextSplitter } from "./text-splitter.ts";
 
 /** Held per worker before it is written: the bound of its memory, and with a thousand tenants still hundreds of rows a COPY. */
-const HELD_BYTES = 24 * 1024 * 1024;
+const HELD_BYTES = 16 * 1024 * 1024;
 
 /** `copyIn` is the COPY statement of a tenant's table. Resolves to the rows written, by tenant. */
 export async function demultiplex(

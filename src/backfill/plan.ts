@@ -43,10 +43,10 @@ export async function planWave(source: Session, mapping: Mapping, units: Units, 
   return { chunks, rows };
 }
 
-/** Where every tenant has a table of its own a chunk costs a COPY for each, so that chunks are larger (see the README's measurement). */
+/** Where every tenant has a table of its own a chunk costs a COPY for each: as many rows as memory holds at once (demultiplex.ts). */
 export function chunkLimits(mapping: Mapping, table: TableMapping, tuning: Tuning): ChunkLimits {
   if (isPooledAtTarget(mapping, table)) return tuning;
-  return { rowsPerChunk: tuning.rowsPerChunk * 4, bytesPerChunk: tuning.bytesPerChunk * 2 };
+  return { rowsPerChunk: tuning.rowsPerChunk * 4, bytesPerChunk: tuning.bytesPerChunk };
 }
 
 async function planTable(
