@@ -11,7 +11,8 @@ export class Heart {
   readonly #target: Database;
   readonly #migration: string;
   readonly #role: string;
-  #error: RehouseError | undefined;
+  /** Who waits something out → what. */
+  readonly #errors = new Map<string, RehouseError>();
   #state = "running";
   #wasThere = false;
 
@@ -25,9 +26,10 @@ export class Heart {
     return this.#state === "paused";
   }
 
-  /** Shown by `status` until the next call; undefined when all is well again. */
-  report(error: RehouseError | undefined): void {
-    this.#error = error;
+  /** Shown by `status` until the next call for the same part of the role; undefined when all is well with it again. */
+  report(error: RehouseError | undefined, part = ""): void {
+    if (error === undefined) this.#errors.delete(part);
+    else this.#errors.set(part, error);
   }
 
   /** Beats until `signal` aborts; calls `cancelled` when the migration is being cancelled or is gone. */
@@ -55,6 +57,7 @@ export class Heart {
       cancelled();
       return;
     }
+    const error = this.#errors.values().next().value;
     await this.#target.query(
       `INSERT INTO rehouse.process (migration, host, pid, role, rss_bytes, error) VALUES ($1, $2, $3, $4, $5, $6::jsonb)
        ON CONFLICT (migration, host, pid, role) DO UPDATE SET beat_at = now(), rss_bytes = EXCLUDED.rss_bytes, error = EXCLUDED.error`,
@@ -64,7 +67,7 @@ export class Heart {
         String(process.pid),
         this.#role,
         String(process.memoryUsage.rss()),
-        this.#error === undefined ? null : JSON.stringify(this.#error),
+        error === undefined ? null : JSON.stringify(error),
       ],
     );
   }

@@ -18,6 +18,7 @@ export type RoleDeps = {
 };
 
 const LONGEST_WAIT_MS = 10_000;
+const WELL_AFTER_MS = 3_000;
 
 /** Resolves when `signal` aborts; rejects with what a person has to act on, or has done: a migration that was cancelled is not worked on again. */
 export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void> {
@@ -54,10 +55,13 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
   let failures = 0;
   while (!signal.aborted) {
     const startedAt = Date.now();
+    // Nobody tells when a stage is past its beginnings; one that lives for this long has what it failed for.
+    const well = setTimeout(() => heart.report(undefined), WELL_AFTER_MS);
     try {
       await deps.stage(heart, signal);
       return;
     } catch (error) {
+      clearTimeout(well);
       if (signal.aborted) return;
       const failure = asRehouseError(error);
       if (failure.policy !== "retry") throw failure;
@@ -73,6 +77,8 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
           text: `waits: ${failure.message}${failure.where === undefined ? "" : ` (${failure.where})`}`,
         });
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    } finally {
+      clearTimeout(well);
     }
   }
 }

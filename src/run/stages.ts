@@ -182,7 +182,7 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
       migration: file.name,
       mapping: move.mapping,
       paused: () => heart.isPaused,
-      report: (error) => heart.report(error),
+      report: (error, lane) => heart.report(error, lane),
       log: deps.context.log,
     },
     signal,

@@ -27,6 +27,7 @@ const ROLE_FLAGS = ["--max-semi-space-size=8"] as const;
 const ROLE_ENV = { MALLOC_ARENA_MAX: "2" } as const;
 
 const STOP_WITHIN_MS = 15_000;
+const LONGEST_PAUSE_MS = 5_000;
 /** A role that dies this often within a minute will not live the next time either. */
 const MOST_DEATHS_A_MINUTE = 8;
 
@@ -44,22 +45,24 @@ export async function supervise(options: SupervisorOptions, signal: AbortSignal)
 }
 
 async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<void> {
-  const deaths: number[] = [];
+  let recent: { readonly at: number; readonly isDeath: boolean }[] = [];
   while (!signal.aborted) {
     const end = await runOnce(role, options, signal);
     if (signal.aborted) return;
-    if (end.error !== undefined) throw end.error;
+    // A server that is away is waited for, however often a new process finds it so.
+    const isDeath = end.error === undefined;
+    if (end.error !== undefined && end.error.policy !== "retry") throw end.error;
     const now = Date.now();
-    deaths.push(now);
-    const recent = deaths.filter((at) => now - at < 60_000).length;
-    if (recent >= MOST_DEATHS_A_MINUTE) {
+    recent = [...recent.filter(({ at }) => now - at < 60_000), { at: now, isDeath }];
+    const deaths = recent.filter((one) => one.isDeath).length;
+    if (deaths >= MOST_DEATHS_A_MINUTE) {
       throw new RehouseError("REHOUSE_INTERNAL", {
-        what: `the role ${role} died ${recent} times in a minute: ${end.how}`,
+        what: `the role ${role} died ${deaths} times in a minute: ${end.how}`,
         fix: "look at its last words above; REHOUSE_LOG=debug shows more",
       });
     }
-    options.onEvent({ level: "warning", role, text: `${end.how}; it is started again` });
-    await delay(Math.min(50 * 2 ** recent, 5_000), undefined, { signal }).catch(() => undefined);
+    options.onEvent({ level: "warning", role, text: `${end.error?.message ?? end.how}; it is started again` });
+    await delay(Math.min(50 * 2 ** recent.length, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => undefined);
   }
 }
 
@@ -107,16 +110,22 @@ function exited(child: ChildProcess): Promise<string> {
 
 async function collect(stream: NodeJS.ReadableStream): Promise<string> {
   let text = "";
+  stream.setEncoding("utf8");
   for await (const chunk of stream) text = (text + String(chunk)).slice(-100_000);
   return text;
 }
 
 function forwardLines(stream: NodeJS.ReadableStream, line: (text: string) => void): void {
   let rest = "";
-  stream.on("data", (chunk: Buffer) => {
-    const lines = (rest + chunk.toString("utf8")).split("\n");
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
     rest = lines.pop() ?? "";
     for (const text of lines) if (text.trim() !== "") line(text);
+  });
+  // The last words of a process that died need not end with a line's end.
+  stream.on("end", () => {
+    if (rest.trim() !== "") line(rest);
   });
 }
 
