@@ -25,8 +25,11 @@ export async function hasBegun(target: Database, migration: string): Promise<boo
   return (await target.query("SELECT FROM rehouse.migration WHERE name = $1", [migration])).length > 0;
 }
 
+/** What of the migration file is written down at the beginning. */
+type Begun = Pick<MigrationFile, "name" | "digest"> & { readonly kafka: Pick<MigrationFile["kafka"], "partitions"> };
+
 export type Beginning = {
-  readonly file: MigrationFile;
+  readonly file: Begun;
   readonly mapping: Mapping;
   readonly target: Database;
   readonly stateSql: string;
@@ -57,11 +60,11 @@ export async function begin({ file, mapping, target, stateSql, version }: Beginn
 }
 
 /** REHOUSE_MIGRATION_CHANGED when the migration has begun with another file, or is being cancelled. */
-export async function requireUnchanged(target: Database, file: MigrationFile): Promise<void> {
+export async function requireUnchanged(target: Database, file: Omit<Begun, "kafka">): Promise<void> {
   if (await hasBegun(target, file.name)) await target.transaction((session) => assertUnchanged(session, file));
 }
 
-async function assertUnchanged(session: Session, file: MigrationFile): Promise<void> {
+async function assertUnchanged(session: Session, file: Omit<Begun, "kafka">): Promise<void> {
   const [row] = await session.query("SELECT digest, state FROM rehouse.migration WHERE name = $1 FOR UPDATE", [file.name]);
   if (row?.["state"] === "cancelling") {
     throw new RehouseError("REHOUSE_MIGRATION_CHANGED", {
