@@ -3,11 +3,11 @@
  * finds it again; the shared tables' is one more, the last; a move without tenants has a single one.
  */
 
-import type { Mapping } from "../model/mapping.ts";
+import { isPooledAtTarget, type Mapping } from "../model/mapping.ts";
 
 /** Partitions that tenants are spread over, given what the migration file asks for. */
 export function tenantPartitions(mapping: Mapping, configured: number): number {
-  return isWhole(mapping) ? 1 : configured;
+  return isWhole(mapping) || hasRowsOfSeveralTenants(mapping) ? 1 : configured;
 }
 
 /** Partitions that the changes topic must have. `partitions`: those that tenants are spread over. */
@@ -26,6 +26,16 @@ export function partitionOf(
 ): number {
   if (unit.kind === "tenant") return partitionOfTenant(Buffer.from(unit.tenant), partitions);
   return unit.kind === "shared" ? partitions : 0;
+}
+
+/**
+ * Where a table of all tenants at the target has a key without the tenant, a row that changes its tenant stays the same row there: one
+ * tenant's delete and the other's insert are about one key, so they need one order.
+ */
+function hasRowsOfSeveralTenants(mapping: Mapping): boolean {
+  return mapping.tables.some(
+    (table) => table.tenantColumn !== undefined && isPooledAtTarget(mapping, table) && !table.key.includes(table.tenantColumn),
+  );
 }
 
 function isWhole(mapping: Mapping): boolean {
