@@ -1,3 +1,5 @@
+import type { CpuUse } from "./meters/cpu.ts";
+
 /** What a measurement found, as the line that programs read. Times are seconds, sizes MB (2^20 bytes). */
 export type Result = {
   bench: string;
@@ -20,6 +22,9 @@ export type Result = {
   peerP99Ms?: number;
 };
 
+/** What one measurement of ours used; what cannot be known is left out. */
+export type Use = { readonly cpu?: CpuUse | undefined; readonly rssMb: number | null };
+
 export type Direction = "more is better" | "less is better";
 
 /** A result from the measurements of several rounds: the median of each side. */
@@ -27,15 +32,14 @@ export function result(
   what: Pick<Result, "bench" | "variant" | "unit"> & { peer: string | null; direction: Direction },
   ours: readonly number[],
   peers: readonly number[],
-  use: { cpuSeconds: readonly (number | null)[]; rssMb: readonly (number | null)[] },
+  uses: readonly Use[],
 ): Result {
   const { bench, variant, unit, peer, direction } = what;
   const value = median(ours);
   const peerValue = peers.length === 0 ? null : median(peers);
   const ratio = peerValue === null ? null : direction === "more is better" ? value / peerValue : peerValue / value;
-  const known = (values: readonly (number | null)[]) => values.filter((each) => each !== null);
-  const cpu = known(use.cpuSeconds);
-  const rss = known(use.rssMb);
+  const cpu = uses.flatMap((use) => use.cpu?.seconds ?? []);
+  const rss = uses.flatMap(({ rssMb }) => rssMb ?? []);
   return {
     bench,
     variant,

@@ -1,6 +1,6 @@
 import { MemoryMeter } from "../meters/memory.ts";
 import { copyPeer, copyTable } from "../peers/copy.ts";
-import { type Result, result } from "../report.ts";
+import { type Result, result, type Use } from "../report.ts";
 import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
 import { settle } from "../servers/postgres.ts";
 import { assertEqual } from "../workload/events.ts";
@@ -23,12 +23,12 @@ export async function benchBackfill(bench: Bench): Promise<Result[]> {
       { bench: "backfill", variant, unit: "rows/s", peer: copyPeer(), direction: "more is better" },
       measured[variant].map(({ seconds }) => rows / seconds),
       measured.peer.map(({ seconds }) => rows / seconds),
-      { cpuSeconds: measured[variant].map((each) => each.cpuSeconds), rssMb: measured[variant].map((each) => each.rssMb) },
+      measured[variant],
     ),
   );
 }
 
-export type Measured = { readonly seconds: number; readonly cpuSeconds: number | null; readonly rssMb: number | null };
+export type Measured = Use & { readonly seconds: number };
 
 /** From the planned tenants to all of them copied, compared and with their keys. The migration is gone afterwards. */
 export async function backfillOnce(bench: Bench, source: string, env: Readonly<Record<string, string>> = {}): Promise<Measured> {
@@ -36,13 +36,13 @@ export async function backfillOnce(bench: Bench, source: string, env: Readonly<R
   const migration = await scene.migration(source);
   await settle(source, migration.targetUrl);
   using memory = new MemoryMeter(bench.programs.mark);
-  const cpu = bench.cpu.start();
+  const stopwatch = bench.cpu.start();
   const running = migration.run([], env);
   await running.during(migration.copied(DEADLINE_MS));
-  const cpuSeconds = cpu() ?? null;
+  const cpu = stopwatch();
   await running.stop();
   await assertEqual(source, { "the backfill": migration.targetUrl });
-  return { seconds: await migration.backfillSeconds(), cpuSeconds, rssMb: memory.largestMb() };
+  return { seconds: await migration.backfillSeconds(), cpu, rssMb: memory.largestMb() };
 }
 
 /** The same table by the peer, into a database of its own. */
@@ -50,9 +50,9 @@ export async function copyOnce(bench: Bench, source: string): Promise<Measured> 
   await using scene = new Scene(bench);
   const target = await scene.target("copy");
   await settle(source, target);
-  const cpu = bench.cpu.start();
+  const stopwatch = bench.cpu.start();
   const seconds = await copyTable(bench.programs, source, target);
-  const cpuSeconds = cpu() ?? null;
+  const cpu = stopwatch();
   await assertEqual(source, { "the copy": target });
-  return { seconds, cpuSeconds, rssMb: null };
+  return { seconds, cpu, rssMb: null };
 }

@@ -37,9 +37,9 @@ export async function benchLatency(bench: Bench): Promise<Result[]> {
   await running.during(pair.migration.running(DEADLINE_MS));
   await running.during(pair.caughtUp(pair.migration.targetUrl));
   bench.say(`watching the migration for ${WARM_UP_SECONDS} + ${bench.options.seconds} s`);
-  const cpu = bench.cpu.start();
+  const stopwatch = bench.cpu.start();
   const ours = await running.during(watch(pair.migration.targetUrl));
-  const cpuSeconds = cpu() ?? null;
+  const cpu = stopwatch();
 
   await pair.native.enable(target);
   await running.during(pair.caughtUp(pair.migration.targetUrl, pair.native.targetUrl));
@@ -54,7 +54,7 @@ export async function benchLatency(bench: Bench): Promise<Result[]> {
       peer: NativeReplication.peer,
       peerValue: rounded(peer.p50Ms),
       ratio: rounded(peer.p50Ms / ours.p50Ms),
-      cpuSeconds: cpuSeconds === null ? null : rounded(cpuSeconds),
+      cpuSeconds: cpu === undefined ? null : rounded(cpu.seconds),
       rssMb: memory.largestMb() === null ? null : rounded(memory.largestMb() ?? 0),
       p50Ms: rounded(ours.p50Ms),
       p99Ms: rounded(ours.p99Ms),

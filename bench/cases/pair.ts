@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import type { CpuUse } from "../meters/cpu.ts";
 import type { Migration } from "../migration.ts";
 import { copyTable } from "../peers/copy.ts";
 import { NativeReplication } from "../peers/native.ts";
@@ -82,11 +83,11 @@ export class Pair {
   async #drain(bench: Bench, slot: string, target: Client, series: Series): Promise<Drain> {
     await using source = await connect(this.source);
     await slotIsRead(source, slot, DEADLINE_MS);
-    const cpu = bench.cpu.start();
+    const stopwatch = bench.cpu.start();
     const began = performance.now();
     await arrived(target, series, DEADLINE_MS);
-    return { seconds: (performance.now() - began) / 1000, cpuSeconds: cpu() ?? null };
+    return { seconds: (performance.now() - began) / 1000, cpu: stopwatch() };
   }
 }
 
-export type Drain = { readonly seconds: number; readonly cpuSeconds: number | null };
+export type Drain = { readonly seconds: number; readonly cpu: CpuUse | undefined };

@@ -1,3 +1,4 @@
+import { cpuShares } from "../meters/cpu.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { NativeReplication } from "../peers/native.ts";
 import { type Result, result } from "../report.ts";
@@ -29,7 +30,10 @@ export async function benchReplicate(bench: Bench): Promise<Result[]> {
       const rates = [ours, peers].map((list) =>
         Math.round(counts[variant] / (list[variant].at(-1)?.seconds ?? 0)).toLocaleString("en"),
       );
-      bench.say(`replicate ${variant}, round ${round}, changes/s: ${rates.join(", peer ")}`);
+      const shares = [ours, peers].map((list) => cpuShares(list[variant].at(-1)?.cpu, counts[variant]));
+      bench.say(
+        `replicate ${variant}, round ${round}, changes/s: ${rates.join(", peer ")}; us of CPU a change: ${shares.join("; peer: ")}`,
+      );
     }
   }
   const line = (variant: Variant): Result =>
@@ -37,31 +41,19 @@ export async function benchReplicate(bench: Bench): Promise<Result[]> {
       { bench: "replicate", variant, unit: "changes/s", peer: NativeReplication.peer, direction: "more is better" },
       ours[variant].map(({ seconds }) => counts[variant] / seconds),
       peers[variant].map(({ seconds }) => counts[variant] / seconds),
-      { cpuSeconds: ours[variant].map((each) => each.cpuSeconds), rssMb: ours[variant].map((each) => each.rssMb) },
+      ours[variant],
     );
   return [line("batched"), line("single"), ...cpuLine(ours.batched, peers.batched, changes)];
 }
 
 /** CPU of all processes, servers included, for one change; not where the servers cannot be seen. */
-function cpuLine(ours: readonly Drain[], peers: readonly Drain[], changes: number): Result[] {
+function cpuLine(ours: readonly Measured[], peers: readonly Drain[], changes: number): Result[] {
   const aChange = (list: readonly Drain[]) =>
-    list.flatMap(({ cpuSeconds }) => (cpuSeconds === null ? [] : [(cpuSeconds / changes) * 1e6]));
+    list.flatMap(({ cpu }) => (cpu === undefined ? [] : [(cpu.seconds / changes) * 1e6]));
   const [mine, theirs] = [aChange(ours), aChange(peers)];
   if (mine.length === 0) return [];
-  return [
-    result(
-      {
-        bench: "replicate",
-        variant: "cpu",
-        unit: "us of CPU a change",
-        peer: NativeReplication.peer,
-        direction: "less is better",
-      },
-      mine,
-      theirs,
-      { cpuSeconds: ours.map((each) => each.cpuSeconds), rssMb: [] },
-    ),
-  ];
+  const what = { bench: "replicate", variant: "cpu", unit: "us of CPU a change", peer: NativeReplication.peer };
+  return [result({ ...what, direction: "less is better" }, mine, theirs, ours)];
 }
 
 /** Apply waits at the topic's end before capture begins, as it would in a migration that runs. */

@@ -1,5 +1,5 @@
 import { copyPeer } from "../peers/copy.ts";
-import { median, type Result, result } from "../report.ts";
+import { median, type Result, result, type Use } from "../report.ts";
 import { type Bench, Scene } from "../scene.ts";
 import { backfillOnce, copyOnce, type Measured } from "./backfill.ts";
 
@@ -14,12 +14,12 @@ export async function benchScale(bench: Bench): Promise<Result[]> {
       { bench: "scale", variant: "8 to 1", unit: "times the cost of a row", peer: copyPeer(), direction: "less is better" },
       [growth("ours")],
       [growth("peer")],
-      { cpuSeconds: [], rssMb: large.rssMb },
+      large.uses,
     ),
   ];
 }
 
-type Costs = { readonly ours: number[]; readonly peer: number[]; readonly rssMb: (number | null)[] };
+type Costs = { readonly ours: number[]; readonly peer: number[]; readonly uses: readonly Use[] };
 
 async function costs(bench: Bench, rows: number): Promise<Costs> {
   await using scene = new Scene(bench);
@@ -32,5 +32,5 @@ async function costs(bench: Bench, rows: number): Promise<Costs> {
     bench.say(`scale, ${rows.toLocaleString("en")} rows, round ${round}: ${seconds("ours")} s, peer ${seconds("peer")} s`);
   }
   const aRow = (list: Measured[]) => list.map(({ seconds }) => seconds / rows);
-  return { ours: aRow(measured.ours), peer: aRow(measured.peer), rssMb: measured.ours.map(({ rssMb }) => rssMb) };
+  return { ours: aRow(measured.ours), peer: aRow(measured.peer), uses: measured.ours };
 }

@@ -1,14 +1,15 @@
+import { cpuShares } from "../meters/cpu.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { NativeReplication } from "../peers/native.ts";
 import { createReceiveSlot, receive, receivePeer } from "../peers/receive.ts";
-import { type Result, result } from "../report.ts";
+import { type Result, result, type Use } from "../report.ts";
 import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
 import { connect, slotConfirmed, slotIsRead } from "../servers/postgres.ts";
 import { arrived, begun, PER_TRANSACTION, type Series } from "../workload/changes.ts";
 import { type Drain, Pair } from "./pair.ts";
 
 type Stage = "capture" | "apply";
-type Measured = { readonly changesPerSecond: number; readonly cpuSeconds: number | null; readonly rssMb: number | null };
+type Measured = Use & { readonly changesPerSecond: number };
 
 /**
  * Capture and apply, one after the other: the same changes go from the slot into the topic while nothing reads the topic, and then from
@@ -30,10 +31,11 @@ export async function benchStages(bench: Bench, wanted: readonly Stage[]): Promi
     peers.apply.push(changes / native.seconds);
     ours.apply.push(await apply(bench, pair, series));
     await pair.assertEqual();
+    const shares = (["capture", "apply"] as const).map((stage) => `${stage} ${cpuShares(ours[stage].at(-1)?.cpu, changes)}`);
     const rates = (["capture", "apply"] as const).map(
       (stage) => `${stage} ${rate(ours[stage].at(-1)?.changesPerSecond)}, peer ${rate(peers[stage].at(-1))}`,
     );
-    bench.say(`round ${round}, changes/s: ${rates.join("; ")}`);
+    bench.say(`round ${round}, changes/s: ${rates.join("; ")}\nus of CPU a change: ${shares.join("; ")}`);
   }
   const names: Record<Stage, string> = { capture: receivePeer(), apply: NativeReplication.peer };
   return wanted.map((stage) =>
@@ -41,7 +43,7 @@ export async function benchStages(bench: Bench, wanted: readonly Stage[]): Promi
       { bench: stage, variant: "batched", unit: "changes/s", peer: names[stage], direction: "more is better" },
       ours[stage].map((each) => each.changesPerSecond),
       peers[stage],
-      { cpuSeconds: ours[stage].map((each) => each.cpuSeconds), rssMb: ours[stage].map((each) => each.rssMb) },
+      ours[stage],
     ),
   );
 }
@@ -53,12 +55,12 @@ async function capture(bench: Bench, pair: Pair, series: Series): Promise<Measur
   const running = pair.migration.run(["capture"]);
   await running.during(slotIsRead(source, pair.migration.slot, DEADLINE_MS));
   const began = performance.now();
-  const cpu = bench.cpu.start();
+  const stopwatch = bench.cpu.start();
   await running.during(slotConfirmed(source, pair.migration.slot, series.endLsn, DEADLINE_MS));
   const seconds = (performance.now() - began) / 1000;
-  const cpuSeconds = cpu() ?? null;
+  const cpu = stopwatch();
   await running.stop();
-  return { changesPerSecond: series.changes / seconds, cpuSeconds, rssMb: memory.largestMb() };
+  return { changesPerSecond: series.changes / seconds, cpu, rssMb: memory.largestMb() };
 }
 
 /** From its first transaction at the target, which does not count, to the last. */
@@ -69,13 +71,13 @@ async function apply(bench: Bench, pair: Pair, series: Series): Promise<Measured
   const running = pair.migration.run(["apply"]);
   await running.during(begun(target, series, DEADLINE_MS));
   const began = performance.now();
-  const cpu = bench.cpu.start();
+  const stopwatch = bench.cpu.start();
   const already = (await pair.migration.appliedChanges()) - before;
   await running.during(arrived(target, series, DEADLINE_MS));
   const seconds = (performance.now() - began) / 1000;
-  const cpuSeconds = cpu() ?? null;
+  const cpu = stopwatch();
   await running.stop();
-  return { changesPerSecond: (series.changes - already) / seconds, cpuSeconds, rssMb: memory.largestMb() };
+  return { changesPerSecond: (series.changes - already) / seconds, cpu, rssMb: memory.largestMb() };
 }
 
 function rate(value: number | undefined): string {

@@ -1,4 +1,4 @@
-import { allProcesses, commandLine, peakResidentMb, pidsWithEnvironment } from "./processes.ts";
+import { allProcesses, peakResidentMb, pidsWithEnvironment, rehouseName } from "./processes.ts";
 
 /** The kernel keeps a process's peak, but only for as long as the process lives: so it is read now and then. */
 const EVERY_MS = 250;
@@ -35,18 +35,8 @@ export class MemoryMeter implements Disposable {
       const mb = peakResidentMb(pid);
       if (mb === undefined) continue;
       const known = this.#peaks.get(pid);
-      if (known === undefined) this.#peaks.set(pid, { name: nameOf(pid), mb });
+      if (known === undefined) this.#peaks.set(pid, { name: rehouseName(pid), mb });
       else known.mb = Math.max(known.mb, mb);
     }
   }
-}
-
-/** `run --role capture` of the whole command line; the process that was started first is plain `run`. */
-function nameOf(pid: number): string {
-  const args = commandLine(pid);
-  const verb = args.findIndex((arg) => /main\.(ts|js)$/.test(arg));
-  return args
-    .slice(verb + 1)
-    .filter((arg, index, all) => arg !== "-f" && all[index - 1] !== "-f")
-    .join(" ");
 }

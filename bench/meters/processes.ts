@@ -64,6 +64,14 @@ export function commandLine(pid: number): string[] {
   return (read(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((part) => part !== "");
 }
 
+/** Which Rehouse process it is: its role, or the verb of one that has none. */
+export function rehouseName(pid: number): string {
+  const args = commandLine(pid);
+  const role = args.lastIndexOf("--role");
+  if (role >= 0) return args[role + 1] ?? "";
+  return args[args.findIndex((arg) => /main\.[tj]s$/.test(arg)) + 1] ?? "";
+}
+
 /** The server that listens on a TCP port of this machine: the topmost, where its children have the socket, too. */
 export function listenerOf(port: number, among: readonly ProcessEntry[]): number | undefined {
   const inodes = new Set([...listeningInodes("/proc/net/tcp", port), ...listeningInodes("/proc/net/tcp6", port)]);
