@@ -53,7 +53,12 @@ async function loadIntoOne(load: ChunkLoad): Promise<Copied> {
   const counting = sourceChecksums(load);
   if (sizes === undefined) return { ...(await counting.then(asCopied)), checksum: undefined };
   const expected = counting.then((byUnit) => new Map([[root, total(byUnit).rows]]));
-  const [byUnit, found] = await Promise.all([counting, writtenRows(target, load.xid, sizes, query.targetHash, [root], expected)]);
+  // `expected` is in the list so that its failure is owned even when the target's look fails first.
+  const [byUnit, found] = await Promise.all([
+    counting,
+    writtenRows(target, load.xid, sizes, query.targetHash, [root], expected),
+    expected,
+  ]);
   assertEqual(undefined, total(byUnit), found.get(root) ?? NO_ROWS);
   return asCopied(byUnit);
 }
