@@ -2,12 +2,14 @@
  * `npm run bench [name...] [-- --rows N --changes N --rounds N --seconds N --profile DIR]`: measures Rehouse against its peers on the
  * same servers. One JSON line a result on stdout; a table and the progress on stderr. docs/bench.md says how each is measured.
  */
+import { join } from "node:path";
 import { startStack } from "../stack/index.ts";
 import { runBenches } from "./benches.ts";
 import { CpuMeter } from "./meters/cpu.ts";
 import { readArguments, UsageError } from "./options.ts";
 import { type Result, table } from "./report.ts";
 import { Scene } from "./scene.ts";
+import { buildPackage } from "./servers/package.ts";
 import { Programs } from "./servers/programs.ts";
 
 /** Alike for all: ours and the peers run on the same two servers. */
@@ -27,11 +29,12 @@ process.exit();
 async function main(): Promise<number> {
   const { names, options } = readArguments(process.argv.slice(2));
   const interrupted = interruption();
+  const programs = await Programs.open();
+  const entry = buildPackage(join(programs.folder, "package"), say);
   const stack = await Promise.race([startStack({ postgres: POSTGRES, log: say }), interrupted]);
   if (stack === undefined) return EXIT.interrupted;
-  const programs = await Programs.open();
   const results: Result[] = [];
-  const bench = { stack, programs, cpu: CpuMeter.of(stack, programs.mark), options, say };
+  const bench = { stack, programs, cpu: CpuMeter.of(stack, programs.mark), options, entry, say };
   const work = runBenches(bench, names, (result) => {
     results.push(result);
     process.stdout.write(`${JSON.stringify(result)}\n`);

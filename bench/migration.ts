@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { until } from "../stack/index.ts";
 import type { Bench } from "./scene.ts";
 import { ask } from "./servers/postgres.ts";
@@ -11,27 +10,25 @@ import { EVENTS, TENANTS } from "./workload/events.ts";
 
 export type Role = "control" | "capture" | "backfill" | "apply";
 
-/** The command line, from the sources: Node strips the types when it loads them, and runs the same code as the built package. */
-const ENTRY = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-
 /** A migration of the workload's table with all tenants into a database of the same layout, driven by the command line alone. */
 export class Migration {
   readonly name: string;
   readonly targetUrl: string;
   readonly #programs: Programs;
   readonly #file: string;
-  readonly #nodeArguments: readonly string[];
+  /** What Node is started with before the verb. */
+  readonly #command: readonly string[];
   #begun = false;
 
-  private constructor(programs: Programs, name: string, targetUrl: string, file: string, nodeArguments: readonly string[]) {
+  private constructor(programs: Programs, name: string, targetUrl: string, file: string, command: readonly string[]) {
     this.#programs = programs;
-    this.#nodeArguments = nodeArguments;
+    this.#command = command;
     this.name = name;
     this.targetUrl = targetUrl;
     this.#file = file;
   }
 
-  static async declare({ stack, programs, options }: Bench, sourceUrl: string, targetUrl: string): Promise<Migration> {
+  static async declare({ stack, programs, options, entry }: Bench, sourceUrl: string, targetUrl: string): Promise<Migration> {
     const name = `bench-${randomBytes(4).toString("hex")}`;
     const file = join(programs.folder, `${name}.yaml`);
     // JSON is YAML.
@@ -47,7 +44,7 @@ export class Migration {
     await writeFile(file, JSON.stringify(declared), { mode: 0o600 });
     const profiling = options.profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", options.profile];
     // Roles are started with the arguments of their parent.
-    return new Migration(programs, name, targetUrl, file, [...process.execArgv, ...profiling]);
+    return new Migration(programs, name, targetUrl, file, [...profiling, entry]);
   }
 
   /** Also the publication's name; see src/capture/slot.ts. */
@@ -142,6 +139,6 @@ export class Migration {
   #start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
     this.#begun = true;
     const variables = { ...this.#programs.markVariable, ...env };
-    return this.#programs.start(process.execPath, [...this.#nodeArguments, ENTRY, ...args, "-f", this.#file], variables);
+    return this.#programs.start(process.execPath, [...this.#command, ...args, "-f", this.#file], variables);
   }
 }

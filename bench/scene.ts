@@ -13,6 +13,8 @@ export type Bench = {
   readonly programs: Programs;
   readonly cpu: CpuMeter;
   readonly options: Options;
+  /** The script of the command `rehouse`. */
+  readonly entry: string;
   readonly say: (line: string) => void;
 };
 
