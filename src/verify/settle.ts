@@ -52,17 +52,19 @@ export async function settle(
     const { lsn, underWay } = await sourceNow(sessions.source);
     const stalled = await waitForUnits(open.flat(), lsn, waitForApplied, signal);
     const isLast = look === MOST_LOOKS - 1;
-    open = await Promise.all(
-      open.map(async (watched, index) => {
-        const sides = tables[index]?.sides;
-        if (sides === undefined || watched.length === 0) return [];
-        await lookAgain(sessions, sides, watched, stalled, underWay);
-        const unequal = watched.filter(({ suspect }) => !sameLook(suspect.source, suspect.target));
-        const decided = unequal.filter((row) => isLast || (row.steady >= 2 && (row.stalled || !isAnyOf(row.underWay, underWay))));
-        settled[index]?.push(...decided.map((row) => ({ ...row.suspect, verdict: verdictOf(row) })));
-        return unequal.filter((row) => !decided.includes(row));
-      }),
-    );
+    const still: Watched[][] = [];
+    // One table after the other: a session has one statement under way at a time.
+    for (const [index, watched] of open.entries()) {
+      still.push([]);
+      const sides = tables[index]?.sides;
+      if (sides === undefined || watched.length === 0) continue;
+      await lookAgain(sessions, sides, watched, stalled, underWay);
+      const unequal = watched.filter(({ suspect }) => !sameLook(suspect.source, suspect.target));
+      const decided = unequal.filter((row) => isLast || (row.steady >= 2 && (row.stalled || !isAnyOf(row.underWay, underWay))));
+      settled[index]?.push(...decided.map((row) => ({ ...row.suspect, verdict: verdictOf(row) })));
+      still[index] = unequal.filter((row) => !decided.includes(row));
+    }
+    open = still;
   }
   return settled;
 }
