@@ -1,6 +1,16 @@
+import type { Readable, Writable } from "node:stream";
 import { ConnectionLost, ServerError } from "../ports.ts";
 
 const SQLSTATE = /^(?:\d\d|F0|HV|P0|XX)[0-9A-Z]{3}$/;
+
+/**
+ * A stream that was given up may still report how its COPY ended: cancelled, or its connection terminated. Nobody listens by then, and an
+ * error event that nobody hears ends the process.
+ */
+export function heard<T extends Readable | Writable>(stream: T): T {
+  stream.on("error", () => undefined);
+  return stream;
+}
 
 /** A COPY stream may fail with the driver's own error, which has the server's fields on it: here it becomes one of the port's two. */
 export async function copied<T>(copy: Promise<T>): Promise<T> {

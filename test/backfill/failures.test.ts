@@ -47,6 +47,20 @@ test("a row in the way of one tenant's table is found as well when rows of many 
   expect(await countAtTarget(move, "t_0.items")).toBe("0");
 });
 
+test("a refusal in the middle of the stream ends the copy, not the process", async () => {
+  await using move = await startMove(
+    mappingOf([tenantTable("items", ITEMS)], "t_{tenant}"),
+    `CREATE TABLE items (id bigint PRIMARY KEY, tenant_id int, note text);
+     INSERT INTO items SELECT i, i % 2, repeat('x', 400) FROM generate_series(1, 100000) AS i`,
+    `CREATE SCHEMA t_0; CREATE TABLE t_0.items (id bigint PRIMARY KEY, tenant_id int, note text);
+     CREATE SCHEMA t_1; CREATE TABLE t_1.items (id bigint PRIMARY KEY, tenant_id int, note text);
+     INSERT INTO t_1.items VALUES (1, 1, 'mine')`,
+  );
+  await move.wave(1, ["0", "1"]);
+  const whole = { rowsPerChunk: 1e9, bytesPerChunk: 1e12 };
+  await expect(move.copy({ workers: 1, tuning: whole })).rejects.toMatchObject({ code: "REHOUSE_ROW_IN_THE_WAY" });
+});
+
 test("a target that changes what is written is found by the comparison, whatever it changes", async () => {
   const changes = {
     "a value": "NEW.note := NEW.note || ' '; RETURN NEW",
