@@ -56,25 +56,7 @@ export type CheckFinding = { code: string; severity: "error" | "warning"; place:
 export type CheckReport = { findings: CheckFinding[] };
 export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
 
-/** Values are Postgres text; a row that is not there is null. */
-export type RowImage = Record<string, string | null>;
-
-export type Difference = {
-  key: RowImage;
-  /** `missing` at the target, `extra` there, or `different`. */
-  kind: "missing" | "extra" | "different";
-  columns: string[];
-  source: RowImage | null;
-  target: RowImage | null;
-};
-
-export type TableComparison = { table: string; rows: number; differences: Difference[] };
-
-export type VerifyDocument = {
-  formatVersion: 1;
-  equal: boolean;
-  tenants: { tenant: string; tables: TableComparison[] }[];
-};
+export type { Difference, VerifyDocument } from "../verify/index.ts";
 
 /** Why `run` came to its end by itself. */
 export type RunOutcome = {

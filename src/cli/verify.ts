@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { RehouseError } from "../errors.ts";
-import type { Difference, RowImage, VerifyDocument } from "./documents.ts";
+import type { Difference, VerifyDocument } from "./documents.ts";
 import type { VerifyProgress } from "./engine.ts";
 import { count, fraction, percent } from "./live/numbers.ts";
 import { cut, oneLine } from "./live/width.ts";
@@ -42,36 +42,52 @@ export function verifyVerb(around: Surroundings): Command {
 
 /** A line per tenant, and below it what differs. */
 export function formatComparison({ equal, tenants }: VerifyDocument, style: Style): string {
-  const lines = tenants.flatMap(({ tenant, tables }) => {
-    const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-    const differing = tables.filter(({ differences }) => differences.length > 0);
-    const found = differing.reduce((sum, { differences }) => sum + differences.length, 0);
-    const head = `${oneLine(tenant)}  ${count(rows)} rows in ${tables.length} tables  `;
-    if (found === 0) return [`${style.green("✓")} ${head}${style.green("equal")}`];
-    return [
-      `${style.red("✗")} ${head}${style.red(`${found} ${found === 1 ? "difference" : "differences"}`)}`,
-      ...differing.flatMap(({ table, differences }) => [
-        ...differences.slice(0, SHOWN_DIFFERENCES).map((difference) => `    ${oneLine(table)} ${formatDifference(difference)}`),
-        ...(differences.length > SHOWN_DIFFERENCES
-          ? [style.dim(`    … and ${differences.length - SHOWN_DIFFERENCES} more of ${oneLine(table)}; --json has all`)]
-          : []),
-      ]),
-    ];
-  });
-  return [...lines, equal ? style.green("Both sides are equal.") : style.red("The sides differ.")].join("\n");
+  const lines = tenants.flatMap((tenant) => formatTenant(tenant, style));
+  return [
+    ...lines,
+    equal ? style.green("Both sides are equal.") : style.red("The sides are not equal, or not all was compared."),
+  ].join("\n");
+}
+
+function formatTenant({ tenant, phase, tables }: VerifyDocument["tenants"][number], style: Style): string[] {
+  if (tables.length === 0) return [`${style.yellow("!")} ${oneLine(tenant)}  not compared: it is ${oneLine(phase)}`];
+  const sum = (of: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + of(table), 0);
+  const head = `${oneLine(tenant)}  ${count(sum(({ rows }) => rows))} rows in ${tables.length} tables  `;
+  const found = sum(({ differences, omitted }) => differences.length + omitted);
+  const unsettled = sum((table) => table.unsettled);
+  if (found + unsettled === 0) return [`${style.green("✓")} ${head}${style.green("equal")}`];
+  const verdict = [
+    ...(found === 0 ? [] : [style.red(`${found} ${found === 1 ? "difference" : "differences"}`)]),
+    ...(unsettled === 0 ? [] : [style.yellow(`${unsettled} rows changed at every look, try again`)]),
+  ];
+  return [`${style.red("✗")} ${head}${verdict.join(", ")}`, ...tables.flatMap((table) => formatTable(table, style))];
+}
+
+function formatTable(
+  { table, differences, omitted }: VerifyDocument["tenants"][number]["tables"][number],
+  style: Style,
+): string[] {
+  const shown = differences.slice(0, SHOWN_DIFFERENCES);
+  const more = differences.length - shown.length;
+  return [
+    ...shown.map((difference) => `    ${oneLine(table)} ${formatDifference(difference)}`),
+    ...(more === 0 ? [] : [style.dim(`    … and ${more} more of ${oneLine(table)}; --json has them`)]),
+    ...(omitted === 0 ? [] : [style.dim(`    … and ${omitted} more of ${oneLine(table)} that were not looked at one by one`)]),
+  ];
 }
 
 /** Only keys and names of columns: the values are the tenant's, and are in --json for those who ask for them. */
-function formatDifference({ key, kind, columns }: Difference): string {
+function formatDifference({ key, kind, columns, settled }: Difference): string {
   const what = {
     missing: "is missing at the target",
     extra: "is at the target only",
     different: `differs in ${columns.join(", ")}`,
   }[kind];
-  return `${formatKey(key)} ${oneLine(what)}`;
+  // Without `rehouse run` a change may still be on its way.
+  return `${formatKey(key)} ${oneLine(what)}${settled ? "" : ", or is still on its way: nothing is being applied now"}`;
 }
 
-function formatKey(key: RowImage): string {
+function formatKey(key: Difference["key"]): string {
   const parts = Object.entries(key).map(([column, value]) => `${oneLine(column)}=${cut(oneLine(value ?? "NULL"), 60)}`);
   return `(${parts.join(", ")})`;
 }

@@ -62,13 +62,20 @@ describe("the exit code", () => {
       columns: ["total"],
       source: { total: "1" },
       target: { total: "2" },
+      settled: true,
     };
     const { exit, out } = await rehouse(["verify", "-f", "FILE"], {
       engine: {
         verify: async () => ({
           formatVersion: 1,
           equal: false,
-          tenants: [{ tenant: "42", tables: [{ table: "public.orders", rows: 9, differences: [difference] }] }],
+          tenants: [
+            {
+              tenant: "42",
+              phase: "in-sync",
+              tables: [{ table: "public.orders", rows: 9, differences: [difference], unsettled: 0, omitted: 0 }],
+            },
+          ],
         }),
       },
     });
