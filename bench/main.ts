@@ -18,6 +18,12 @@ const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 };
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
+// kafkajs sets timers in the past, which Node has warned of since 24; all other warnings stay.
+process.removeAllListeners("warning");
+process.on("warning", (warning) => {
+  if (warning.name !== "TimeoutNegativeWarning") say(`${warning.name}: ${warning.message}`);
+});
+
 process.exitCode = await main().catch((error: unknown) => {
   const isUsage = error instanceof UsageError;
   say(error instanceof Error ? (isUsage ? error.message : (error.stack ?? error.message)) : String(error));

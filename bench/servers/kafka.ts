@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from "kafkajs";
 import { waitUntil } from "./wait.ts";
 
-/** What the bench asks the broker: how much is in a topic, and whether a group reads. */
+/** What the bench asks the broker: whether a group reads. */
 export class Broker implements AsyncDisposable {
   readonly #admin: ReturnType<Kafka["admin"]>;
 
@@ -13,12 +13,6 @@ export class Broker implements AsyncDisposable {
     const admin = new Kafka({ clientId: "bench", brokers, logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     return new Broker(admin);
-  }
-
-  /** Messages in all partitions of a topic; nothing may have been deleted from it. */
-  async messages(topic: string): Promise<number> {
-    const offsets = await this.#admin.fetchTopicOffsets(topic);
-    return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
   }
 
   /** Resolves when the group has its members and each has its partitions. */
