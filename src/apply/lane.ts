@@ -176,7 +176,7 @@ export class Lane {
     return false;
   }
 
-  /** `again`: refused as a set. From the lane's place on once more, now change by change. */
+  /** `again`: refused as a set. From the lane's place on once more, now exactly. */
   async #apply(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan | "again"> {
     await this.#deps.schemas.prepare(segment.messages);
     const isExact = this.#exactThrough !== undefined && comparePositions(from.position, this.#exactThrough) < 0;
@@ -199,11 +199,56 @@ export class Lane {
     }
   }
 
-  /** Source transaction by source transaction, change by change, each in the order of the stream. */
+  /**
+   * Source transaction by source transaction, in the order of the stream; one that is refused as a set, change by change. As few of a segment
+   * are in each other's way as a rule, those that went well are followed by twice as many at once.
+   */
   async #applyExactly(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
+    if (!segment.complete) return this.#applyEach(segment.messages, from, place, transaction);
+    const transactions = byTransaction(segment.messages);
     let at = from;
     let current = place;
-    for (const message of segment.messages) {
+    for (let done = 0, size = 1; done < transactions.length; ) {
+      const group = transactions.slice(done, done + size).flat();
+      const applied = await this.#applyGroup(group, at, current, transaction);
+      if (applied === undefined && size > 1) {
+        size = 1;
+        continue;
+      }
+      at = applied ?? (await this.#applyEach(group, at, current, transaction));
+      current = { ...current, nextOffset: at.nextOffset, position: at.position };
+      done += size;
+      size = applied === undefined ? 1 : size * 2;
+    }
+    return at;
+  }
+
+  /** Whole transactions as one set. Undefined: refused, and nothing of it is done. */
+  async #applyGroup(
+    messages: readonly TopicMessage[],
+    from: Plan,
+    place: Place,
+    transaction: TargetTransaction,
+  ): Promise<Plan | undefined> {
+    try {
+      const plan = this.#planner.plan(messages, from, place);
+      await transaction.attempt(async () => {
+        await transaction.write(plan, this.#ordered(plan), place);
+        await transaction.checkDeferred();
+      });
+      await transaction.commit(plan, place);
+      return plan;
+    } catch (error) {
+      if (isRefused(error) || error instanceof Refusal) return undefined;
+      throw error;
+    }
+  }
+
+  /** Change by change. */
+  async #applyEach(messages: readonly TopicMessage[], from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
+    let at = from;
+    let current = place;
+    for (const message of messages) {
       await transaction.begin();
       const plan = this.#planner.plan([message], at, current);
       if (plan.count > 0) await this.#applyOne(plan, current, transaction);
@@ -300,6 +345,18 @@ function trimmed(name: LaneName, low: bigint, place: bigint): RehouseError {
     where: `lane ${name.lane} of ${name.migration}`,
     fix: "raise kafka.retention, then `rehouse cancel` and begin again: the changes in between are gone",
   });
+}
+
+function byTransaction(messages: readonly TopicMessage[]): TopicMessage[][] {
+  const transactions: TopicMessage[][] = [];
+  let current: TopicMessage[] = [];
+  for (const message of messages) {
+    current.push(message);
+    if (!isLastOfTransaction(message)) continue;
+    transactions.push(current);
+    current = [];
+  }
+  return transactions;
 }
 
 function refusal(tenant: string, table: string, position: Position, error: ServerError): Refusal {

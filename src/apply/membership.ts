@@ -33,7 +33,7 @@ export type Place = {
 /** The lane's place and members, in one look. Undefined when the lane is no more (its tenants have joined the main lane). */
 export async function loadPlace(target: Database, name: LaneName): Promise<Place | undefined> {
   const rows = await target.query(
-    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, t.settle_lsn, e.snapshot
+    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, greatest(t.settle_lsn, t.reread_lsn) AS settle_lsn, e.snapshot
        FROM rehouse.lane AS l
        LEFT JOIN rehouse.tenant AS t ON t.migration = l.migration AND t.partition = l.partition AND t.lane = l.lane
        LEFT JOIN rehouse.epoch AS e ON e.migration = t.migration AND e.epoch = t.first_epoch

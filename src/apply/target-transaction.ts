@@ -170,7 +170,7 @@ export class TargetTransaction {
     }
     const refetched = await this.#refetch(writer, tenant, keys);
     const member = place.members.get(tenant);
-    if (member !== undefined) await this.#unsettle(member, refetched.asOf);
+    if (member !== undefined) await this.#noteReread(member, refetched.asOf);
     if (refetched.rows.length > 0) await this.#bring(refetched);
   }
 
@@ -187,12 +187,12 @@ export class TargetTransaction {
     }
   }
 
-  /** A row that was read again may be newer than the stream: its tenant is whole again once the lane has passed `asOf`. */
-  async #unsettle(member: Member, asOf: Lsn): Promise<void> {
+  /** A row that was read again may be newer than the stream: its tenant is whole again once the lane has passed `asOf`, which a lane that is loaded anew has to know. */
+  async #noteReread(member: Member, asOf: Lsn): Promise<void> {
     if (asOf > member.settleLsn) member.settleLsn = asOf;
     await this.run([
       {
-        sql: `UPDATE rehouse.tenant SET settle_lsn = greatest(settle_lsn, $3::pg_lsn), settled = false WHERE migration = $1 AND tenant = $2`,
+        sql: `UPDATE rehouse.tenant SET reread_lsn = greatest(reread_lsn, $3::pg_lsn) WHERE migration = $1 AND tenant = $2`,
         params: [this.#name.migration, member.tenant, formatLsn(asOf)],
       },
     ]);
