@@ -16,18 +16,38 @@ export const ERROR_CODES = {
   REHOUSE_PREFLIGHT: { policy: "stop-role", exit: 1, meaning: "The preflight has findings that stand in the way." },
   REHOUSE_UNREACHABLE: { policy: "retry", exit: 3, meaning: "A server cannot be reached." },
   REHOUSE_SERVER: { policy: "stop-role", exit: 3, meaning: "A server answered with an error that Rehouse does not expect." },
-  REHOUSE_SLOT_EXISTS: { policy: "stop-role", exit: 3, meaning: "A replication slot with the migration's name is there, and this migration did not make it." },
-  REHOUSE_SLOT_LOST: { policy: "stop-role", exit: 3, meaning: "The migration's replication slot is gone or no longer has the WAL it needs." },
+  REHOUSE_SLOT_EXISTS: {
+    policy: "stop-role",
+    exit: 3,
+    meaning: "A replication slot with the migration's name is there, and this migration did not make it.",
+  },
+  REHOUSE_SLOT_LOST: {
+    policy: "stop-role",
+    exit: 3,
+    meaning: "The migration's replication slot is gone or no longer has the WAL it needs.",
+  },
   REHOUSE_SLOT_ACTIVE: { policy: "retry", exit: 3, meaning: "Another process reads the migration's slot." },
   REHOUSE_TOPIC_MISMATCH: { policy: "stop-role", exit: 3, meaning: "The migration's topic is there with other settings." },
-  REHOUSE_TOPIC_TRIMMED: { policy: "stop-role", exit: 3, meaning: "Kafka no longer has the changes from which a lane has to start." },
+  REHOUSE_TOPIC_TRIMMED: {
+    policy: "stop-role",
+    exit: 3,
+    meaning: "Kafka no longer has the changes from which a lane has to start.",
+  },
   REHOUSE_TARGET_MISFIT: { policy: "stop-role", exit: 1, meaning: "A target table is there and does not fit the mapping." },
   REHOUSE_ROW_IN_THE_WAY: { policy: "stop-role", exit: 1, meaning: "A row of the target holds a key that a copied row needs." },
   REHOUSE_CHUNK_DIFFERS: { policy: "stop-role", exit: 1, meaning: "A copied chunk does not equal its source." },
   REHOUSE_CHANGE_REFUSED: { policy: "stop-tenant", exit: 1, meaning: "The target refuses a change." },
-  REHOUSE_SCHEMA_CHANGED: { policy: "stop-tenant", exit: 1, meaning: "The source table changed in a way that the mapping cannot absorb." },
+  REHOUSE_SCHEMA_CHANGED: {
+    policy: "stop-tenant",
+    exit: 1,
+    meaning: "The source table changed in a way that the mapping cannot absorb.",
+  },
   REHOUSE_NO_MIGRATION: { policy: "usage", exit: 2, meaning: "The target knows no migration of this name." },
-  REHOUSE_MIGRATION_CHANGED: { policy: "stop-role", exit: 2, meaning: "The migration file no longer says what the running migration was started with." },
+  REHOUSE_MIGRATION_CHANGED: {
+    policy: "stop-role",
+    exit: 2,
+    meaning: "The migration file no longer says what the running migration was started with.",
+  },
   REHOUSE_INTERNAL: { policy: "stop-role", exit: 3, meaning: "Rehouse met a state that its own rules exclude." },
 } as const satisfies Record<string, { policy: Policy; exit: 1 | 2 | 3; meaning: string }>;
 

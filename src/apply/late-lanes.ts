@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
+import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { type LaneName, MAIN_LANE } from "./membership.ts";
-import type { ApplyDeps, MakeLane } from "./run.ts";
 
 /** How often a process looks for late lanes that nobody runs. */
 const LATE_LANES_EVERY_MS = 500;

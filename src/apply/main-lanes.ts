@@ -1,7 +1,7 @@
 import type { ChangesReader } from "../ports.ts";
+import type { ApplyDeps, MakeLane } from "./deps.ts";
 import type { Lane } from "./lane.ts";
 import { MAIN_LANE } from "./membership.ts";
-import type { ApplyDeps, MakeLane } from "./run.ts";
 
 type Running = { readonly lane: Lane; readonly stop: AbortController; readonly done: Promise<void> };
 

@@ -4,6 +4,7 @@ import { RehouseError } from "../errors.ts";
 import type { Lsn, Position } from "../model/position.ts";
 import { parseLsn } from "../model/position.ts";
 import { parseSnapshot, type Snapshot } from "../model/snapshot.ts";
+import { arrayText } from "../model/sql.ts";
 import type { Database, Row } from "../ports.ts";
 
 export const MAIN_LANE = "main";
@@ -148,9 +149,4 @@ export async function joinMainLane(target: Database, name: LaneName): Promise<bo
     );
     return true;
   });
-}
-
-/** A text[] literal as a parameter's text. */
-export function arrayText(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`).join(",")}}`;
 }

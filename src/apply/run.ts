@@ -1,36 +1,12 @@
-import type { RehouseError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import type { Mapping } from "../model/mapping.ts";
-import type { ChangesReader, ChangesTopic, Database, SchemaRegistry } from "../ports.ts";
+import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { Lane } from "./lane.ts";
 import { runLateLanes } from "./late-lanes.ts";
 import { LowOffsets } from "./low-offsets.ts";
 import { runMainLanes } from "./main-lanes.ts";
-import type { LaneName } from "./membership.ts";
 import { refetchFrom } from "./refetch.ts";
 import { MessageSchemas } from "./schemas.ts";
 import { openSession } from "./session.ts";
 import { Writers } from "./writers.ts";
-
-export type ApplyDeps = {
-  readonly migration: string;
-  readonly mapping: Mapping;
-  readonly source: Database;
-  readonly target: Database;
-  readonly topic: ChangesTopic;
-  readonly registry: SchemaRegistry;
-  /** Reads the partitions that the migration's consumer group gives to this process. */
-  readonly mainReader: () => ChangesReader;
-  /** Reads one partition for one lane, whatever the group does. */
-  readonly lateReader: (name: LaneName) => ChangesReader;
-  readonly paused: () => boolean;
-  /** What a lane waits out; undefined when it goes on. */
-  readonly report: (error: RehouseError | undefined, lane: string) => void;
-  readonly log: Logger;
-};
-
-/** A lane that reads with `reader`, which may be shared by the lanes of several partitions. */
-export type MakeLane = (name: LaneName, reader: ChangesReader) => Lane;
 
 /** Runs until `signal` aborts. Restartable: everything that matters is in the target. Nothing of it is left when it settles. */
 export async function runApply(deps: ApplyDeps, signal: AbortSignal): Promise<void> {

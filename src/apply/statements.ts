@@ -1,8 +1,8 @@
 /** From net effects to statements with their parameters: truncations, deletes (children first), upserts (parents first). */
 
+import { arrayText } from "../model/sql.ts";
 import type { Statement } from "../ports.ts";
 import type { TopicMessage } from "./intake.ts";
-import { arrayText } from "./membership.ts";
 import type { Entry, Image } from "./net-effect.ts";
 import { type RowChanges, unitOf } from "./plan.ts";
 import type { MessageSchema } from "./schemas.ts";

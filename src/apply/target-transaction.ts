@@ -5,9 +5,10 @@
  */
 
 import { formatLsn, type Lsn } from "../model/position.ts";
+import { arrayText } from "../model/sql.ts";
 import type { Database, Param, Row, Session, Statement } from "../ports.ts";
 import { evict } from "./evict.ts";
-import { arrayText, type LaneName, type Member, type Place } from "./membership.ts";
+import type { LaneName, Member, Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import { isCollision } from "./refusals.ts";
 import {

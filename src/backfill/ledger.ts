@@ -1,8 +1,9 @@
 /** The chunk ledger in the target: which chunk is next, and what became of it. */
 
-import { arrayText, type Blocks, type Checksum } from "../compare/index.ts";
+import type { Blocks, Checksum } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
 import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
+import { arrayText } from "../model/sql.ts";
 import type { Row, Session } from "../ports.ts";
 import { EPOCH_LOCK } from "./epoch.ts";
 

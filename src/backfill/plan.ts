@@ -3,9 +3,9 @@
  * partition and no rewrite can come between the plan and what is read.
  */
 
-import { arrayText, type Blocks } from "../compare/index.ts";
+import type { Blocks } from "../compare/index.ts";
 import { isPooledAtTarget, type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
-import { qualified } from "../model/sql.ts";
+import { arrayText, qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import type { Tuning } from "./deps.ts";
 import { shareOf, type TenantShares, tenantShares } from "./estimate.ts";

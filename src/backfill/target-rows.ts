@@ -3,8 +3,8 @@
  * looks where the tables have grown, and further down only when rows are missing there.
  */
 
-import { addChecksums, arrayText, type Checksum, checksumColumns, NO_ROWS, readChecksum, rowsClause } from "../compare/index.ts";
-import { literal } from "../model/sql.ts";
+import { addChecksums, type Checksum, checksumColumns, NO_ROWS, readChecksum, rowsClause } from "../compare/index.ts";
+import { arrayText, literal } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 
 /** A physical relation of a target table and the blocks it had before rows were written. */

@@ -163,7 +163,8 @@ export class Sequencer {
   #update(relation: Relation, before: Tuple | undefined, after: Tuple): void {
     const table = this.#of.table(relation);
     if (table === undefined) return;
-    const fill = before !== undefined && relation.identity === "f" ? before : undefined;
+    // The old row (identity full) or the old key, which the server sends too when a key column's unchanged value is toasted.
+    const fill = before;
     const tenant = table.tenantIndex;
     if (tenant < 0 || before === undefined || !table.tenantInIdentity || sameValue(before, after, tenant)) {
       // A tenant that is itself an unchanged TOAST value stands in the old row only.

@@ -1,4 +1,5 @@
 import type { Mapping } from "../model/mapping.ts";
+import { arrayText } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
 import type { ServerFacts } from "./columns.ts";
 import { isBuiltIn } from "./types.ts";
@@ -36,9 +37,4 @@ async function typeFacts(database: Database, types: readonly string[]): Promise<
     [arrayText(types)],
   );
   return new Map(rows.map((row) => [row["name"] ?? "", { exists: row["exists"] === "t", isEnum: row["is_enum"] === "t" }]));
-}
-
-/** A text[] parameter as Postgres reads it (manual, "Array Input and Output Syntax"). */
-export function arrayText(values: readonly (string | null)[]): string {
-  return `{${values.map((value) => (value === null ? "NULL" : `"${value.replaceAll(/[\\"]/g, "\\$&")}"`)).join(",")}}`;
 }

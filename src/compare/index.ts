@@ -8,7 +8,7 @@ export {
   sourceAlias,
   sourceType,
 } from "./columns.ts";
-export { arrayText, readServerFacts } from "./facts.ts";
+export { readServerFacts } from "./facts.ts";
 export {
   type Blocks,
   blockCondition,

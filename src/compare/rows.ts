@@ -1,9 +1,8 @@
 /** Which rows are looked at: the FROM and WHERE of a query on either side. */
 
 import type { TableMapping, TargetColumn } from "../model/mapping.ts";
-import { ident, literal } from "../model/sql.ts";
+import { arrayText, ident, literal } from "../model/sql.ts";
 import { sourceAlias, sourceType } from "./columns.ts";
-import { arrayText } from "./facts.ts";
 
 export type Rows = { readonly from: string; readonly where: readonly string[] };
 

@@ -1,10 +1,11 @@
 /** What has to be there before any role can work: the state tables, the migration's row, its units and their lanes. Idempotent. */
 
-import { arrayText, MAIN_LANE } from "../apply/index.ts";
+import { MAIN_LANE } from "../apply/index.ts";
 import { partitionOf, tenantPartitions, topicPartitions } from "../capture/partition.ts";
 import { RehouseError } from "../errors.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { type Mapping, SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
+import { arrayText } from "../model/sql.ts";
 import type { Database, Session } from "../ports.ts";
 import { journal, journalEach } from "./journal.ts";
 

@@ -4,11 +4,12 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { arrayText, joinLanes } from "../apply/index.ts";
+import { joinLanes } from "../apply/index.ts";
 import type { Logger } from "../log.ts";
 import { SHARED_UNIT } from "../model/mapping.ts";
 import { type TenantEvent, type TenantState, transition } from "../model/phase.ts";
 import { formatLsn, parseLsn } from "../model/position.ts";
+import { arrayText } from "../model/sql.ts";
 import type { Database, Row, Session } from "../ports.ts";
 import { journalEach } from "./journal.ts";
 

@@ -111,7 +111,7 @@ export class Encoder {
   }
 
   /**
-   * A row's message. A value that `after` lacks (unchanged TOAST) is taken from `fill`, the complete old row, where the server sent one.
+   * A row's message. A value that `after` lacks (unchanged TOAST) is taken from `fill`, the old row or key, where the server sent it.
    * `ordinal` is the change's in its transaction.
    */
   row(

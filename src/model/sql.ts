@@ -21,3 +21,8 @@ export function qualified(name: { schema: string; table: string }): string {
 export function identList(names: Iterable<string>): string {
   return Array.from(names, ident).join(", ");
 }
+
+/** A text[] parameter as Postgres reads it (manual, "Array Input and Output Syntax"). */
+export function arrayText(values: readonly (string | null)[]): string {
+  return `{${values.map((value) => (value === null ? "NULL" : `"${value.replaceAll(/[\\"]/g, "\\$&")}"`)).join(",")}}`;
+}

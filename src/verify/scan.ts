@@ -6,16 +6,8 @@
  * no index, and are all of one size.
  */
 
-import {
-  addChecksums,
-  arrayText,
-  type Checksum,
-  checksumColumns,
-  NO_ROWS,
-  readChecksum,
-  sameChecksum,
-} from "../compare/index.ts";
-import { literal } from "../model/sql.ts";
+import { addChecksums, type Checksum, checksumColumns, NO_ROWS, readChecksum, sameChecksum } from "../compare/index.ts";
+import { arrayText, literal } from "../model/sql.ts";
 import type { Row, Session } from "../ports.ts";
 import { overParts, type Side, type Sides } from "./side.ts";
 

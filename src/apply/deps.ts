@@ -1,0 +1,26 @@
+import type { RehouseError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Mapping } from "../model/mapping.ts";
+import type { ChangesReader, ChangesTopic, Database, SchemaRegistry } from "../ports.ts";
+import type { Lane } from "./lane.ts";
+import type { LaneName } from "./membership.ts";
+
+export type ApplyDeps = {
+  readonly migration: string;
+  readonly mapping: Mapping;
+  readonly source: Database;
+  readonly target: Database;
+  readonly topic: ChangesTopic;
+  readonly registry: SchemaRegistry;
+  /** Reads the partitions that the migration's consumer group gives to this process. */
+  readonly mainReader: () => ChangesReader;
+  /** Reads one partition for one lane, whatever the group does. */
+  readonly lateReader: (name: LaneName) => ChangesReader;
+  readonly paused: () => boolean;
+  /** What a lane waits out; undefined when it goes on. */
+  readonly report: (error: RehouseError | undefined, lane: string) => void;
+  readonly log: Logger;
+};
+
+/** A lane that reads with `reader`, which may be shared by the lanes of several partitions. */
+export type MakeLane = (name: LaneName, reader: ChangesReader) => Lane;
