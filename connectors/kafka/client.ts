@@ -71,7 +71,10 @@ const HEALS = new Set([
   "NOT_ENOUGH_REPLICAS",
   "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
   "NOT_CONTROLLER",
-  "COORDINATOR_LOAD_IN_PROGRESS",
+  "GROUP_LOAD_IN_PROGRESS",
+  "ILLEGAL_GENERATION",
+  "UNKNOWN_MEMBER_ID",
+  "REBALANCE_IN_PROGRESS",
   "GROUP_COORDINATOR_NOT_AVAILABLE",
   "NOT_COORDINATOR_FOR_GROUP",
   "BROKER_NOT_AVAILABLE",
@@ -87,5 +90,5 @@ function isUnavailable(error: unknown): boolean {
   // After its own retries kafkajs wraps what it met.
   const cause: unknown = Reflect.get(error, "cause");
   if (cause instanceof Error && cause !== error) return isUnavailable(cause);
-  return /Connection|Timeout|Broker|NumberOfRetries|Metadata/.test(error.name);
+  return /Connection|Timeout|Broker|Coordinator|NumberOfRetries|Metadata/.test(error.name);
 }

@@ -188,7 +188,7 @@ export class TargetTransaction {
     }
   }
 
-  /** A row that was read again may be newer than the stream: its tenant is whole again once the lane has passed `asOf`, which a lane that is loaded anew has to know. */
+  /** A row that was read again may be newer than the stream, up to `asOf`; a lane that is loaded anew has to know of it. */
   async #noteReread(member: Member, asOf: Lsn): Promise<void> {
     if (asOf > member.settleLsn) member.settleLsn = asOf;
     await this.run([
