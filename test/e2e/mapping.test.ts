@@ -10,7 +10,7 @@ const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const name = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
 test("tables and columns are renamed, left out, computed and generated; tenants may have any name", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({
     source: `
@@ -78,7 +78,7 @@ test("tables and columns are renamed, left out, computed and generated; tenants 
 });
 
 test("a pooled target keeps the tenant column: rows that change their tenant again and again, and TRUNCATE, end equal", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({
     source: `
@@ -122,7 +122,7 @@ test("a pooled target keeps the tenant column: rows that change their tenant aga
 });
 
 test("a tenant that appears while the others are in-sync is copied, caught up by a lane of its own, and joins them", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({
     source: `

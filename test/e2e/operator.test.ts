@@ -20,7 +20,7 @@ const PAIRS = [1, 2, 3].map((tenant) => ({
 }));
 
 test("a change that cannot be applied stops its tenant alone; retry brings it back with nothing lost", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({
     source: SOURCE,
@@ -68,7 +68,7 @@ test("a change that cannot be applied stops its tenant alone; retry brings it ba
 });
 
 test("pause holds apply back and resume lets it go on; cancel leaves nothing, and the same move can begin again beside another", {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({ source: SOURCE, file: FILE });
   const { source, target, slot, name } = migration;

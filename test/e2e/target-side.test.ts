@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Migration, waitUntil } from "../support/index.ts";
 
 test("the target's triggers stay still for copied and applied rows, and every transaction that writes rows begins with the loop marker", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({
     source: `

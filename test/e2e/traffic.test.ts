@@ -4,7 +4,7 @@ import { Clients, Migration, SHOP_FILE, shopPairs, shopSql } from "../support/in
 const seed = Number(process.env["REHOUSE_TEST_SEED"] ?? 1);
 
 test(`clients write all the time, at random (REHOUSE_TEST_SEED=${seed}): both sides end equal`, {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({ source: shopSql(200), file: SHOP_FILE });
   const clients = new Clients(migration.source, { seed, count: 4 });

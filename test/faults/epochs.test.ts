@@ -42,7 +42,7 @@ const MEANWHILE = `
 test.for([
   { what: "rows moved between blocks", meanwhile: MEANWHILE },
   { what: "the table was rewritten", meanwhile: `${MEANWHILE} COMMIT; VACUUM FULL pages; BEGIN;` },
-])("a copy that was killed goes on under a second epoch, after $what", { timeout: 120_000 }, async ({ meanwhile }) => {
+])("a copy that was killed goes on under a second epoch, after $what", { timeout: 180_000 }, async ({ meanwhile }) => {
   await using migration = await Migration.prepare({ source: SOURCE, target: TARGET, file: FILE });
   await using gate = await Gate.close(migration.target);
   const run = migration.run();

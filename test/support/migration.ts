@@ -34,7 +34,7 @@ export type Story = {
 /** Two queries that have to give the same rows, in any order. */
 export type Pair = { readonly source: string; readonly target: string };
 
-const IN_SYNC_WITHIN_MS = 90_000;
+const IN_SYNC_WITHIN_MS = 120_000;
 
 /**
  * A migration as a user has it: two databases, a file, and the command line. What the two sides hold is compared by queries of the test's
@@ -153,7 +153,7 @@ export class Migration implements AsyncDisposable {
   }
 
   /** Waits for `condition` while `run` works. */
-  async until(run: RehouseProcess, what: string, condition: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+  async until(run: RehouseProcess, what: string, condition: () => Promise<boolean>, withinMs = 90_000): Promise<void> {
     await this.#until(run, withinMs, what, condition);
   }
 
