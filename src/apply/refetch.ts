@@ -1,11 +1,19 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { RehouseError } from "../errors.ts";
 import { parseLsn } from "../model/position.ts";
+import { isVisible, parseSnapshot, widenXid } from "../model/snapshot.ts";
 import type { Database } from "../ports.ts";
 import { refetchStatement } from "./table-writer.ts";
 import type { Refetch } from "./target-transaction.ts";
 
+/** Short of the time in which a role has to stop; the lane then says what it waits for, and asks again. */
+const VISIBLE_WITHIN_MS = 5_000;
+const LONGEST_PAUSE_MS = 50;
+
 /** Reads rows of the source again, with a place in the WAL before which all that they show was committed. */
 export function refetchFrom(source: Database): Refetch {
-  return async (writer, tenant, keys) => {
+  return async (writer, tenant, keys, xids) => {
+    await untilVisible(source, xids);
     const params = writer.table.tenantColumn === undefined ? keys : [...keys, tenant];
     const rows = await source.query(refetchStatement(writer.table, writer.inputs), params);
     const [now] = await source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
@@ -15,4 +23,25 @@ export function refetchFrom(source: Database): Refetch {
       asOf: parseLsn(now?.["lsn"] ?? ""),
     };
   };
+}
+
+/**
+ * A commit is in the WAL, and so in the topic, before other sessions see it; where a standby is synchronous, long before. A row that is
+ * read in between is older than the change for which it is read, and nothing would bring that change again.
+ */
+async function untilVisible(source: Database, xids: Iterable<number>): Promise<void> {
+  const deadline = performance.now() + VISIBLE_WITHIN_MS;
+  for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    const [now] = await source.query("SELECT pg_current_snapshot()::text AS snapshot");
+    const snapshot = parseSnapshot(now?.["snapshot"] ?? "");
+    const hidden = [...xids].find((xid) => !isVisible(snapshot, widenXid(xid, snapshot.xmax)));
+    if (hidden === undefined) return;
+    if (performance.now() > deadline)
+      throw new RehouseError("REHOUSE_UNREACHABLE", {
+        what: `the source does not show transaction ${hidden} yet, though it is in its stream`,
+        where: source.place,
+        fix: "look whether its commit waits for a synchronous standby (pg_stat_activity, wait_event SyncRep)",
+      });
+    await delay(pauseMs);
+  }
 }

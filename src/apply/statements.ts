@@ -82,6 +82,16 @@ export function keyParameters(group: PatchGroup): Buffer[] {
   return patchParameters(group, group.writer.table.key);
 }
 
+/** The source transactions of the rows' last changes. Who changed a row before had ended by then: its lock was waited for. */
+export function transactionsOf(group: PatchGroup): Set<number> {
+  return new Set(
+    group.entries.map(({ image: { schema, message } }) => {
+      schema.reader.read(message.value);
+      return schema.reader.xid;
+    }),
+  );
+}
+
 export function refetchedUpsert({ writer, rows }: RefetchedRows): Statement {
   const arrays = writer.inputs.map(() => new TextArray());
   for (const row of rows) for (const [index, array] of arrays.entries()) array.appendText(row[index] ?? null);

@@ -19,16 +19,18 @@ import {
   type RefetchedRows,
   refetchedUpsert,
   removals,
+  transactionsOf,
   truncations,
   upserts,
 } from "./statements.ts";
 import { loopMarker, type TableWriter } from "./table-writer.ts";
 
-/** Reads a tenant's rows of the source by key, for changes that came without all they need. */
+/** Reads a tenant's rows of the source by key, for changes of transactions `xids` that came without all they need. */
 export type Refetch = (
   writer: TableWriter,
   tenant: string,
   keys: readonly Param[],
+  xids: ReadonlySet<number>,
 ) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
 
 /** Each attempt clears the way under one of a table's unique constraints. */
@@ -169,7 +171,7 @@ export class TargetTransaction {
       if (result === undefined || result.rows.length === 0) return;
       keys = missingKeys(result.rows, writer.table.key.length);
     }
-    const refetched = await this.#refetch(writer, tenant, keys);
+    const refetched = await this.#refetch(writer, tenant, keys, transactionsOf(group));
     const member = place.members.get(tenant);
     if (member !== undefined) await this.#noteReread(member, refetched.asOf);
     if (refetched.rows.length > 0) await this.#bring(refetched);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseLsn } from "../../src/model/position.ts";
+import { waitUntil } from "../support/index.ts";
 import { Scene } from "./support/scene.ts";
 import { table } from "./support/tables.ts";
 import { type RowChange, UNCHANGED, type Value } from "./support/topic.ts";
@@ -108,6 +109,38 @@ describe("an update without the values that it left alone", () => {
     scene.apply();
     await scene.caughtUp();
     expect(await scene.rows(ALL)).toEqual(["1 a t1 body BODYt1"]);
+  });
+
+  it("has its row read again only once the source shows what is in its stream already", async () => {
+    const computed = table({
+      ...SPEC,
+      computed: [
+        { name: "note", type: "text", expression: "upper(docs.body) || title", uses: ["body", "title"], plain: undefined },
+      ],
+    });
+    await using scene = await open({ tables: [computed] });
+    await scene.join([{ tenant: "a" }]);
+    await scene.source.query("INSERT INTO public.docs VALUES (1, 'a', 't1', 'body', 'n')");
+    await scene.target.query("INSERT INTO public.docs VALUES (1, 'a', 't1', 'body', 'BODYt1')");
+    const writer = await scene.source.connect();
+    await writer.query("BEGIN; UPDATE public.docs SET title = 't2'");
+    const [transaction] = await writer.query("SELECT pg_current_xact_id()::xid AS xid");
+    scene.topic.commit(Number(transaction?.["xid"]), [doc("update", 1, "t2", UNCHANGED, "n")]);
+    scene.apply();
+    await waitUntil(
+      async () => {
+        const waiting = await scene.target.query(
+          "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
+        );
+        return waiting.length > 0;
+      },
+      { deadlineMs: 10_000, what: "the lane to wait within its transaction" },
+    );
+    await writer.query("COMMIT");
+    await writer.close();
+    await scene.caughtUp();
+    expect(await scene.rows(ALL)).toEqual(["1 a t2 body BODYt2"]);
+    expect(scene.reports).toEqual([]);
   });
 
   it("and with another key takes the row along", async () => {
