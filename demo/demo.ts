@@ -13,7 +13,7 @@ import { moveAll, TenantsStopped } from "./move.ts";
 import { createSaas, type SaasSize } from "./saas.ts";
 import { createScreen, number, type Screen, seconds } from "./screen.ts";
 import { NoServers, type Servers, startServers } from "./servers.ts";
-import { isEqual, printResults, type Result, resultsOf } from "./summary.ts";
+import { isEqual, printDifferences, printResults, type Result, resultsOf } from "./summary.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
 
 const CLIENTS = 6;
@@ -69,6 +69,7 @@ export async function demo({ size, keep }: DemoOptions, io: Io, signal: AbortSig
     printResults(results, screen);
     screen.line("");
     const equal = moved.comparedBusy.equal && moved.compared.equal && results.every(isEqual);
+    for (const compared of [moved.comparedBusy, moved.compared]) if (!compared.equal) printDifferences(compared, screen);
     screen.line(verdict(results, equal, screen));
     screen.line(
       `  ${number(moved.written.inserts)} rows inserted, ${number(moved.written.updates)} updated, ${number(moved.written.deletes)} deleted by clients meanwhile; ${seconds(performance.now() - began)} in all.`,

@@ -1,6 +1,7 @@
 import type { StatusDocument, VerifyDocument } from "../src/cli/documents.ts";
 import { type Column, table } from "../src/cli/live/columns.ts";
 import { duration } from "../src/cli/live/numbers.ts";
+import { formatComparison } from "../src/cli/verify.ts";
 import { number, type Screen } from "./screen.ts";
 
 /** What came of one tenant, or of the shared tables. */
@@ -60,6 +61,13 @@ export function printResults(results: readonly Result[], { io, style, line }: Sc
     },
   ];
   for (const text of table(columns, results, io.columns(), style.dim)) line(`  ${text}`);
+}
+
+/** Which rows are not the same, for what should never be seen. */
+export function printDifferences(compared: VerifyDocument, { style, line }: Screen): void {
+  const tenants = compared.tenants.filter(({ tables }) => tables.some(({ differences }) => differences.length > 0));
+  line(formatComparison({ ...compared, tenants }, style));
+  line("");
 }
 
 function verdict(result: Result): string {
