@@ -226,7 +226,8 @@ describe("a lane", () => {
     expect(await scene.rows(ALL)).toEqual(["1 a y 0", "2 a x 0"]);
     expect((await scene.tenant("a"))["stopped"]).toBeNull();
     expect((await scene.lane())?.["changes"]).toBe("5");
-    expect((await scene.tenant("a"))["changes"]).toBe("5");
+    scene.topic.beat();
+    await expect.poll(async () => (await scene.tenant("a"))["changes"]).toBe("5");
   });
 
   it("waits out an answer that says nothing about the rows", async () => {
