@@ -176,12 +176,13 @@ export class Lane {
     return false;
   }
 
-  /** `again`: refused as a set. From the lane's place on once more, now exactly. */
+  /** A set that is refused is applied exactly. `again`: its transaction began in an earlier piece, so from the lane's place on once more. */
   async #apply(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan | "again"> {
     await this.#deps.schemas.prepare(segment.messages);
     const isExact = this.#exactThrough !== undefined && comparePositions(from.position, this.#exactThrough) < 0;
     if (isExact) return this.#applyExactly(segment, from, place, transaction);
     this.#exactThrough = undefined;
+    const isFirstPiece = !transaction.isOpen;
     let plan: Plan | undefined;
     try {
       plan = this.#planner.plan(segment.messages, from, place);
@@ -195,7 +196,9 @@ export class Lane {
       const through = error instanceof Refusal ? error.position : plan?.position;
       if (through === undefined || comparePositions(through, from.position) <= 0) throw error;
       this.#exactThrough = through;
-      return "again";
+      if (!segment.complete || !isFirstPiece) return "again";
+      await transaction.rollback();
+      return this.#applyExactly(segment, from, place, transaction);
     }
   }
 
