@@ -11,8 +11,9 @@ export class Sql implements AsyncDisposable {
   constructor(url: string, connections = 4) {
     this.url = url;
     this.#pool = new Pool({ connectionString: url, max: connections, types: { getTypeParser: () => (value: string) => value } });
-    // A server that is killed on purpose ends idle connections as well.
+    // A server that is killed on purpose ends connections that nobody asks anything of. A query on one fails by itself.
     this.#pool.on("error", () => undefined);
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   async rows(sql: string, params: readonly (string | null)[] = []): Promise<TextRow[]> {
