@@ -1,3 +1,4 @@
+import type { Bench } from "./bench.ts";
 import { benchBackfill } from "./cases/backfill.ts";
 import { benchLatency } from "./cases/latency.ts";
 import { benchMemory } from "./cases/memory.ts";
@@ -6,7 +7,6 @@ import { benchScale } from "./cases/scale.ts";
 import { benchStages } from "./cases/stages.ts";
 import type { BenchName } from "./options.ts";
 import type { Result } from "./report.ts";
-import type { Bench } from "./scene.ts";
 
 /** Runs the benches one after the other, in the order of this list; each tells its results when it has all of them. */
 export async function runBenches(bench: Bench, names: readonly BenchName[], tell: (result: Result) => void): Promise<void> {

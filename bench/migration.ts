@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../stack/index.ts";
-import type { Bench } from "./scene.ts";
+import type { Bench } from "./bench.ts";
 import { ask } from "./servers/postgres.ts";
 import type { Programs, Running } from "./servers/programs.ts";
 import { waitUntil } from "./servers/wait.ts";

@@ -1,22 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { Stack } from "../stack/index.ts";
-import type { CpuMeter } from "./meters/cpu.ts";
+import type { Bench } from "./bench.ts";
 import { Migration } from "./migration.ts";
-import type { Options } from "./options.ts";
 import { createDatabase, dropDatabase } from "./servers/postgres.ts";
-import type { Programs } from "./servers/programs.ts";
 import { fill } from "./workload/events.ts";
-
-/** What every bench works with. */
-export type Bench = {
-  readonly stack: Stack;
-  readonly programs: Programs;
-  readonly cpu: CpuMeter;
-  readonly options: Options;
-  /** The script of the command `rehouse`. */
-  readonly entry: string;
-  readonly say: (line: string) => void;
-};
 
 /** Longer than anything here takes at any sensible size; what stands still for as long has failed. */
 export const DEADLINE_MS = 20 * 60_000;

@@ -1,7 +1,8 @@
+import type { Bench } from "../bench.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { copyPeer, copyTable } from "../peers/copy.ts";
 import { type Result, result, type Use } from "../report.ts";
-import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
+import { DEADLINE_MS, Scene } from "../scene.ts";
 import { settle } from "../servers/postgres.ts";
 import { assertEqual } from "../workload/events.ts";
 

@@ -1,7 +1,8 @@
+import type { Bench } from "../bench.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { NativeReplication } from "../peers/native.ts";
 import { type Result, rounded } from "../report.ts";
-import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
+import { DEADLINE_MS, Scene } from "../scene.ts";
 import { ask, connect } from "../servers/postgres.ts";
 import { Watcher } from "../workload/latency.ts";
 import { Pair } from "./pair.ts";

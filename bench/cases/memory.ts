@@ -1,6 +1,7 @@
+import type { Bench } from "../bench.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { type Result, result } from "../report.ts";
-import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
+import { DEADLINE_MS, Scene } from "../scene.ts";
 import { connect } from "../servers/postgres.ts";
 import { arrived, Changes } from "../workload/changes.ts";
 import { assertEqual } from "../workload/events.ts";

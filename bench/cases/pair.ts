@@ -1,9 +1,10 @@
 import type { Client } from "pg";
+import type { Bench } from "../bench.ts";
 import type { CpuUse } from "../meters/cpu.ts";
 import type { Migration } from "../migration.ts";
 import { copyTable } from "../peers/copy.ts";
 import { NativeReplication } from "../peers/native.ts";
-import { type Bench, DEADLINE_MS, type Scene } from "../scene.ts";
+import { DEADLINE_MS, type Scene } from "../scene.ts";
 import { ask, connect, settle, slotIsRead } from "../servers/postgres.ts";
 import { arrived, Changes, type Series } from "../workload/changes.ts";
 import { assertEqual, TENANTS } from "../workload/events.ts";

@@ -1,8 +1,9 @@
+import type { Bench } from "../bench.ts";
 import { cpuShares } from "../meters/cpu.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { NativeReplication } from "../peers/native.ts";
 import { type Result, result } from "../report.ts";
-import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
+import { DEADLINE_MS, Scene } from "../scene.ts";
 import { Broker } from "../servers/kafka.ts";
 import { PER_TRANSACTION, type Series } from "../workload/changes.ts";
 import { type Drain, Pair } from "./pair.ts";

@@ -1,6 +1,7 @@
+import type { Bench } from "../bench.ts";
 import { copyPeer } from "../peers/copy.ts";
 import { median, type Result, result, type Use } from "../report.ts";
-import { type Bench, Scene } from "../scene.ts";
+import { Scene } from "../scene.ts";
 import { backfillOnce, copyOnce, type Measured } from "./backfill.ts";
 
 /** What a row costs in a table eight times as large: 8 million against 1 million rows by default. */

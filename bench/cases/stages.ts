@@ -1,9 +1,10 @@
+import type { Bench } from "../bench.ts";
 import { cpuShares } from "../meters/cpu.ts";
 import { MemoryMeter } from "../meters/memory.ts";
 import { NativeReplication } from "../peers/native.ts";
 import { createReceiveSlot, receive, receivePeer } from "../peers/receive.ts";
 import { type Result, result, type Use } from "../report.ts";
-import { type Bench, DEADLINE_MS, Scene } from "../scene.ts";
+import { DEADLINE_MS, Scene } from "../scene.ts";
 import { connect, slotConfirmed, slotIsRead } from "../servers/postgres.ts";
 import { arrived, begun, PER_TRANSACTION, type Series } from "../workload/changes.ts";
 import { type Drain, Pair } from "./pair.ts";
