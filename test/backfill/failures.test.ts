@@ -147,7 +147,7 @@ test("stopping inside a chunk rolls it back and leaves no session behind", async
   });
   const began = performance.now();
   await running.stop();
-  expect(performance.now() - began).toBeLessThan(3000);
+  expect(performance.now() - began).toBeLessThan(15_000);
   for (const side of [move.source, move.target]) {
     await waitUntil(async () => (await side.query(sessions)).length === 0, { deadlineMs: 5000, what: "the sessions to go" });
   }

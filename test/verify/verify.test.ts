@@ -191,7 +191,7 @@ test("while nothing is applied a differing row is listed, marked as not settled"
     { tenants: ["1"] },
     AbortSignal.timeout(60_000),
   );
-  expect(performance.now() - began).toBeLessThan(5000);
+  expect(performance.now() - began).toBeLessThan(20_000);
   expect(document).toMatchObject({
     equal: false,
     tenants: [{ tables: [{ differences: [{ key: { id: "6" }, kind: "different", settled: false }] }] }],
