@@ -184,7 +184,7 @@ export class Migration implements AsyncDisposable {
     await Promise.all([
       this.databases.drop(),
       removeTopic(this.#at, `rehouse.${this.name}.changes`),
-      rm(this.#directory, { recursive: true }),
+      rm(this.#directory, { recursive: true, force: true }),
     ]);
   }
 
