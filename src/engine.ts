@@ -120,7 +120,8 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   async #work(roles: readonly Role[], onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<void> {
     const { file, systems, context } = this.#deps;
     const [only] = roles;
-    if (only === undefined || roles.length > 1) {
+    // A single role, too, is a process that is started again when it dies, with the memory settings of a role.
+    if (only === undefined || roles.length > 1 || process.env[SUPERVISED] === undefined) {
       return supervise({ roles, entry: context.entry, filePath: context.filePath, onEvent }, signal);
     }
     const stage = stageOf(only, { ...this.#deps, onEvent });

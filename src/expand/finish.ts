@@ -22,11 +22,15 @@ export type Unmade = { readonly table: TableName; readonly name: string; readonl
  */
 export async function finishKeys(deps: ExpandDeps, units: readonly string[], signal?: AbortSignal): Promise<void> {
   const ours = await readOurs(deps);
+  /** Common tables that one of these units has taken on: the others need not ask again. */
+  const asked = new Set<string>();
   await eachAtOnce(units, UNITS_AT_ONCE, signal, async (unit) => {
     const designs = designsOf(deps, unit, ours);
     // A big common table is finished by itself, so that a crash loses the work of one; a tenant's small ones go together.
     const own = designs.filter((design) => !design.pooled);
-    for (const group of [own, ...designs.filter((design) => design.pooled).map((design) => [design])]) {
+    const common = designs.filter((design) => design.pooled && !asked.has(tableText(design.target)));
+    for (const design of common) asked.add(tableText(design.target));
+    for (const group of [own, ...common.map((design) => [design])]) {
       if (group.length > 0)
         await deps.target.transaction((session) => buildKeys(session, deps.move.mapping.migration, unit, group));
     }
