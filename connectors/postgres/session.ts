@@ -51,12 +51,12 @@ export class PgSession implements Session {
 
   copyOut(sql: string): Readable {
     this.#assertUsable();
-    return this.#client.query(copyTo(sql));
+    return heard(this.#client.query(copyTo(sql)));
   }
 
   copyIn(sql: string): Writable {
     this.#assertUsable();
-    return this.#client.query(copyFrom(sql));
+    return heard(this.#client.query(copyFrom(sql)));
   }
 
   async close(force = false): Promise<void> {
@@ -69,4 +69,10 @@ export class PgSession implements Session {
   #assertUsable(): void {
     if (this.#lost !== undefined) throw this.#lost;
   }
+}
+
+/** A COPY that nobody reads any more may still fail with its connection; unheard, that would end the process. Its reader hears it all the same. */
+function heard<T extends Readable | Writable>(stream: T): T {
+  stream.on("error", () => undefined);
+  return stream;
 }

@@ -39,7 +39,8 @@ test("the target's triggers stay still for copied and applied rows, and every tr
 
   const transactions = await waitUntil(() => transactionsOf(), { deadlineMs: 10_000, what: "the target's changes" });
   const writing = transactions.filter(({ tables }) => tables.has("public.counters"));
-  expect(writing.length).toBeGreaterThan(4);
+  // How many source transactions share one depends on how fast they come.
+  expect(writing.length).toBeGreaterThan(1);
   expect(writing.filter(({ first }) => first !== `rehouse apply:${migration.name}`)).toEqual([]);
 
   /** The target's own stream, as another replication of it would see it (manual, "Logical Replication Message Formats"). */
