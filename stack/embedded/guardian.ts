@@ -8,6 +8,7 @@ import { chmodSync, closeSync, mkdtempSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import type { Order, Report } from "./guard.ts";
 
 /** How long a server may take to end in its own way before it is killed. */
@@ -29,12 +30,15 @@ function start(order: Extract<Order, { order: "start" }>): void {
   const child = spawn(order.command, order.args, {
     cwd: order.cwd,
     env: { ...process.env, ...order.env },
-    stdio: ["ignore", log, log],
+    // The pipe is for its end alone: every process of the server inherits it, so it closes when the last of them has gone.
+    // Postgres' sessions outlive a killed postmaster for a moment and hold its shared memory, and no server starts beside them.
+    stdio: ["ignore", log, log, "pipe"],
     // A group of its own: a signal to the guardian's group is not one to the servers.
     detached: true,
     ...order.user,
   });
   closeSync(log);
+  (child.stdio[3] as Readable | undefined)?.resume();
   const { name } = order;
   running.set(name, { child, end: order.end });
   const ended = (how: string, code: number | null) => {
@@ -42,7 +46,7 @@ function start(order: Extract<Order, { order: "start" }>): void {
     report({ report: "ended", name, how, code });
   };
   child.once("error", (error) => ended(error.message, null));
-  child.once("exit", (code, signal) => ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code));
+  child.once("close", (code, signal) => ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code));
   if (child.pid !== undefined) report({ report: "started", name, pid: child.pid });
 }
 
@@ -56,7 +60,7 @@ async function end(): Promise<void> {
   if (ending) return;
   ending = true;
   const children = [...running.values()];
-  const gone = Promise.all(children.map(({ child }) => new Promise((resolve) => child.once("exit", resolve))));
+  const gone = Promise.all(children.map(({ child }) => new Promise((resolve) => child.once("close", resolve))));
   for (const { child, end } of children) signal(child, end);
   const impatience = setTimeout(() => {
     for (const { child } of running.values()) child.kill("SIGKILL");
