@@ -1,3 +1,4 @@
+import { Bell } from "../bell.ts";
 import { isLastOfTransaction, sizeOf, type TopicMessage } from "./intake.ts";
 
 /** Most messages and bytes of one target transaction; a source transaction beyond that is applied in pieces. */
@@ -20,7 +21,7 @@ export class Inbox {
   #bytes = 0;
   #expected: bigint | undefined;
   #lastCut = 0; // how many of the messages end with the last of a transaction
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
   #failure: Error | undefined;
 
   /** Empties the queue; only the message at `offset` and those after it are accepted from now on. */
@@ -35,7 +36,7 @@ export class Inbox {
   /** Nothing can follow on what is there: whoever takes is told so, until {@link expect} names another place. */
   fail(error: Error): void {
     this.#failure = error;
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   /** The offset that has to come next; undefined before the lane knows its place. */
@@ -64,7 +65,7 @@ export class Inbox {
       this.#bytes += sizeOf(message);
       if (isLastOfTransaction(message)) this.#lastCut = this.#messages.length;
     }
-    if (this.#isReady()) this.#wake?.();
+    if (this.#isReady()) this.#bell.ring();
     return undefined;
   }
 
@@ -73,15 +74,7 @@ export class Inbox {
     while (!this.#isReady()) {
       signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          this.#wake = undefined;
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake, { once: true });
-      });
+      await this.#bell.wait(signal);
     }
     return this.#cut();
   }

@@ -13,6 +13,7 @@
  * nobody waited for the one before them.
  */
 
+import { Bell } from "../bell.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { formatLsn, type Lsn, ZERO_LSN } from "../model/position.ts";
@@ -88,7 +89,7 @@ export class Recorder {
   #note: Note | undefined;
   #progress: Progress | undefined;
   #orphaned: string[] = [];
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
   #prunedAt = 0;
   /** Whether some tenant is still on its way. */
   isHurried = true;
@@ -102,18 +103,18 @@ export class Recorder {
   record(note: Note | undefined, progress: Progress): void {
     this.#note = note ?? this.#note;
     this.#progress = { ...progress, changes: progress.changes + (this.#progress?.changes ?? 0) };
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   /** Rows of this table have no tenant; called once a table. */
   orphaned(table: string): void {
     this.#orphaned.push(table);
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#work(signal);
+      if (this.#progress === undefined && this.#orphaned.length === 0) await this.#bell.wait(signal);
       try {
         await this.#write();
       } catch (error) {
@@ -121,20 +122,6 @@ export class Recorder {
         this.#log.warn({ error: String(error) }, "capture goes on, but its notes cannot be written now");
       }
     }
-  }
-
-  /** Settles when there is something to write. */
-  async #work(signal: AbortSignal): Promise<void> {
-    if (this.#progress !== undefined || this.#orphaned.length > 0) return;
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      this.#wake = wake;
-      signal.addEventListener("abort", wake, { once: true });
-    });
   }
 
   async #write(): Promise<void> {

@@ -3,6 +3,7 @@
  * stream's change is sent at once, and batches become as large as the time that a send takes.
  */
 
+import { Bell } from "../bell.ts";
 import type { Lsn } from "../model/position.ts";
 import type { OutgoingMessage } from "../ports.ts";
 import type { Beat } from "./beat.ts";
@@ -29,7 +30,7 @@ export class Outbox {
   #full: Batch[] = [];
   #messages = 0;
   #bytes = 0;
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
 
   push(message: OutgoingMessage): void {
     const bytes = message.key.length + message.value.length;
@@ -42,13 +43,13 @@ export class Outbox {
     this.#gathering.bytes += bytes;
     this.#messages += 1;
     this.#bytes += bytes;
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   /** Everything of the transaction has been pushed. */
   commit(end: Lsn): void {
     this.#gathering.commitEnd = end;
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   /** The beat's messages have been pushed; its transaction's commit comes with the next {@link commit}. */
@@ -74,15 +75,7 @@ export class Outbox {
     while (!signal.aborted) {
       const batch = this.#next();
       if (batch !== undefined) return batch;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          this.#wake = undefined;
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake, { once: true });
-      });
+      await this.#bell.wait(signal);
     }
     return undefined;
   }

@@ -3,13 +3,14 @@
  * rolled back. Foreign keys are not tried, since they lock the tables that they refer to.
  */
 
+import { attempt } from "../attempt.ts";
 import { text } from "../catalog/fields.ts";
 import { type Catalog, rolledBack } from "../catalog/index.ts";
 import { designTable, missingTypes, type TableDesign } from "../expand/index.ts";
 import type { Move, MovedColumn, TableMove } from "../mapping/index.ts";
 import { isPooledAtTarget, SHARED_UNIT, tableText, targetOf, WHOLE_UNIT } from "../model/mapping.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
-import { type Database, ServerError, type Session } from "../ports.ts";
+import type { Database, ServerError, Session } from "../ports.ts";
 import { error, type Finding } from "./finding.ts";
 
 /** insufficient_privilege: target-server.ts has said which. */
@@ -195,20 +196,6 @@ function refusedColumn(column: MovedColumn, refused: ServerError): Finding {
     `the target refuses ${column.expression}: ${refused.message}`,
     refused.hint ?? "the applier evaluates the expression at the target, so what it calls has to be there, too",
   );
-}
-
-/** Keeps what the statements did unless one is refused. */
-async function attempt(session: Session, sql: string): Promise<ServerError | undefined> {
-  await session.query("SAVEPOINT attempt");
-  try {
-    await session.query(sql);
-    await session.query("RELEASE SAVEPOINT attempt");
-    return undefined;
-  } catch (cause) {
-    if (!(cause instanceof ServerError)) throw cause;
-    await session.query("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt");
-    return cause;
-  }
 }
 
 function firstLine(sql: string): string {

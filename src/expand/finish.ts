@@ -1,8 +1,9 @@
 /** What is built once a unit's rows are there: keys and indexes, then foreign keys. Only on tables that this migration created. */
 
+import { attempt } from "../attempt.ts";
 import { readCreated } from "../mapping/index.ts";
 import { type TableName, tableText } from "../model/mapping.ts";
-import { ServerError, type Session } from "../ports.ts";
+import type { Session } from "../ports.ts";
 import type { ExpandDeps } from "./create.ts";
 import { designTable, type TableDesign, tablesOf } from "./design.ts";
 import { journal, lockUnit } from "./journal.ts";
@@ -139,19 +140,6 @@ async function together(
       unmade.push({ table: target, name, reason: [error.message, error.detail].filter((part) => part !== undefined).join(": ") });
   }
   return unmade;
-}
-
-async function attempt(session: Session, sql: string): Promise<ServerError | undefined> {
-  await session.query("SAVEPOINT attempt");
-  try {
-    await session.query(sql);
-    await session.query("RELEASE SAVEPOINT attempt");
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
-    await session.query("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt");
-    return error;
-  }
 }
 
 export type Progress = { readonly created: boolean; readonly keys: boolean; readonly foreignKeys: boolean };
