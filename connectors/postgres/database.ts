@@ -40,14 +40,15 @@ class PgDatabase implements Database {
     options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {},
   ): Promise<PgSession> {
     const client = new Client(clientConfig(this.#address, options));
+    // Before it connects: the server may end the connection in the same packet that grants it.
+    const session = new PgSession(client);
     try {
       await client.connect();
     } catch (error) {
-      client.on("error", () => undefined);
       void client.end().catch(() => undefined);
       throw connectFailure(error, this.place);
     }
-    return new PgSession(client);
+    return session;
   }
 
   async query(sql: string, params?: readonly Param[]): Promise<Row[]> {
