@@ -17,10 +17,9 @@ export type Member = {
   readonly startOffset: bigint;
   /** Changes of transactions that this snapshot sees are part of the copy: the tenant's oldest epoch. */
   readonly snapshot: Snapshot;
-  /**
-   * Before the lane has passed this, rows at the target may come from the future. No snapshot of the copy sees a later commit. It grows
-   * when a row is read again.
-   */
+  /** No snapshot of the copy sees a later commit. The only bound for that: beyond 2^31 transactions an xid of the stream would seem old again. */
+  readonly copyLsn: Lsn;
+  /** Before the lane has passed this, rows at the target may come from the future: `copyLsn`, or later when a row was read again. */
   settleLsn: Lsn;
 };
 
@@ -34,7 +33,8 @@ export type Place = {
 /** The lane's place and members, in one look. Undefined when the lane is no more (its tenants have joined the main lane). */
 export async function loadPlace(target: Database, name: LaneName): Promise<Place | undefined> {
   const rows = await target.query(
-    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, greatest(t.settle_lsn, t.reread_lsn) AS settle_lsn, e.snapshot
+    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, t.settle_lsn AS copy_lsn,
+            greatest(t.settle_lsn, t.reread_lsn) AS settle_lsn, e.snapshot
        FROM rehouse.lane AS l
        LEFT JOIN rehouse.tenant AS t ON t.migration = l.migration AND t.partition = l.partition AND t.lane = l.lane
        LEFT JOIN rehouse.epoch AS e ON e.migration = t.migration AND e.epoch = t.first_epoch
@@ -51,6 +51,7 @@ export async function loadPlace(target: Database, name: LaneName): Promise<Place
       tenant,
       startOffset: BigInt(text(row, "start_offset")),
       snapshot: parseSnapshot(text(row, "snapshot")),
+      copyLsn: parseLsn(text(row, "copy_lsn")),
       settleLsn: parseLsn(text(row, "settle_lsn")),
     });
   }

@@ -125,8 +125,8 @@ class TransactionVisibility {
   readonly #answers = new Map<Member, boolean>();
 
   isInCopy(at: Position, xid: number, member: Member): boolean {
-    // The settle LSN was taken after every snapshot of the copy, so no later commit is in any of them.
-    if (at.lsn >= member.settleLsn) return false;
+    // Taken after every snapshot of the copy, so no later commit is in any of them.
+    if (at.lsn >= member.copyLsn) return false;
     if (at.lsn !== this.#lsn) {
       this.#lsn = at.lsn;
       this.#answers.clear();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { retryTenant } from "../../src/apply/index.ts";
-import { asLsn } from "../../src/model/position.ts";
+import { asLsn, formatLsn } from "../../src/model/position.ts";
 import { MIGRATION, Scene } from "./support/scene.ts";
 import { table } from "./support/tables.ts";
 import type { RowChange, Values } from "./support/topic.ts";
@@ -178,6 +178,18 @@ describe("a tenant that is copied late", () => {
     scene.topic.beat();
     await expect.poll(async () => (await scene.tenant("late"))["changes"]).toBe("10");
     expect(await scene.lane("late-1")).toBeUndefined();
+  });
+
+  it("skips nothing that came after its copy, however many transactions later, and though rows were read again since", async () => {
+    await using scene = await open();
+    const xid = 2 ** 33;
+    await scene.join([{ tenant: "a", snapshot: `${xid}:${xid}:` }]);
+    await scene.target.query("UPDATE rehouse.tenant SET reread_lsn = $1", [formatLsn(FAR)]);
+    // In 32 bits its xid is as near to the snapshot from behind as from before.
+    scene.topic.commit(xid + 2 ** 31 + 100, [row("insert", 1, "a")]);
+    scene.apply();
+    await scene.caughtUp();
+    expect(await scene.rows(IDS)).toEqual(["1"]);
   });
 
   it("joins the main lane at once when that stands at or before its start", async () => {
