@@ -11,6 +11,7 @@ import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { RehouseError } from "./errors.ts";
+import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
@@ -44,6 +45,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
         fix: `--role ${ALL_ROLES.join(" | ")}`,
       });
     }
+    this.#armFailpoints(options.onEvent);
     // A server that is away at the start is a mistake more often than a passing fault; later on the roles wait for it.
     if (process.env[SUPERVISED] === undefined) await this.#requireServers();
     await requireUnchanged(this.#deps.systems.target, this.#deps.file);
@@ -115,6 +117,17 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#deps.systems.close();
+  }
+
+  #armFailpoints(onEvent: (event: RunEvent) => void): void {
+    const armed = armFailpoints(process.env[FAILPOINTS_VARIABLE], this.#deps.context.log);
+    // Roles say so themselves when they come to one.
+    if (armed.length === 0 || process.env[SUPERVISED] !== undefined) return;
+    onEvent({
+      level: "warning",
+      role: undefined,
+      text: `failpoints are on, processes will fail on purpose: ${armed.join(", ")}`,
+    });
   }
 
   async #work(roles: readonly Role[], onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<void> {

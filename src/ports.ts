@@ -28,7 +28,7 @@ export interface Session {
    * once per session by its text and kept. Resolves to the affected row counts, in order; after an error nothing of it has happened.
    */
   pipeline(statements: readonly Statement[]): Promise<PipelineResult[]>;
-  /** `COPY ... TO STDOUT`: the raw bytes. */
+  /** `COPY ... TO STDOUT`: the raw bytes. It fails with a {@link ServerError} or {@link ConnectionLost}; so does {@link copyIn}. */
   copyOut(sql: string): Readable;
   /** `COPY ... FROM STDIN`. The rows are in when the stream has finished; an error destroys it. */
   copyIn(sql: string): Writable;

@@ -7,6 +7,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { ERROR_CODES, RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { comparePositions, type Position } from "../model/position.ts";
 import { ConnectionLost, type Database, ServerError, type Session } from "../ports.ts";
@@ -162,6 +163,7 @@ export class Lane {
           place = { ...place, nextOffset: at.nextOffset, position: at.position };
           wentWell();
           this.#deps.feed.committed(at.nextOffset);
+          await failpoint("apply.place.after");
           if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) return true;
         }
         if (transaction.isOpen) await transaction.rollback();

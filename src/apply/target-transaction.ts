@@ -4,6 +4,7 @@
  * than memory, a replay change by change) opens a transaction and closes it with the place.
  */
 
+import { failpoint } from "../failpoint.ts";
 import { formatLsn, type Lsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Database, Param, Row, Session, Statement } from "../ports.ts";
@@ -74,6 +75,7 @@ export class TargetTransaction {
     this.#open = true;
     this.#count(plan);
     const counts = this.#counts(plan.count === 0);
+    await failpoint("apply.commit.before");
     await this.#session.pipeline([
       ...this.#begin,
       this.#advance(plan, place),
@@ -81,6 +83,7 @@ export class TargetTransaction {
       ...counts,
       { sql: "COMMIT" },
     ]);
+    await failpoint("apply.commit.after");
     this.#committed(counts.length > 0);
   }
 
@@ -134,7 +137,9 @@ export class TargetTransaction {
 
   async commit(plan: Plan, place: Place): Promise<void> {
     const counts = this.#counts(true);
+    await failpoint("apply.place.before");
     await this.#session.pipeline([...counts, this.#advance(plan, place), { sql: "COMMIT" }]);
+    await failpoint("apply.commit.after");
     this.#committed(true);
   }
 

@@ -7,7 +7,6 @@ import type { Session } from "../ports.ts";
 import { type Batch, Batches, piecesOf } from "./batches.ts";
 import { BINARY_END, BINARY_START, BinarySplitter } from "./binary-splitter.ts";
 import type { CopyFormat } from "./chunk-query.ts";
-import { heard } from "./copy-stream.ts";
 import { TextSplitter } from "./text-splitter.ts";
 
 /** Held per worker before it is written: the bound of its memory, and with a thousand tenants still hundreds of rows a COPY. */
@@ -57,7 +56,7 @@ class TenantWriter {
   async write(batches: Batches): Promise<void> {
     const inOrder = [...batches.all].sort((a, b) => this.#turn(a) - this.#turn(b));
     for (const batch of inOrder) {
-      this.#open ??= new Copying(heard(this.#target.copyIn(this.#copyIn(batch.tenant))), this.#format, batch.tenant);
+      this.#open ??= new Copying(this.#target.copyIn(this.#copyIn(batch.tenant)), this.#format, batch.tenant);
       await this.#open.write(batch);
       this.written.set(batch.tenant, (this.written.get(batch.tenant) ?? 0n) + batch.rows);
       if (batch.isOpen) return batches.release(batch);

@@ -8,7 +8,6 @@ import { pipeline } from "node:stream/promises";
 import { addChecksums, type Checksum, checksumColumns, NO_ROWS, readChecksum, tenantColumnAtTarget } from "../compare/index.ts";
 import { isPooledAtTarget } from "../model/mapping.ts";
 import { ident, identList, literal } from "../model/sql.ts";
-import { copied, heard } from "./copy-stream.ts";
 import type { Copied } from "./ledger.ts";
 import { assertEqual, type ChunkLoad, sourceChecksums, targetTable, total } from "./load.ts";
 
@@ -20,11 +19,9 @@ export async function loadChunkLater(load: ChunkLoad): Promise<Copied> {
   const { source, target, query, units } = load;
   const isSplit = !isPooledAtTarget(load.mapping, load.table) && units.length > 1;
   await createStaging(load, isSplit);
-  await copied(
-    pipeline(
-      heard(source.copyOut(query.copyOut(isSplit))),
-      heard(target.copyIn(query.copyIn(STAGING, isSplit ? TENANT_COLUMN : undefined))),
-    ),
+  await pipeline(
+    source.copyOut(query.copyOut(isSplit)),
+    target.copyIn(query.copyIn(STAGING, isSplit ? TENANT_COLUMN : undefined)),
   );
   const [byUnit, staged] = await Promise.all([sourceChecksums(load), load.compare ? stagedChecksums(load, isSplit) : undefined]);
   if (staged !== undefined && isSplit)

@@ -6,7 +6,6 @@ import { isPooledAtTarget, type Mapping, type TableMapping, targetOf } from "../
 import { qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import type { ChunkQuery } from "./chunk-query.ts";
-import { copied, heard } from "./copy-stream.ts";
 import { demultiplex } from "./demultiplex.ts";
 import type { Copied } from "./ledger.ts";
 import { sizesBefore, writtenRows } from "./target-rows.ts";
@@ -49,7 +48,7 @@ async function loadIntoOne(load: ChunkLoad): Promise<Copied> {
   const { source, target, query } = load;
   const root = targetTable(load, load.units[0] ?? "");
   const sizes = load.compare ? await sizesBefore(target, [root]) : undefined;
-  await copied(pipeline(heard(source.copyOut(query.copyOut(false))), heard(target.copyIn(query.copyIn(root)))));
+  await pipeline(source.copyOut(query.copyOut(false)), target.copyIn(query.copyIn(root)));
   const counting = sourceChecksums(load);
   if (sizes === undefined) return { ...(await counting.then(asCopied)), checksum: undefined };
   const expected = counting.then((byUnit) => new Map([[root, total(byUnit).rows]]));
@@ -72,10 +71,8 @@ async function loadIntoEach(load: ChunkLoad): Promise<Copied> {
         load.units.map((unit) => targetTable(load, unit)),
       )
     : undefined;
-  const written = await copied(
-    demultiplex(heard(source.copyOut(query.copyOut(true))), target, query.format, (unit) =>
-      query.copyIn(targetTable(load, unit)),
-    ),
+  const written = await demultiplex(source.copyOut(query.copyOut(true)), target, query.format, (unit) =>
+    query.copyIn(targetTable(load, unit)),
   );
   if (sizes === undefined) {
     const rows = [...written.values()].reduce((sum, each) => sum + each, 0n);

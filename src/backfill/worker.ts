@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { Sessions } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { tableText } from "../model/mapping.ts";
 import { literal } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
@@ -56,7 +57,9 @@ export class Worker {
     const copied = await this.#load(chunk, epoch, reader);
     const tookMs = performance.now() - started;
     await recordCopied(this.#target, this.#context.migration, chunk, epoch.epoch, copied, tookMs);
+    await failpoint("chunk.commit.before");
     await this.#target.query("COMMIT");
+    await failpoint("chunk.commit.after");
     this.#context.log.debug(
       { chunk: chunk.id, table: tableText(chunk.table.source), rows: copied.rows, leftOut: copied.leftOut, tookMs },
       "copied a chunk",

@@ -5,6 +5,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { type Mapping, type TableName, tableText } from "../model/mapping.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
@@ -59,8 +60,10 @@ async function makeSlot(
   name: string,
   signal: AbortSignal,
 ): Promise<Provision> {
+  await failpoint("slot.before");
   const slot = await blaming(source, slots.create(name, signal));
   try {
+    await failpoint("slot.after");
     const snapshot = await blaming(source, describeSnapshot(source, slot.snapshot));
     await blaming(
       target,

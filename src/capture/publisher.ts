@@ -1,5 +1,6 @@
 /** The loop that empties the outbox into Kafka: flush, then acknowledge, then note, and never in another order. */
 
+import { failpoint } from "../failpoint.ts";
 import type { Lsn } from "../model/position.ts";
 import type { ChangesProducer } from "../ports.ts";
 import type { Beat } from "./beat.ts";
@@ -36,10 +37,16 @@ export class Publisher {
       on.taken();
       const offsetsBefore = batch.beats.length === 0 ? [] : [...this.#next];
       if (batch.messages.length > 0) {
+        await failpoint("publish.before");
         for (const [partition, next] of await this.#producer.publish(batch.messages)) this.#next[partition] = next;
+        await failpoint("publish.after");
       }
       this.#sending = false;
-      if (batch.commitEnd !== undefined) on.durable(batch.commitEnd);
+      if (batch.commitEnd !== undefined) {
+        await failpoint("ack.before");
+        on.durable(batch.commitEnd);
+        await failpoint("ack.after");
+      }
       for (const { beat, lsn } of batch.beats) on.beat(beat, lsn, offsetsBefore);
     }
   }

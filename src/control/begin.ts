@@ -3,6 +3,7 @@
 import { MAIN_LANE } from "../apply/index.ts";
 import { partitionOf, tenantPartitions, topicPartitions } from "../capture/partition.ts";
 import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { type Mapping, SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
@@ -40,6 +41,7 @@ export type Beginning = {
 /** Resolves to the number of partitions that tenants are spread over. */
 export async function begin({ file, mapping, target, stateSql, version }: Beginning): Promise<number> {
   await installState(target, stateSql);
+  await failpoint("begin.before");
   return target.transaction(async (session) => {
     const partitions = tenantPartitions(mapping, file.kafka.partitions);
     const inserted = await session.query(

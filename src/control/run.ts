@@ -5,6 +5,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { joinLanes } from "../apply/index.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { SHARED_UNIT } from "../model/mapping.ts";
 import { type TenantEvent, type TenantState, transition } from "../model/phase.ts";
@@ -192,10 +193,12 @@ async function move(
 ): Promise<void> {
   const to = transition(from, event);
   if (to === undefined) return;
+  await failpoint("phase.before");
   const moved = await on.query(
     `UPDATE rehouse.tenant SET phase = $4, phase_since = clock_timestamp()
       WHERE migration = $1 AND tenant = ANY ($2::text[]) AND phase = $3 RETURNING tenant`,
     [migration, arrayText(units), from.phase, to.phase],
   );
   if (moved.length > 0) await journalEach(on, migration, arrayText(moved.map((row) => row["tenant"] ?? "")), to.phase);
+  await failpoint("phase.after");
 }

@@ -2,6 +2,7 @@
 
 import type { Catalog } from "../catalog/index.ts";
 import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Move } from "../mapping/index.ts";
 import { SHARED_UNIT, type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
@@ -134,11 +135,13 @@ async function createTables(session: Session, migration: string, tenant: string,
     ...[...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${ident(schema)}`),
     ...missing.flatMap((design) => design.create),
   ];
+  await failpoint("expand.before");
   try {
     await session.query(statements.join(";\n"));
   } catch (error) {
     throw error instanceof ServerError ? refused(error, missing) : error;
   }
+  await failpoint("expand.after");
 }
 
 function refused(error: ServerError, designs: readonly TableDesign[]): RehouseError {

@@ -11,6 +11,7 @@ import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { runControl, type TargetBuilder } from "../control/run.ts";
 import { RehouseError } from "../errors.ts";
 import { expandCommon, expandTenants, finishForeignKeys, finishKeys } from "../expand/index.ts";
+import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
@@ -95,6 +96,7 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
   let tenants = await movingTenants(file, systems);
   let move = await resolvedFor(file, systems, tenants);
   const partitions = await begin({ file, mapping: move.mapping, target, stateSql: deps.stateSql, version: deps.version });
+  await failpoint("begin.after");
   await topic.ensure({ ...file.kafka, partitions: topicPartitions(move.mapping, partitions) });
   await provision({ mapping: move.mapping, source, target, slots: systems.slots }, signal);
   await registerUnits(target, move.mapping, tenants, partitions);

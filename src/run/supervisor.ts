@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { ERROR_CODES, type ErrorCode, RehouseError } from "../errors.ts";
+import { FAILPOINTS_VARIABLE } from "../failpoint.ts";
 
 export type SupervisorOptions = {
   readonly roles: readonly Role[];
@@ -46,8 +47,9 @@ export async function supervise(options: SupervisorOptions, signal: AbortSignal)
 
 async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<void> {
   let recent: { readonly at: number; readonly isDeath: boolean }[] = [];
-  while (!signal.aborted) {
-    const end = await runOnce(role, options, signal);
+  // A failpoint that ended the process would end each of those that follow it.
+  for (let failpoints = process.env[FAILPOINTS_VARIABLE] ?? ""; !signal.aborted; failpoints = "") {
+    const end = await runOnce(role, { ...options, failpoints }, signal);
     if (signal.aborted) return;
     // A server that is away is waited for, however often a new process finds it so.
     const isDeath = end.error === undefined;
@@ -68,11 +70,15 @@ async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSi
 
 type End = { readonly how: string; readonly error: RehouseError | undefined };
 
-async function runOnce(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<End> {
+async function runOnce(
+  role: Role,
+  options: SupervisorOptions & { readonly failpoints: string },
+  signal: AbortSignal,
+): Promise<End> {
   const args = [...process.execArgv, ...ROLE_FLAGS, options.entry, "run", "--role", role, "--json", "-f", options.filePath];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    env: { ...process.env, ...ROLE_ENV, [SUPERVISED]: "1" },
+    env: { ...process.env, ...ROLE_ENV, [SUPERVISED]: "1", [FAILPOINTS_VARIABLE]: options.failpoints },
   });
   if (child.stdout === null || child.stderr === null)
     throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });
