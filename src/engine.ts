@@ -11,6 +11,7 @@ import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { RehouseError } from "./errors.ts";
+import { secretColumns } from "./evidence/index.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { runRole } from "./run/role.ts";
@@ -79,7 +80,13 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await this.#requireBegun();
     const move = await resolved(file, systems);
     return verify(
-      { migration: file.name, mapping: move.mapping, source: systems.source, target: systems.target },
+      {
+        migration: file.name,
+        mapping: move.mapping,
+        source: systems.source,
+        target: systems.target,
+        secrets: secretColumns(file, move.mapping),
+      },
       options,
       signal,
     );

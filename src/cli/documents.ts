@@ -24,7 +24,7 @@ export type TenantStatus = {
   phase: Phase;
   rows: { copied: number; estimated: number };
   applied: { position: string | null; lagMs: number | null; changes: number };
-  /** The last full comparison; null when there was none. */
+  /** By the newest comparison of each of its tables, `at` the oldest of these; null while one was never compared. */
   verified: { rows: number; differences: number; at: string } | null;
   stopped: Stopped | null;
 };

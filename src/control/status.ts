@@ -2,6 +2,7 @@
 
 import type { StatusDocument, TenantStatus } from "../cli/documents.ts";
 import { RehouseError } from "../errors.ts";
+import { VERIFIED } from "../evidence/index.ts";
 import type { Phase } from "../model/phase.ts";
 import { formatPosition, parseLsn } from "../model/position.ts";
 import type { Database, Row } from "../ports.ts";
@@ -75,13 +76,14 @@ const HEAD = `
 /** A lane that has nothing to do still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied. */
 const TENANTS = `
   SELECT t.tenant, t.kind, t.phase, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
-         l.lsn, l.ordinal, t.stopped::text AS stopped, t.verified::text AS verified,
+         l.lsn, l.ordinal, t.stopped::text AS stopped, v.rows AS verified_rows, v.differences AS verified_differences, v.at AS verified_at,
          CASE WHEN l.committed_ms IS NULL THEN NULL
               WHEN l.applied_at > now() - interval '3 seconds'
               THEN greatest(0, (extract(epoch FROM l.applied_at) * 1000)::bigint - l.committed_ms)
               ELSE greatest(0, (extract(epoch FROM clock_timestamp()) * 1000)::bigint - l.committed_ms) END AS lag_ms
     FROM rehouse.tenant AS t
     LEFT JOIN rehouse.lane AS l ON l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane
+    LEFT JOIN (${VERIFIED}) AS v ON v.tenant = t.tenant
    WHERE t.migration = $1
    ORDER BY t.kind <> 'shared', CASE WHEN t.tenant ~ '^[0-9]{1,18}$' THEN t.tenant::bigint END, t.tenant`;
 
@@ -111,7 +113,7 @@ async function readSlot(source: Database, name: string): Promise<Slot> {
 
 function tenantStatus(row: Row): TenantStatus {
   const lsn = row["lsn"];
-  const verified: unknown = JSON.parse(row["verified"] ?? "null");
+  const verifiedAt = row["verified_at"];
   return {
     tenant: row["tenant"] ?? "",
     phase: (row["phase"] ?? "planned") as Phase,
@@ -122,7 +124,14 @@ function tenantStatus(row: Row): TenantStatus {
       lagMs: number(row, "lag_ms"),
       changes: number(row, "changes") ?? 0,
     },
-    verified: verified as TenantStatus["verified"],
+    verified:
+      verifiedAt === null || verifiedAt === undefined
+        ? null
+        : {
+            rows: number(row, "verified_rows") ?? 0,
+            differences: number(row, "verified_differences") ?? 0,
+            at: new Date(verifiedAt).toISOString(),
+          },
     stopped: row["stopped"] === null || row["stopped"] === undefined ? null : stoppedOf(row["stopped"]),
   };
 }

@@ -5,6 +5,7 @@ export type {
   KafkaSettings,
   LayoutSpec,
   MigrationFile,
+  ReconcileSettings,
   RegistryAuth,
   RegistrySettings,
   SaslSettings,

@@ -42,6 +42,16 @@ export type TableSpec = {
   to: { schema: string | undefined; table: string };
   /** As written: target column to expression, or source column to false. */
   columns: Map<string, string | false>;
+  /** Columns of the source or of the target whose values are shown to nobody. */
+  secret: readonly string[];
+};
+
+export type ReconcileSettings = {
+  /** The part of its time, above 0 and at most 1, in which a reconciling process works. */
+  pace: number;
+  /** How long a unit rests after a comparison: one that nothing has changed, and one that has changed since. */
+  everyMs: number;
+  everyChangedMs: number;
 };
 
 export type LayoutSpec = {
@@ -59,6 +69,7 @@ export type MigrationFile = {
   tenants: TenantsSpec | undefined;
   layout: LayoutSpec;
   tables: TableSpec[];
+  reconcile: ReconcileSettings;
   /** SHA-256 in hex over everything that decides what goes where; neither addresses nor secrets are in it. */
   digest: string;
 };

@@ -46,6 +46,13 @@ const reverse = z
     examples: [{ total_cents: "(total * 100)::bigint" }],
   });
 
+const secret = z.array(columnName, "a list of columns").meta({
+  title: "Secret columns",
+  description:
+    "Columns of the source or of the target whose values are nobody's to read: in evidence, reports and `verify` they stand as salted hashes. Whatever is computed from a secret source column is secret, too.",
+  examples: [["email", "iban"]],
+});
+
 const splitTarget = z.strictObject(
   { to: tableName, columns: columns.optional(), where: where.optional(), reverse: reverse.optional() },
   "a map with to, columns, where, reverse",
@@ -93,8 +100,9 @@ const table = z.strictObject(
     columns: columns.optional(),
     where: where.optional(),
     reverse: reverse.optional(),
+    secret: secret.optional(),
   },
-  "a map with tenant, shared, to, columns, where, reverse; {} for a table without exceptions",
+  "a map with tenant, shared, to, columns, where, reverse, secret; {} for a table without exceptions",
 );
 
 /** `users:` with nothing behind it is what people write for a table without exceptions. */

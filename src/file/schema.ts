@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { reconcileSchema } from "./schema-reconcile.ts";
 import { kafkaSchema, registrySchema, serverSchema } from "./schema-servers.ts";
 import { columnName, tablesSchema } from "./schema-tables.ts";
 
@@ -99,6 +100,7 @@ export const migrationSchema = z
       tenants: tenantsSchema.optional(),
       layout: layoutSchema,
       tables: tablesSchema,
+      reconcile: reconcileSchema,
       throttle: notYet("Throttle", "Signals and limits. Only `{}` (sound defaults) in this version."),
       rollback: notYet("Rollback", "Soak time and criteria. Only `{}` in this version."),
     },

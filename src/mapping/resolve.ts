@@ -192,8 +192,15 @@ function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTa
       sourceKey: [],
     },
     columns: draft.columns,
-    findings: [...findings, ...draft.findings],
+    findings: [...findings, ...draft.findings, ...unknownSecrets(spec, table, draft.columns)],
   };
+}
+
+/** A secret column that is neither at the source nor at the target would leave in the clear what it was meant to hide. */
+function unknownSecrets(spec: TableSpec, table: Table, columns: readonly DraftColumn[]): Finding[] {
+  return spec.secret
+    .filter((name) => findColumn(table, name) === undefined && !columns.some((column) => column.name === name))
+    .map((name) => noSuchColumn(`${tablePlace(spec)}.secret`, name, table));
 }
 
 function bareMapping(file: Pick<MigrationFile, "name" | "layout">): Mapping {

@@ -1,3 +1,4 @@
+import type { SecretColumns } from "../evidence/index.ts";
 import type { Mapping } from "../model/mapping.ts";
 import type { Lsn } from "../model/position.ts";
 import type { Database } from "../ports.ts";
@@ -10,6 +11,8 @@ export type VerifyDeps = {
   readonly mapping: Mapping;
   readonly source: Database;
   readonly target: Database;
+  /** Columns whose values are not shown. Left out: none. */
+  readonly secrets?: SecretColumns;
   /** Waits, for a bounded time, until all that the source had committed at `lsn` is applied for the tenant. Default: by rehouse.lane. */
   readonly waitForApplied?: (tenant: string, lsn: Lsn, signal: AbortSignal) => Promise<Applied>;
 };

@@ -19,6 +19,11 @@ export type VerifiedTable = {
   table: string;
   /** At the source when it was first looked at. */
   rows: number;
+  /** Sum of the hashes of these rows. Both sides have the same one where nothing was written meanwhile. */
+  hash: string;
+  /** The source's WAL position before the first look: what was committed by then was compared. */
+  position: string;
+  at: string;
   differences: Difference[];
   /** Differing rows that changed at every look, so that nothing can be said about them. */
   unsettled: number;
@@ -35,11 +40,13 @@ export type DifferenceKind = "missing" | "extra" | "different";
 export type Image = Record<string, string | null>;
 
 export type Difference = {
+  /** Names the row in rehouse.difference for as long as it differs. */
+  id: string;
   key: Image;
   kind: DifferenceKind;
   /** The columns that differ; none where the row is on one side only. */
   columns: string[];
-  /** Null where the row is not there. Long values are cut off. */
+  /** Null where the row is not there. Long values are cut off, those of secret columns are salted hashes. */
   source: Image | null;
   target: Image | null;
   /** False: nothing is being applied now, so that the row may be in flight. */

@@ -1,5 +1,6 @@
 /** Rows as people see them: column by column, as text, from both sides. */
 
+import type { Secrets } from "../evidence/index.ts";
 import type { Row } from "../ports.ts";
 import { type Difference, type Image, MOST_DIFFERENCES } from "./document.ts";
 import { keyParams, nameOf, onBoth, type Sessions } from "./scan.ts";
@@ -11,12 +12,16 @@ const MOST_TEXT = 2000;
 /** Few, since rows may be large and come whole: where a value differs behind what is shown, its column still counts. */
 const KEYS_A_STATEMENT = 20;
 
+/** What of the rows of one source table (schema.table) may be shown. */
+export type Shown = { readonly secrets: Secrets; readonly table: string };
+
 /** Differences of one unit's table, at most {@link MOST_DIFFERENCES}. */
 export async function describe(
   sessions: Sessions,
   sides: Sides,
   unit: string,
   suspects: readonly SettledSuspect[],
+  shown: Shown,
 ): Promise<Difference[]> {
   const differences: Difference[] = [];
   const listed = suspects.slice(0, MOST_DIFFERENCES);
@@ -28,7 +33,7 @@ export async function describe(
     );
     for (const suspect of some) {
       const name = nameOf(unit, suspect.key);
-      differences.push(difference(sides.key, source.get(name), target.get(name), suspect));
+      differences.push(difference(sides.key, source.get(name), target.get(name), suspect, shown));
     }
   }
   return differences;
@@ -60,6 +65,7 @@ function difference(
   source: Image | undefined,
   target: Image | undefined,
   suspect: SettledSuspect,
+  shown: Shown,
 ): Difference {
   const image = target ?? source;
   const columns =
@@ -67,17 +73,27 @@ function difference(
   // The row may have changed or gone between the last look and this one; what was found then is what is reported.
   const kind = suspect.target === undefined ? "missing" : suspect.source === undefined ? "extra" : "different";
   return {
-    key: Object.fromEntries(key.map((name, index) => [name, image?.[name] ?? suspect.key[index] ?? null])),
+    id: shown.secrets.idOf(shown.table, suspect.key),
+    key: masked(Object.fromEntries(key.map((name, index) => [name, image?.[name] ?? suspect.key[index] ?? null])), shown),
     kind,
     columns,
-    source: source === undefined ? null : shortened(source),
-    target: target === undefined ? null : shortened(target),
+    source: source === undefined ? null : shortened(masked(source, shown)),
+    target: target === undefined ? null : shortened(masked(target, shown)),
     settled: suspect.verdict === "differs",
   };
 }
 
+function masked(image: Image, { secrets, table }: Shown): Image {
+  return Object.fromEntries(Object.entries(image).map(([name, text]) => [name, secrets.shown(table, name, text)]));
+}
+
+const HALF_CHARACTER = /[\uD800-\uDBFF]$/;
+
+/** What the target's state tables can hold whatever its encoding: half a character, or an ellipsis, could not be stored. */
 function shortened(image: Image): Image {
   const cut = (text: string | null) =>
-    text === null || text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT)}… (${text.length} characters)`;
+    text === null || text.length <= MOST_TEXT
+      ? text
+      : `${text.slice(0, MOST_TEXT).replace(HALF_CHARACTER, "")}... (${text.length} characters)`;
   return Object.fromEntries(Object.entries(image).map(([name, text]) => [name, cut(text)]));
 }

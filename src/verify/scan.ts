@@ -13,14 +13,17 @@ import { overParts, type Side, type Sides } from "./side.ts";
 
 export type Sessions = { readonly source: Session; readonly target: Session };
 
-/** A row as one side has it; undefined: not there. A key can be there more than once where no unique index stands behind it. */
-export type Look = { readonly rows: bigint; readonly hash: bigint } | undefined;
+/**
+ * A row as one side has it; undefined: not there. A key can be there more than once where no unique index stands behind it. Its **version**
+ * is the transaction that wrote it (xmin): a row that was changed and changed back has the same hash, and another version.
+ */
+export type Look = (Checksum & { readonly version: bigint }) | undefined;
 
 export type Suspect = { readonly unit: string; readonly key: readonly (string | null)[]; source: Look; target: Look };
 
 export type Scan = {
-  /** Rows at the source, by unit. */
-  readonly rows: ReadonlyMap<string, bigint>;
+  /** What the source has, by unit. */
+  readonly sums: ReadonlyMap<string, Checksum>;
   readonly suspects: readonly Suspect[];
   /** Rows in buckets that differ and were not looked at one by one, by unit. */
   readonly omitted: ReadonlyMap<string, bigint>;
@@ -36,8 +39,8 @@ const MOST_ROWS = 50_000n;
 export async function scanTable(sessions: Sessions, sides: Sides, units: readonly string[]): Promise<Scan> {
   const [source, target] = await onBoth(sessions, sides, (session, side) => totals(session, side, units));
   const differing = units.filter((unit) => !sameChecksum(source.get(unit) ?? NO_ROWS, target.get(unit) ?? NO_ROWS));
-  const rows = new Map(units.map((unit) => [unit, source.get(unit)?.rows ?? 0n]));
-  if (differing.length === 0) return { rows, suspects: [], omitted: new Map() };
+  const sums = new Map(units.map((unit) => [unit, source.get(unit) ?? NO_ROWS]));
+  if (differing.length === 0) return { sums, suspects: [], omitted: new Map() };
 
   const mask = bucketMask(differing, [source, target]);
   const [sourceBuckets, targetBuckets] = await onBoth(sessions, sides, (session, side) =>
@@ -47,7 +50,7 @@ export async function scanTable(sessions: Sessions, sides: Sides, units: readonl
   const [sourceRows, targetRows] = await onBoth(sessions, sides, (session, side) =>
     rowsIn(session, side, differing, mask, chosen),
   );
-  return { rows, suspects: [...suspectsOf(sourceRows, targetRows)], omitted };
+  return { sums, suspects: [...suspectsOf(sourceRows, targetRows)], omitted };
 }
 
 export async function onBoth<T>(
@@ -135,7 +138,7 @@ async function rowsIn(
   const rows = overParts(
     side,
     units.filter((unit) => wanted.has(unit)),
-    (part) => `${part.unit} AS unit, ${keyColumns(side)}, ${side.keyHash} & ${mask} AS bucket, ${side.rowHash} AS hash`,
+    (part) => `${part.unit} AS unit, ${keyColumns(side)}, ${side.keyHash} & ${mask} AS bucket, ${lookColumns(side)}`,
   );
   const inChosen = (sql: string) =>
     `SELECT found.* FROM (${sql}) AS found JOIN unnest($1::text[], $2::bigint[]) AS wanted(unit, bucket) USING (unit, bucket)`;
@@ -160,7 +163,7 @@ export async function rowsWithKeys(
     .parts([unit])
     .map((part) => {
       const where = [...part.rows.where, side.hasKey(1)].join(" AND ");
-      return `SELECT ${literal(unit)} AS unit, ${keyColumns(side)}, ${side.rowHash} AS hash FROM ${part.rows.from} WHERE ${where}`;
+      return `SELECT ${literal(unit)} AS unit, ${keyColumns(side)}, ${lookColumns(side)} FROM ${part.rows.from} WHERE ${where}`;
     })
     .join(" UNION ALL ");
   return readKeyed(await session.query(rows, keyParams(side, keys)), side.key.length);
@@ -175,14 +178,20 @@ function keyColumns(side: Side): string {
   return side.key.map((sql, index) => `${sql} AS key_${index}`).join(", ");
 }
 
+function lookColumns(side: Side): string {
+  return `${side.rowHash} AS hash, ${side.version} AS version`;
+}
+
 function readKeyed(rows: readonly Row[], keyLength: number): Map<string, Keyed> {
   const keyed = new Map<string, Keyed>();
   for (const row of rows) {
     const unit = row["unit"] ?? "";
     const key = Array.from({ length: keyLength }, (_, index) => row[`key_${index}`] ?? null);
     const name = nameOf(unit, key);
-    const look = addChecksums(keyed.get(name)?.look ?? NO_ROWS, { rows: 1n, hash: BigInt(row["hash"] ?? "0") });
-    keyed.set(name, { unit, key, look });
+    const before = keyed.get(name)?.look;
+    const sum = addChecksums(before ?? NO_ROWS, { rows: 1n, hash: BigInt(row["hash"] ?? "0") });
+    const version = (before?.version ?? 0n) + BigInt(row["version"] ?? "0");
+    keyed.set(name, { unit, key, look: { ...sum, version } });
   }
   return keyed;
 }
@@ -202,4 +211,9 @@ function* suspectsOf(source: ReadonlyMap<string, Keyed>, target: ReadonlyMap<str
 
 export function sameLook(a: Look, b: Look): boolean {
   return a === undefined || b === undefined ? a === b : sameChecksum(a, b);
+}
+
+/** Equal, and not written in between. */
+export function heldStill(before: Look, now: Look): boolean {
+  return sameLook(before, now) && before?.version === now?.version;
 }

@@ -2,19 +2,21 @@
  * Tells rows in flight from differences. A row that differed is looked at again, on the source and then, when everything that the source
  * had committed by then is applied, on the target and once more on the source. The target may then still be right and not equal: ahead by
  * what was committed after the first look, or even by what the source does not show yet, as a commit is in the stream before it is visible.
- * So a row is a difference only when neither side changed from one look to the next, and every transaction that was under way at the source
- * meanwhile has ended; where one lasts too long for that, when nothing changed through all looks.
+ * So a row is a difference only when neither side was written from one look to the next (a row that changes and changes back is seen by its
+ * version), and every transaction that was under way at the source meanwhile has ended; where one lasts too long for that, when nothing
+ * changed through all looks and its commit cannot be in the stream.
  */
 
 import { setTimeout } from "node:timers/promises";
-import { type Lsn, parseLsn } from "../model/position.ts";
+import type { Lsn } from "../model/position.ts";
 import type { Session } from "../ports.ts";
 import type { Applied } from "./deps.ts";
-import { type Look, nameOf, rowsWithKeys, type Sessions, type Suspect, sameLook } from "./scan.ts";
+import { heldStill, type Look, nameOf, rowsWithKeys, type Sessions, type Suspect, sameLook } from "./scan.ts";
 import type { Sides } from "./side.ts";
+import { sourceNow } from "./source-now.ts";
 
 export type SettledSuspect = Suspect & {
-  /** `stalled`: both sides held still, but nothing is being applied. `moving`: the row changed at every look. */
+  /** `stalled`: both sides held still, but nothing is being applied. `moving`: the row changed at every look, or may yet prove to be equal. */
   readonly verdict: "differs" | "stalled" | "moving";
 };
 
@@ -49,7 +51,7 @@ export async function settle(
   );
   for (let look = 0; look < MOST_LOOKS && open.some((watched) => watched.length > 0); look++) {
     await setTimeout(WAIT_MS[look] ?? 0, undefined, { signal });
-    const { lsn, underWay } = await sourceNow(sessions.source);
+    const { lsn, underWay, mayLast } = await sourceNow(sessions.source);
     const stalled = await waitForUnits(open.flat(), lsn, waitForApplied, signal);
     const isLast = look === MOST_LOOKS - 1;
     const still: Watched[][] = [];
@@ -61,7 +63,7 @@ export async function settle(
       await lookAgain(sessions, sides, watched, stalled, underWay);
       const unequal = watched.filter(({ suspect }) => !sameLook(suspect.source, suspect.target));
       const decided = unequal.filter((row) => isLast || (row.steady >= 2 && (row.stalled || !isAnyOf(row.underWay, underWay))));
-      settled[index]?.push(...decided.map((row) => ({ ...row.suspect, verdict: verdictOf(row) })));
+      settled[index]?.push(...decided.map((row) => ({ ...row.suspect, verdict: verdictOf(row, mayLast) })));
       still[index] = unequal.filter((row) => !decided.includes(row));
     }
     open = still;
@@ -73,21 +75,10 @@ function isAnyOf(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {
   return [...some].some((each) => all.has(each));
 }
 
-function verdictOf(row: Watched): SettledSuspect["verdict"] {
-  if (row.steady < 2) return "moving";
+/** After the last look a transaction may still be under way. It is held against the row only where it may be in the stream: no difference is better than a false one. */
+function verdictOf(row: Watched, mayLast: ReadonlySet<string>): SettledSuspect["verdict"] {
+  if (row.steady < 2 || isAnyOf(row.underWay, mayLast)) return "moving";
   return row.stalled ? "stalled" : "differs";
-}
-
-/**
- * The insert position, and the transactions that have an xid and have not ended. Their locks on themselves say so; a snapshot's xmax would
- * not do, as it is one above the last that ended. A commit that waits for a synchronous standby still holds its lock.
- */
-async function sourceNow(source: Session): Promise<{ lsn: Lsn; underWay: ReadonlySet<string> }> {
-  const rows = await source.query(
-    `SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn, held.transactionid AS xid
-       FROM (SELECT) AS once LEFT JOIN pg_catalog.pg_locks AS held ON held.locktype = 'transactionid' AND held.granted AND held.mode = 'ExclusiveLock'`,
-  );
-  return { lsn: parseLsn(rows[0]?.["lsn"] ?? ""), underWay: new Set(rows.flatMap((row) => row["xid"] ?? [])) };
 }
 
 /** Units whose lane stands still. */
@@ -116,7 +107,7 @@ async function lookAgain(
     const { suspect } = row;
     const name = nameOf(suspect.unit, suspect.key);
     const [here, there] = [source.get(name), target.get(name)];
-    const held = sameLook(here, suspect.source) && sameLook(there, suspect.target);
+    const held = heldStill(suspect.source, here) && heldStill(suspect.target, there);
     // The target's state is one that the source had at the look before: the source has moved on since.
     const wasEqual = sameLook(there, suspect.source);
     row.steady = held ? row.steady + 1 : 0;

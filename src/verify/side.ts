@@ -11,6 +11,7 @@ import {
   rowHash,
   rowsClause,
   type ServerFacts,
+  sourceAlias,
   sourceRows,
   tenantAtSource,
   tenantColumnAtTarget,
@@ -30,6 +31,8 @@ export type Side = {
   /** 64-bit hash of a row, and of its key. */
   readonly rowHash: string;
   readonly keyHash: string;
+  /** The transaction that wrote the row, as a number. */
+  readonly version: string;
   /** Text of what names a row: each key column, or the row's hash where the table has no key. */
   readonly key: readonly string[];
   /** The condition of rows with one of the keys given as text arrays $first, $first+1, ... */
@@ -53,6 +56,7 @@ export function sidesOf(mapping: Mapping, table: TableMapping, facts: ServerFact
     parts,
     rowHash: rowHash(columns.map(form)),
     keyHash: rowHash(key.columns.map(form)),
+    version: `${at === "source" ? `${sourceAlias(table)}.` : ""}xmin::text::bigint`,
     key: key.isWhole ? [`(${rowHash(columns.map(form))})::text`] : key.columns.map((column) => `(${value(column)})::text`),
     hasKey: (first) => key.hasKey(at, first),
     texts: columns.map((column) => ({ name: column.name, sql: `(${value(column)})::text` })),

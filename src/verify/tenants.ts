@@ -1,7 +1,6 @@
 import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, type TableMapping, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
-import type { VerifiedTenant } from "./document.ts";
 
 export type TenantState = {
   readonly tenant: string;
@@ -58,25 +57,4 @@ export function unitsIn(tenants: readonly TenantState[], table: TableMapping): s
     }
   };
   return tenants.filter(isIts).map(({ tenant }) => tenant);
-}
-
-/**
- * Status shows it, and a switch asks for it. What could not be settled or was not looked at counts as a difference there. Written one by
- * one: a lane holds the rows of several tenants in an order of its own, and two that wait for each other's would be a deadlock.
- */
-export async function storeVerified(target: Database, migration: string, tenants: readonly VerifiedTenant[]): Promise<void> {
-  const at = new Date().toISOString();
-  for (const { tenant, tables } of tenants) {
-    const sum = (count: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + count(table), 0);
-    const verified = {
-      rows: sum((table) => table.rows),
-      differences: sum((table) => table.differences.length + table.unsettled + table.omitted),
-      at,
-    };
-    await target.query("UPDATE rehouse.tenant SET verified = $3::jsonb WHERE migration = $1 AND tenant = $2", [
-      migration,
-      tenant,
-      JSON.stringify(verified),
-    ]);
-  }
 }

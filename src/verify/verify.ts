@@ -1,6 +1,8 @@
 import { Sessions as OpenSessions, readServerFacts } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
+import { closeUnseen, NO_SECRETS, noteComparison, noteDifferences, Secrets, targetClock } from "../evidence/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
+import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
 import { ConnectionLost, ServerError } from "../ports.ts";
 import { waitForLane } from "./applied.ts";
 import type { VerifyDeps, VerifyRequest } from "./deps.ts";
@@ -9,9 +11,11 @@ import { describe } from "./images.ts";
 import { type Scan, type Sessions, scanTable } from "./scan.ts";
 import { type SettledSuspect, settle } from "./settle.ts";
 import { type Sides, sidesOf } from "./side.ts";
-import { isComparable, readTenants, storeVerified, type TenantState, unitsIn } from "./tenants.ts";
+import { sourcePosition } from "./source-now.ts";
+import { isComparable, readTenants, type TenantState, unitsIn } from "./tenants.ts";
 
-type ScannedTable = { readonly table: TableMapping; readonly sides: Sides; readonly scan: Scan };
+/** `position`: the source's, before the table was looked at. */
+type ScannedTable = { readonly table: TableMapping; readonly sides: Sides; readonly position: Lsn; readonly scan: Scan };
 
 /**
  * Compares tenants whole, source through the mapping against target, while both change. Resolves to the document of `verify --json`, and
@@ -43,6 +47,8 @@ async function compareTenants(
   sessions: Sessions,
   signal: AbortSignal,
 ): Promise<VerifyDocument> {
+  const secrets = await Secrets.of(deps.target, deps.migration, deps.secrets ?? NO_SECRETS);
+  const beganAt = await targetClock(deps.target);
   const tenants = await readTenants(deps.target, deps.migration, request.tenants);
   const comparable = tenants.filter(isComparable);
   const scanned = await scanAll(deps, request, sessions, comparable, signal);
@@ -57,16 +63,37 @@ async function compareTenants(
   );
   const verified: VerifiedTenant[] = [];
   for (const tenant of tenants) {
-    const tables = isComparable(tenant) ? await tablesOfTenant(sessions, tenant, scanned, settled) : [];
+    const tables = isComparable(tenant) ? await tablesOfTenant(sessions, tenant, scanned, settled, secrets) : [];
     verified.push({ tenant: tenant.tenant, phase: tenant.phase, tables });
   }
-  const compared = new Set(comparable.map(({ tenant }) => tenant));
-  await storeVerified(
-    deps.target,
-    deps.migration,
-    verified.filter(({ tenant }) => compared.has(tenant)),
-  );
+  for (const tenant of verified) await keep(deps, tenant, beganAt);
   return { formatVersion: 1, equal: tenants.length === comparable.length && verified.every(isEqual), tenants: verified };
+}
+
+/** As evidence. What nothing is being applied for, and what never held still, is no difference there, and not equal, either. */
+async function keep(deps: VerifyDeps, { tenant, tables }: VerifiedTenant, beganAt: string): Promise<void> {
+  for (const { table, rows, hash, position, differences, unsettled, omitted } of tables) {
+    const unit = { migration: deps.migration, direction: "forward", table, tenant } as const;
+    const lsn = parseLsn(position);
+    const settled = differences.filter((difference) => difference.settled);
+    const open = differences.length - settled.length + unsettled;
+    await noteDifferences(deps.target, unit, settled, lsn);
+    if (open + omitted === 0) await closeUnseen(deps.target, unit, beganAt);
+    await noteComparison(
+      deps.target,
+      unit,
+      { name: "verify" },
+      {
+        rows: BigInt(rows),
+        hash: BigInt(hash),
+        differences: settled.length,
+        unsettled: open,
+        omitted,
+        position: lsn,
+        beganAt,
+      },
+    );
+  }
 }
 
 /** Each table once, for all tenants; both sides at the same time. */
@@ -87,15 +114,16 @@ async function scanAll(
     const name = tableText(table.source);
     report(request, tenants, scanned, name);
     const sides = sidesOf(deps.mapping, table, facts, roots.has(name));
+    const position = await sourcePosition(sessions.source);
     const scan = await scanTable(sessions, sides, units);
-    scanned.push({ table, sides, scan });
+    scanned.push({ table, sides, position, scan });
   }
   return scanned;
 }
 
 function report(request: VerifyRequest, tenants: readonly TenantState[], scanned: readonly ScannedTable[], table: string): void {
   const rowsCompared = scanned.reduce(
-    (sum, { scan }) => sum + [...scan.rows.values()].reduce((rows, each) => rows + Number(each), 0),
+    (sum, { scan }) => sum + [...scan.sums.values()].reduce((total, { rows }) => total + Number(rows), 0),
     0,
   );
   const rowsEstimated = Math.max(
@@ -124,17 +152,22 @@ async function tablesOfTenant(
   { tenant }: TenantState,
   scanned: readonly ScannedTable[],
   settled: readonly (readonly SettledSuspect[])[],
+  secrets: Secrets,
 ): Promise<VerifiedTable[]> {
   const tables: VerifiedTable[] = [];
-  for (const [index, { table, sides, scan }] of scanned.entries()) {
-    const rows = scan.rows.get(tenant);
-    if (rows === undefined) continue;
+  const at = new Date().toISOString();
+  for (const [index, { table, sides, position, scan }] of scanned.entries()) {
+    const sum = scan.sums.get(tenant);
+    if (sum === undefined) continue;
     const mine = (settled[index] ?? []).filter((suspect) => suspect.unit === tenant);
     const found = mine.filter((suspect) => suspect.verdict !== "moving");
-    const differences = await describe(sessions, sides, tenant, found);
+    const differences = await describe(sessions, sides, tenant, found, { secrets, table: tableText(table.source) });
     tables.push({
       table: tableText(table.source),
-      rows: Number(rows),
+      rows: Number(sum.rows),
+      hash: String(sum.hash),
+      position: formatLsn(position),
+      at,
       differences,
       unsettled: mine.length - found.length,
       omitted: found.length - differences.length + Number(scan.omitted.get(tenant) ?? 0n),

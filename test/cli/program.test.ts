@@ -57,6 +57,7 @@ describe("the exit code", () => {
 
   it("of verify is 1 when the sides differ", async () => {
     const difference = {
+      id: "d7",
       key: { id: "7" },
       kind: "different" as const,
       columns: ["total"],
@@ -73,7 +74,18 @@ describe("the exit code", () => {
             {
               tenant: "42",
               phase: "in-sync",
-              tables: [{ table: "public.orders", rows: 9, differences: [difference], unsettled: 0, omitted: 0 }],
+              tables: [
+                {
+                  table: "public.orders",
+                  rows: 9,
+                  hash: "1",
+                  position: "0/1",
+                  at: "2026-01-01T00:00:00.000Z",
+                  differences: [difference],
+                  unsettled: 0,
+                  omitted: 0,
+                },
+              ],
             },
           ],
         }),

@@ -16,7 +16,8 @@ tables:
       total: "round(total_cents / 100.0, 2)"
       state: status
       total_cents: false
-  countries: { shared: true }
+  countries: { shared: true, secret: [name, '"a.b"'] }
+reconcile: { pace: 0.5, everyChanged: 90s }
 throttle: {}
 rollback: {}
 `;
@@ -38,6 +39,8 @@ describe("a migration file", () => {
       ["public", "orders", "tenant_id", false],
       ["public", "countries", undefined, true],
     ]);
+    expect(file.tables.map(({ secret }) => secret)).toEqual([[], [], [], ["name", "a.b"]]);
+    expect(file.reconcile).toEqual({ pace: 0.5, everyMs: 600_000, everyChangedMs: 90_000 });
     expect([...(file.tables[2]?.columns ?? [])]).toEqual([
       ["total", "round(total_cents / 100.0, 2)"],
       ["state", "status"],

@@ -13,6 +13,7 @@ tenants:
   colunm: tenant_id
   move: al
 layout: { tenantColumn: dropp, schema: "t_{tenent}" }
+reconcile: { pace: 2, every: 10 }
 tables:
   accounts: { tenent: id }
   orders:
@@ -29,12 +30,14 @@ tables:
       [8, "tenants.move", "all"],
       [9, "layout.tenantColumn", "drop"],
       [9, "layout.schema", "{tenant}"],
-      [11, "tables.accounts.tenent", "tenant"],
-      [13, "tables.orders.where", null],
-      [14, "tables.orders.columns.total", null],
+      [10, "reconcile.pace", null],
+      [10, "reconcile.every", null],
+      [12, "tables.accounts.tenent", "tenant"],
+      [14, "tables.orders.where", null],
+      [15, "tables.orders.columns.total", null],
     ]);
     expect(mistakes[1]).toMatchObject({ found: "${SOURCE_URL}, which is not set" });
-    expect(mistakes[11]).toMatchObject({ found: "3", expected: expect.stringContaining("a SQL expression") });
+    expect(mistakes[13]).toMatchObject({ found: "3", expected: expect.stringContaining("a SQL expression") });
   });
 
   it("is one error for people and for programs", async () => {

@@ -120,6 +120,7 @@ it("reports every mistake at once, with its place and the nearest right name", a
     users: {
       tenant: "tennant_id",
       columns: { nam: false, x: "emial || 'a'", y: "count(*)", z: "unnest(array[1])", v: "(SELECT 1)", w: "1; DROP TABLE x" },
+      secret: ["emial", "email", "y"],
     },
     projects: { columns: { id: "id + 1" } },
     keyless: {},
@@ -131,6 +132,7 @@ it("reports every mistake at once, with its place and the nearest right name", a
     ["column-missing", "tables.users.columns.nam", "did you mean name?"],
     ["expression-refused", "tables.users.columns.v", expect.any(String)],
     ["expression-refused", "tables.users.columns.w", expect.any(String)],
+    ["column-missing", "tables.users.secret", "did you mean email?"],
     ["expression-refused", "tables.users.columns.x", "did you mean email?"],
     ["expression-refused", "tables.users.columns.y", expect.any(String)],
     ["expression-refused", "tables.users.columns.z", expect.any(String)],

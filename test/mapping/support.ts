@@ -9,6 +9,7 @@ type TableInput = {
   shared?: boolean;
   to?: { schema?: string; table: string };
   columns?: Record<string, string | false>;
+  secret?: readonly string[];
 };
 
 /** A migration file as it is after loading; `tables` by name in schema public. */
@@ -40,8 +41,10 @@ export function migrationFile(
         shared: given.shared ?? false,
         to: { schema: given.to?.schema ?? (given.shared === true ? "public" : undefined), table: given.to?.table ?? table },
         columns: new Map(Object.entries(given.columns ?? {})),
+        secret: given.secret ?? [],
       }),
     ),
+    reconcile: { pace: 1, everyMs: 0, everyChangedMs: 0 },
     digest: "",
   };
 }

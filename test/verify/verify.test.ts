@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { NO_SECRETS, type SecretColumns, VERIFIED } from "../../src/evidence/index.ts";
 import { type Applied, type VerifyDocument, verify } from "../../src/verify/index.ts";
 import { column, type Move, mappingOf, startMove, tenantTable, wholeTable } from "../copying/index.ts";
 
@@ -31,9 +32,10 @@ async function compare(
   move: Move,
   tenants?: string[],
   waitForApplied: () => Promise<Applied> = async () => "passed",
+  secrets: SecretColumns = NO_SECRETS,
 ): Promise<VerifyDocument> {
   return verify(
-    { migration: "move", mapping: move.mapping, source: move.source, target: move.target, waitForApplied },
+    { migration: "move", mapping: move.mapping, source: move.source, target: move.target, secrets, waitForApplied },
     { tenants },
     AbortSignal.timeout(60_000),
   );
@@ -56,13 +58,111 @@ test.each([
     tenants: TENANTS.map((tenant) => ({
       tenant,
       phase: "in-sync",
-      tables: [{ table: "public.orders", rows: 3000, differences: [], unsettled: 0, omitted: 0 }],
+      tables: [
+        {
+          table: "public.orders",
+          rows: 3000,
+          hash: expect.stringMatching(/^-?\d+$/),
+          position: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
+          at: expect.stringMatching(/^\d{4}-.*Z$/),
+          differences: [],
+          unsettled: 0,
+          omitted: 0,
+        },
+      ],
     })),
   });
-  const [noted] = await move.target.query(
-    "SELECT verified->>'rows' AS rows, verified->>'differences' AS differences, verified->>'at' AS at FROM rehouse.tenant LIMIT 1",
+  expect(await move.target.query(VERIFIED, ["move"])).toEqual(
+    expect.arrayContaining(TENANTS.map((tenant) => ({ tenant, rows: "3000", differences: "0", at: expect.any(String) }))),
   );
-  expect(noted).toEqual({ rows: "3000", differences: "0", at: expect.stringMatching(/^\d{4}-.*Z$/) });
+});
+
+test("each comparison is a line of evidence, with the position before its first look", async () => {
+  await using move = await copiedMove("t_{tenant}");
+  const [before] = await move.source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
+  const document = await compare(move, ["2"]);
+  await compare(move, ["2"]);
+  const [table] = document.tenants[0]?.tables ?? [];
+  expect(
+    await move.target.query(
+      `SELECT source, tenant, compared_by, rows, hash, differences, position::text, position >= $1::pg_lsn AS is_after, at >= began_at AS ended
+         FROM rehouse.evidence ORDER BY evidence LIMIT 1`,
+      [before?.["lsn"] ?? ""],
+    ),
+  ).toEqual([
+    {
+      source: "public.orders",
+      tenant: "2",
+      compared_by: "verify",
+      rows: "3000",
+      hash: table?.hash,
+      differences: "0",
+      position: table?.position,
+      is_after: "t",
+      ended: "t",
+    },
+  ]);
+  expect(await move.target.query("SELECT FROM rehouse.evidence")).toHaveLength(2);
+});
+
+test("a difference is kept as evidence from the look that saw it to the look that does not", async () => {
+  await using move = await copiedMove("t_{tenant}");
+  await run(move.target, "UPDATE t_1.orders SET note = 'other' WHERE id = 6");
+  const [found] = (await compare(move, ["1"])).tenants[0]?.tables[0]?.differences ?? [];
+  await compare(move, ["1"]);
+  const kept = () =>
+    move.target.query(
+      `SELECT id, source, tenant, key::text, kind, columns::text, source_image->>'note' AS was, target_image->>'note' AS found,
+              last_seen > first_seen AS again, gone_at IS NOT NULL AS gone, repaired_by FROM rehouse.difference`,
+    );
+  const open = {
+    id: found?.id,
+    source: "public.orders",
+    tenant: "1",
+    key: '{"id": "6"}',
+    kind: "different",
+    columns: "{note}",
+    was: "order 6",
+    found: "other",
+    again: "t",
+    gone: "f",
+    repaired_by: null,
+  };
+  expect(await kept()).toEqual([open]);
+  await run(move.target, "UPDATE t_1.orders SET note = 'order 6' WHERE id = 6");
+  await compare(move, ["2"]);
+  expect(await kept()).toEqual([open]);
+  await compare(move, ["1"]);
+  expect(await kept()).toEqual([{ ...open, gone: "t" }]);
+  expect(
+    await move.target.query(
+      "SELECT event, tenant, detail->>'by' AS by FROM rehouse.journal WHERE event LIKE 'difference%' ORDER BY entry",
+    ),
+  ).toEqual([
+    { event: "difference", tenant: "1", by: null },
+    { event: "difference-gone", tenant: "1", by: "stream" },
+  ]);
+});
+
+test("what is secret is a salted hash wherever it is kept or shown, and equality can still be seen", async () => {
+  await using move = await copiedMove("t_{tenant}");
+  await run(
+    move.target,
+    `UPDATE t_1.orders SET note = 'swordfish' WHERE id IN (6, 9); UPDATE t_1.orders SET at = NULL WHERE id = 12;
+     INSERT INTO t_1.orders VALUES (99999, 1, 'swordfish', NULL)`,
+  );
+  const document = await compare(move, ["1"], undefined, new Map([["public.orders", new Set(["note"])]]));
+  const differences = document.tenants[0]?.tables[0]?.differences ?? [];
+  const byId = Object.fromEntries(differences.map((difference) => [difference.key["id"], difference]));
+  const hash = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
+  expect(byId["6"]).toMatchObject({ columns: ["note"], source: { note: hash, tenant_id: "1" }, target: { note: hash } });
+  expect(byId["6"]?.source?.["note"]).not.toBe(byId["6"]?.target?.["note"]);
+  expect(byId["6"]?.target?.["note"]).toBe(byId["9"]?.target?.["note"]);
+  expect(byId["12"]?.source?.["note"]).toBe(byId["12"]?.target?.["note"]);
+  const state = await move.target.query(
+    "SELECT d::text AS row FROM rehouse.difference AS d UNION ALL SELECT j::text FROM rehouse.journal AS j",
+  );
+  expect(JSON.stringify([document, state])).not.toMatch(/swordfish|order 6|order 9/);
 });
 
 test.each([
@@ -87,6 +187,7 @@ test.each([
   const differences = document.tenants[1]?.tables[0]?.differences ?? [];
   const byId = Object.fromEntries(differences.map((difference) => [difference.key["id"], difference]));
   expect(byId["4"]).toEqual({
+    id: expect.any(String),
     key: { id: "4" },
     kind: "different",
     columns: ["at"],
@@ -97,8 +198,8 @@ test.each([
   expect(byId["7"]).toMatchObject({ kind: "different", columns: ["note"], source: { note: "order 7" }, target: { note: null } });
   expect(byId["10"]).toMatchObject({ kind: "missing", columns: [], source: { note: "order 10" }, target: null });
   expect(byId["99999"]).toMatchObject({ kind: "extra", columns: [], source: null, target: { note: "new" } });
-  expect(await move.target.query("SELECT verified->>'differences' AS found FROM rehouse.tenant WHERE tenant = '2'")).toEqual([
-    { found: "4" },
+  expect(await move.target.query("SELECT differences FROM rehouse.compared_unit WHERE tenant = '2'")).toEqual([
+    { differences: "4" },
   ]);
 });
 
@@ -156,18 +257,67 @@ test("a row in flight is no difference: it arrives while it is waited for", asyn
 
 test("a target that is ahead of what the source shows is waited for, too", async () => {
   await using move = await copiedMove("t_{tenant}");
-  const writer = await move.source.connect();
+  // A commit that others do not see yet, though its change is at the target: as when it waits for a synchronous standby.
+  await run(
+    move.source,
+    `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(4712); RETURN NULL; END $$;
+     CREATE CONSTRAINT TRIGGER hold AFTER UPDATE ON public.orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hold()`,
+  );
+  const [holder, writer] = [await move.source.connect(), await move.source.connect()];
+  await holder.query("SELECT pg_advisory_lock(4712)");
   await writer.query("BEGIN");
   await writer.query("UPDATE public.orders SET note = 'ahead' WHERE id = 6");
+  const committing = writer.query("COMMIT");
   await run(move.target, "UPDATE t_1.orders SET note = 'ahead' WHERE id = 6");
   let looks = 0;
   const waitForApplied = async (): Promise<Applied> => {
-    if (++looks === 4) await writer.query("COMMIT");
+    if (++looks === 4) {
+      await holder.close();
+      await committing;
+    }
     return "passed";
   };
   expect((await compare(move, ["1"], waitForApplied)).equal).toBe(true);
   expect(looks).toBeGreaterThanOrEqual(4);
   await writer.close();
+});
+
+test("a transaction that is left open at the source hides no difference", async () => {
+  await using move = await copiedMove("t_{tenant}");
+  const writer = await move.source.connect();
+  await writer.query("BEGIN");
+  await writer.query("UPDATE public.orders SET note = 'not yet' WHERE id = 9");
+  await run(move.target, "UPDATE t_1.orders SET note = 'other' WHERE id = 6");
+  let looks = 0;
+  const document = await compare(move, ["1"], async () => {
+    looks++;
+    return "passed";
+  });
+  expect(document.tenants[0]?.tables[0]?.differences).toMatchObject([{ key: { id: "6" }, settled: true }]);
+  expect(looks).toBeLessThan(4);
+  await writer.close(true);
+});
+
+test("a row that is changed and changed back between two looks is in flight, not different", async () => {
+  await using move = await copiedMove("t_{tenant}");
+  await run(move.target, "UPDATE t_1.orders SET note = 'B' WHERE id = 6");
+  let looks = 0;
+  // Each look finds A at the source and B at the target, and each time both have been written since.
+  const waitForApplied = async (): Promise<Applied> => {
+    if (++looks > 5) await run(move.target, "UPDATE t_1.orders SET note = 'order 6' WHERE id = 6");
+    else {
+      await run(move.source, "UPDATE orders SET note = 'B' WHERE id = 6; UPDATE orders SET note = 'order 6' WHERE id = 6");
+      await run(
+        move.target,
+        "UPDATE t_1.orders SET note = 'order 6' WHERE id = 6; UPDATE t_1.orders SET note = 'B' WHERE id = 6",
+      );
+    }
+    return "passed";
+  };
+  expect(await compare(move, ["1"], waitForApplied)).toMatchObject({
+    equal: true,
+    tenants: [{ tables: [{ differences: [], unsettled: 0 }] }],
+  });
 });
 
 test("a row that never holds still is counted apart, and nothing is called equal", async () => {
