@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { Client } from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import { RehouseError } from "../../src/errors.ts";
 import { ConnectionLost, type Param, type PipelineResult, type Row, type Session, type Statement } from "../../src/ports.ts";
 import { failure } from "./failures.ts";
 import { Pipeline, PreparedStatements } from "./pipeline.ts";
@@ -51,12 +52,12 @@ export class PgSession implements Session {
 
   copyOut(sql: string): Readable {
     this.#assertUsable();
-    return heard(this.#client.query(copyTo(sql)));
+    return this.#client.query(translated(copyTo(sql)));
   }
 
   copyIn(sql: string): Writable {
     this.#assertUsable();
-    return heard(this.#client.query(copyFrom(sql)));
+    return this.#client.query(translated(copyFrom(sql)));
   }
 
   async close(force = false): Promise<void> {
@@ -71,8 +72,18 @@ export class PgSession implements Session {
   }
 }
 
-/** A COPY that nobody reads any more may still fail with its connection; unheard, that would end the process. Its reader hears it all the same. */
-function heard<T extends Readable | Writable>(stream: T): T {
+/**
+ * A COPY's failure reaches the stream through its `handleError`, whether the server answers with it or the connection breaks; here it becomes one
+ * of the port's two. A COPY that nobody reads any more may still fail: unheard, that would end the process. Its reader hears it all the same.
+ */
+function translated<T extends Readable | Writable>(stream: T): T {
+  const handleError: unknown = Reflect.get(stream, "handleError");
+  if (typeof handleError !== "function")
+    throw new RehouseError("REHOUSE_INTERNAL", {
+      what: "this version of pg-copy-streams has another COPY than Rehouse knows",
+      fix: "install pg-copy-streams 7",
+    });
+  Reflect.set(stream, "handleError", (error: unknown) => Reflect.apply(handleError, stream, [failure(error)]));
   stream.on("error", () => undefined);
   return stream;
 }
