@@ -3,5 +3,6 @@
 export { PREFIX } from "./beat.ts";
 export { partitionOf, tenantPartitions, topicPartitions } from "./partition.ts";
 export { type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
+export { requireNotRewound, sourceEnd } from "./rewound.ts";
 export { type CaptureDeps, runCapture } from "./run.ts";
-export { slotName } from "./slot.ts";
+export { readSlot, slotName } from "./slot.ts";

@@ -14,7 +14,7 @@ import {
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
-import type { Position } from "../model/position.ts";
+import { type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
 import type { ChangesProducer, ChangesTopic, Database, ReplicationStream, SchemaRegistry, TailReader } from "../ports.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import { emitBeats, PREFIX } from "./beat.ts";
@@ -24,6 +24,7 @@ import { NoteMaker, Recorder, writeFirstNote } from "./notes.ts";
 import { Outbox } from "./outbox.ts";
 import { topicPartitions } from "./partition.ts";
 import { Publisher } from "./publisher.ts";
+import { requireNotRewound } from "./rewound.ts";
 import { Sequencer } from "./sequencer.ts";
 import { blaming, blamingStream, requireSlot, slotName } from "./slot.ts";
 import { CapturedTables } from "./tables.ts";
@@ -107,6 +108,7 @@ async function readStart(deps: CaptureDeps) {
   );
   const tail = new Map<number, Position>();
   for (const [partition, last] of await deps.tail.last()) if (last !== undefined) tail.set(partition, last.position);
+  await blaming(source, requireNotRewound(source, latest([...tail.values()])));
   const moving: MovingTenants = deps.allTenantsMove ? "all" : new Set(tenants.map((row) => row["tenant"] ?? ""));
   return {
     slot,
@@ -117,6 +119,10 @@ async function readStart(deps: CaptureDeps) {
     moving,
     database: database?.["name"] ?? "",
   };
+}
+
+function latest(positions: readonly Position[]): Lsn {
+  return positions.reduce((last, { lsn }) => (lsn > last ? lsn : last), ZERO_LSN);
 }
 
 /** Settles when `inner` aborts and all parts have ended; the first part that fails aborts the others. */

@@ -1,4 +1,4 @@
-import type { Database, Session } from "../ports.ts";
+import { ConnectionLost, type Database, type Session } from "../ports.ts";
 
 /**
  * - A role's own time limits would end a long scan, or an epoch that waits.
@@ -19,9 +19,15 @@ const SETTINGS = {
 export class Sessions {
   readonly #open = new Map<Session, Database>();
   #closing: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
+  /** One that is still being opened when all are closed is closed as soon as it is there, and rejected as lost. */
   async open(database: Database, name: string): Promise<Session> {
     const session = await database.connect({ name, settings: SETTINGS });
+    if (this.#closed) {
+      await session.close(true);
+      throw new ConnectionLost("the work that the session was for has ended");
+    }
     this.#open.set(session, database);
     // transaction_timeout is new in PG 17, and an unknown setting at the session's start would refuse it.
     await session.query(
@@ -37,6 +43,7 @@ export class Sessions {
 
   /** Cancels what the sessions run and closes them, so that whatever waits for one of them rejects. Never rejects. */
   async closeAll(): Promise<void> {
+    this.#closed = true;
     const open = [...this.#open];
     this.#open.clear();
     this.#closing = Promise.all([this.#closing, ...open.map(([session, database]) => cancelAndClose(session, database))]);
