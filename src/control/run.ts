@@ -22,7 +22,7 @@ export type TargetBuilder = {
   finishForeignKeys(
     units: readonly string[],
     signal: AbortSignal,
-  ): Promise<readonly { readonly name: string; readonly reason: string }[]>;
+  ): Promise<readonly { readonly unit: string; readonly name: string; readonly reason: string }[]>;
 };
 
 export type ControlDeps = {
@@ -154,11 +154,10 @@ async function finishCaughtUp(deps: ControlDeps, signal: AbortSignal): Promise<v
   const units = rows.map((row) => row["tenant"] ?? "");
   // A key that is not satisfied yet: the shared row that it refers to is on its way in another partition. The next tick tries again.
   const unmade = await deps.builder.finishForeignKeys(units, signal);
-  if (unmade.length > 0) {
-    deps.log.warn({ unmade }, "foreign keys are not satisfied yet");
-    return;
-  }
+  if (unmade.length > 0) deps.log.warn({ unmade }, "foreign keys are not satisfied yet");
+  const waiting = new Set(unmade.map(({ unit }) => unit));
   for (const row of rows) {
+    if (waiting.has(row["tenant"] ?? "")) continue;
     const [settleLsn, lsn] = [parseLsn(row["settle_lsn"] ?? ""), parseLsn(row["lsn"] ?? "")];
     await move(
       deps.target,

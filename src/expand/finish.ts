@@ -15,7 +15,9 @@ const UNITS_AT_ONCE = 2;
 const KEY_MEMORY = "256MB";
 
 /** A foreign key that the target refuses, with Postgres' reason: the rows are kept, and the next call tries it again. */
-export type Unmade = { readonly table: TableName; readonly name: string; readonly reason: string };
+export type Unmade = { readonly unit: string; readonly table: TableName; readonly name: string; readonly reason: string };
+
+type Refused = Omit<Unmade, "unit">;
 
 /**
  * Primary keys, unique and exclusion constraints, then plain indexes. A table that all tenants share gets them with the first unit that asks.
@@ -73,10 +75,9 @@ export async function finishForeignKeys(deps: ExpandDeps, units: readonly string
   await eachAtOnce(units, UNITS_AT_ONCE, signal, async (unit) => {
     const designs = designsOf(deps, unit, ours).filter((design) => design.foreignKeys.length > 0);
     if (designs.length === 0) return;
-    unmade.push(
-      ...(await deps.target.transaction((session) => addForeignKeys(session, deps.move.mapping.migration, unit, designs))),
-    );
-    unmade.push(...(await validateForeignKeys(deps, designs)));
+    const added = await deps.target.transaction((session) => addForeignKeys(session, deps.move.mapping.migration, unit, designs));
+    const validated = await validateForeignKeys(deps, designs);
+    unmade.push(...[...added, ...validated].map((refused) => ({ unit, ...refused })));
   });
   return unmade;
 }
@@ -86,7 +87,7 @@ async function addForeignKeys(
   migration: string,
   unit: string,
   designs: readonly TableDesign[],
-): Promise<Unmade[]> {
+): Promise<Refused[]> {
   await lockTables(session, migration, unit, designs);
   const built = await readBuilt(
     session,
@@ -106,7 +107,7 @@ async function addForeignKeys(
 }
 
 /** Each by itself: validating takes as long as reading the table, and holds locks that long. */
-async function validateForeignKeys({ target: database }: ExpandDeps, designs: readonly TableDesign[]): Promise<Unmade[]> {
+async function validateForeignKeys({ target: database }: ExpandDeps, designs: readonly TableDesign[]): Promise<Refused[]> {
   const built = await readBuilt(
     database,
     designs.map((design) => design.target),
@@ -118,7 +119,7 @@ async function validateForeignKeys({ target: database }: ExpandDeps, designs: re
         : [{ target, name, sql: validate, pooled }],
     ),
   );
-  const unmade: Unmade[] = [];
+  const unmade: Refused[] = [];
   const own = pending.filter((one) => !one.pooled);
   for (const group of [own, ...pending.filter((one) => one.pooled).map((one) => [one])]) {
     if (group.length > 0) unmade.push(...(await database.transaction((session) => together(session, group))));
@@ -130,10 +131,10 @@ async function validateForeignKeys({ target: database }: ExpandDeps, designs: re
 async function together(
   session: Session,
   statements: readonly { target: TableName; name: string; sql: string }[],
-): Promise<Unmade[]> {
+): Promise<Refused[]> {
   if (statements.length === 0) return [];
   if ((await attempt(session, statements.map(({ sql }) => sql).join(";\n"))) === undefined) return [];
-  const unmade: Unmade[] = [];
+  const unmade: Refused[] = [];
   for (const { target, name, sql } of statements) {
     const error = await attempt(session, sql);
     if (error !== undefined)

@@ -187,7 +187,7 @@ it("a foreign key whose parents are not there yet is told, and made by the next 
   await run(pair.target, "INSERT INTO tenant_1.accounts VALUES (1, 'CH')");
   await finishKeys(deps, [SHARED_UNIT, "1"]);
   expect(await finishForeignKeys(deps, ["1"])).toMatchObject([
-    { name: "accounts_country_fkey", reason: expect.stringContaining("CH") },
+    { unit: "1", name: "accounts_country_fkey", reason: expect.stringContaining("CH") },
   ]);
   await run(pair.target, "INSERT INTO public.countries VALUES ('CH')");
   expect(await finishForeignKeys(deps, ["1"])).toEqual([]);
