@@ -5,9 +5,9 @@
  * message, 7 without any header. Written straight into one buffer a partition it is 1 us, so batches are encoded here.
  */
 
+import { crc32c } from "@node-rs/crc32";
 import { Slab } from "../../src/envelope/index.ts";
 import type { OutgoingMessage } from "../../src/ports.ts";
-import { crc32c } from "./crc32c.ts";
 
 const AT = {
   length: 8,
@@ -56,7 +56,7 @@ export function encodeRecordBatch(slab: Slab, messages: readonly OutgoingMessage
   batch.writeInt16BE(-1, AT.producerEpoch);
   batch.writeInt32BE(-1, AT.baseSequence);
   batch.writeInt32BE(messages.length, AT.count);
-  batch.writeUInt32BE(crc32c(batch, AT.attributes), AT.crc);
+  batch.writeUInt32BE(crc32c(batch.subarray(AT.attributes)), AT.crc);
   return batch;
 }
 

@@ -1,7 +1,6 @@
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createKafka, kafkaFailure } from "../../../connectors/kafka/client.ts";
-import { crc32c } from "../../../connectors/kafka/crc32c.ts";
 import { createChangesProducer } from "../../../connectors/kafka/producer.ts";
 import { createTailReader } from "../../../connectors/kafka/tail.ts";
 import { createChangesTopic } from "../../../connectors/kafka/topic.ts";
@@ -9,16 +8,6 @@ import { createLogger } from "../../../src/log.ts";
 import { formatPosition, parsePosition } from "../../../src/model/position.ts";
 import type { ChangesTopic, OutgoingMessage } from "../../../src/ports.ts";
 import { addresses, waitUntil } from "../../support/index.ts";
-
-describe("CRC-32C", () => {
-  it.each([
-    ["123456789", 0xe3069283],
-    ["", 0],
-    ["The quick brown fox jumps over the lazy dog", 0x22620404],
-  ])("of %j", (text, crc) => expect(crc32c(Buffer.from(text))).toBe(crc));
-
-  it("of 32 zero bytes is what RFC 3720 says", () => expect(crc32c(Buffer.alloc(32))).toBe(0x8a9136aa));
-});
 
 describe("on a real broker", () => {
   const log = createLogger("silent");
