@@ -50,7 +50,7 @@ export async function moveAll(
   );
 
   await sleep(GO_ON_MS, undefined, { signal });
-  const comparedBusy = await timed(engine.verify({ tenants: undefined, onProgress: () => {} }, signal));
+  const comparedBusy = await timed(engine.verify({ tenants: undefined, repair: false, onProgress: () => {} }, signal));
   screen.step(
     "compared",
     `${number(rowsOf(comparedBusy.value))} rows while clients write: ${comparedBusy.value.equal ? "equal" : "DIFFERENT"}, ${seconds(comparedBusy.ms)}`,
@@ -64,7 +64,7 @@ export async function moveAll(
     `clients stopped after ${number(written.transactions)} transactions; the last one was applied after ${seconds(drained.ms)}`,
   );
 
-  const compared = await timed(engine.verify({ tenants: undefined, onProgress: () => {} }, signal));
+  const compared = await timed(engine.verify({ tenants: undefined, repair: false, onProgress: () => {} }, signal));
   screen.step(
     "compared",
     `${number(rowsOf(compared.value))} rows once more: ${compared.value.equal ? "equal" : "DIFFERENT"}, ${seconds(compared.ms)}`,

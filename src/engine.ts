@@ -5,7 +5,7 @@ import { retryTenant } from "./apply/index.ts";
 import { slotName } from "./capture/index.ts";
 import { check } from "./check/index.ts";
 import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, TenantStatus, VerifyDocument } from "./cli/documents.ts";
-import type { Engine, Role, RunEvent, VerifyProgress } from "./cli/engine.ts";
+import type { Engine, Role, RunEvent } from "./cli/engine.ts";
 import { hasBegun, requireUnchanged } from "./control/begin.ts";
 import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
@@ -14,6 +14,7 @@ import { RehouseError } from "./errors.ts";
 import { secretColumns } from "./evidence/index.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
+import { operatorName } from "./operator.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, supervise } from "./run/supervisor.ts";
@@ -72,10 +73,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return readStatus({ migration, slot: slotName(migration), source, target });
   }
 
-  async verify(
-    options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void },
-    signal: AbortSignal,
-  ): Promise<VerifyDocument> {
+  async verify({ tenants, repair, onProgress }: Parameters<Engine["verify"]>[0], signal: AbortSignal): Promise<VerifyDocument> {
     const { file, systems } = this.#deps;
     await this.#requireBegun();
     const move = await resolved(file, systems);
@@ -87,7 +85,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
         target: systems.target,
         secrets: secretColumns(file, move.mapping),
       },
-      options,
+      { tenants, onProgress, repairFor: repair ? operatorName() : undefined },
       signal,
     );
   }

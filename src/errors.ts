@@ -47,6 +47,17 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "The source table changed in a way that the mapping cannot absorb.",
   },
+  REHOUSE_TENANT_STOPPED: {
+    policy: "usage",
+    exit: 1,
+    meaning: "The tenant stands still, and what was asked for needs its changes to be applied.",
+  },
+  REHOUSE_NO_ROW_KEY: { policy: "usage", exit: 1, meaning: "A table has no key, and what was asked for names single rows." },
+  REHOUSE_NOT_RUNNING: {
+    policy: "usage",
+    exit: 1,
+    meaning: "What was asked for is done by the running roles, and they do not run.",
+  },
   REHOUSE_NO_MIGRATION: { policy: "usage", exit: 2, meaning: "The target knows no migration of this name." },
   REHOUSE_MIGRATION_CHANGED: {
     policy: "stop-role",

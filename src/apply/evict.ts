@@ -5,20 +5,28 @@
  */
 
 import { ident, qualified } from "../model/sql.ts";
-import type { Row, ServerError, Statement } from "../ports.ts";
+import type { PipelineResult, Row, ServerError, Statement } from "../ports.ts";
 import type { TableWriter } from "./table-writer.ts";
 
 type Runner = {
   query(sql: string, params?: readonly string[]): Promise<Row[]>;
-  run(statements: readonly Statement[]): Promise<void>;
+  run(statements: readonly Statement[]): Promise<readonly PipelineResult[]>;
 };
 
-/** Removes the rows that keep this upsert's out under the constraint that Postgres named. False when it cannot tell which. */
-export async function evict(runner: Runner, writer: TableWriter, upsert: Statement, collision: ServerError): Promise<boolean> {
-  if (collision.constraint === undefined) return false;
+/**
+ * Removes the rows that keep this upsert's out under the constraint that Postgres named. Resolves to their keys, in texts; undefined when it
+ * cannot tell which they are.
+ */
+export async function evict(
+  runner: Runner,
+  writer: TableWriter,
+  upsert: Statement,
+  collision: ServerError,
+): Promise<string[][] | undefined> {
+  if (collision.constraint === undefined) return undefined;
   const parts = await runner.query(CONSTRAINT, [writer.target.schema, collision.constraint, qualified(writer.target)]);
   const [first] = parts;
-  if (first === undefined) return false;
+  if (first === undefined) return undefined;
   const expressions = parts.map((part, index) => `(${part["expression"]})${part["collation"]} AS u${index}`).join(", ");
   const collides = parts.map(({ operator, nulls_equal }, index) => {
     const equal = `o.u${index} ${operator} n.u${index}`;
@@ -31,16 +39,17 @@ export async function evict(runner: Runner, writer: TableWriter, upsert: Stateme
   const unit = tenant === undefined ? "NULL" : ident(tenant.name);
   const otherKey = writer.table.targetKey.map((name, index) => `o.k${index} IS DISTINCT FROM n.${ident(name)}`).join(" OR ");
   const table = qualified(writer.target);
-  await runner.run([
+  const [removed] = await runner.run([
     {
       sql: `
         WITH n AS (SELECT new.*, ${expressions} FROM (${writer.newRows}) AS new WHERE ${first["predicate"]}),
              o AS (SELECT ctid AS place, ${unit} AS unit, ${keys}, ${expressions} FROM ${table} WHERE ${first["predicate"]})
-        DELETE FROM ${table} WHERE ctid IN (SELECT o.place FROM o JOIN n ON ${collides.join(" AND ")} WHERE ${otherKey})`,
+        DELETE FROM ${table} WHERE ctid IN (SELECT o.place FROM o JOIN n ON ${collides.join(" AND ")} WHERE ${otherKey})
+        RETURNING ${writer.table.targetKey.map((name, index) => `${ident(name)}::text AS k${index}`).join(", ")}`,
       ...(upsert.params === undefined ? {} : { params: upsert.params }),
     },
   ]);
-  return true;
+  return (removed?.rows ?? []).map((row) => writer.table.targetKey.map((_, index) => row[`k${index}`] ?? ""));
 }
 
 /**

@@ -16,11 +16,12 @@ import { Inbox, type Segment } from "./inbox.ts";
 import { isLastOfTransaction, type TopicMessage } from "./intake.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
 import { type Plan, Planner, Refusal } from "./plan.ts";
+import type { Refetch } from "./refetch.ts";
 import { isCollision, isRefused, meaningOf } from "./refusals.ts";
 import type { MessageSchemas } from "./schemas.ts";
-import { type OrderedChanges, upserts } from "./statements.ts";
+import { type OrderedChanges, patches, upserts } from "./statements.ts";
 import { stopTenant } from "./stop.ts";
-import { type Refetch, TargetTransaction } from "./target-transaction.ts";
+import { TargetTransaction } from "./target-transaction.ts";
 import type { Writers } from "./writers.ts";
 
 /** The lane's hand on the reader that feeds it. */
@@ -149,6 +150,8 @@ export class Lane {
           changes: new Map(),
           counts: new Map(),
           count: 0,
+          rereads: 0,
+          recent: new Set(),
           position: place.position,
           nextOffset: place.nextOffset,
           committedAtMs: 0,
@@ -286,6 +289,7 @@ export class Lane {
     const changes = this.#ordered(plan);
     const tenant = plan.counts.keys().next().value ?? "";
     const table = changes[0]?.[0].table.source;
+    if (plan.rereads > 0) return this.#applyReread(plan, changes, place, transaction);
     try {
       await transaction.attempt(() => transaction.write(plan, changes, place));
       return;
@@ -296,7 +300,10 @@ export class Lane {
       const writer = changes[0]?.[0];
       const [upsert] = upserts(changes);
       const evicted =
-        fromTheFuture && writer !== undefined && upsert !== undefined && (await evict(transaction, writer, upsert, error));
+        fromTheFuture &&
+        writer !== undefined &&
+        upsert !== undefined &&
+        (await evict(transaction, writer, upsert, error)) !== undefined;
       if (!evicted) throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
     }
     await transaction
@@ -305,6 +312,19 @@ export class Lane {
         if (!isRefused(error)) throw error;
         throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
       });
+  }
+
+  /** A row that the target refuses stays as it was: it was different before somebody asked, and no reason for its tenant to stop. */
+  async #applyReread(plan: Plan, changes: OrderedChanges, place: Place, transaction: TargetTransaction): Promise<void> {
+    try {
+      await transaction.attempt(async () => {
+        await transaction.write(plan, changes, place);
+        await transaction.checkDeferred();
+      });
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      for (const group of patches(changes)) await transaction.noteRefused(group, error);
+    }
   }
 
   /** After a rollback: what to do before the place is loaded again. Throws what the lane has to wait out. */

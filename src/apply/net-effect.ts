@@ -4,7 +4,7 @@
  * A later full image replaces whatever came before; an image that lacks unchanged TOAST values lies over the one before and takes
  * from it what it lacks. An entry whose chain ends without a full image is a `patch`: what it lacks is at the target, in the row of its key.
  * Where that row is another one, removed within the run, or the row stood under another key, nothing at the target can complete the
- * image: then the entry is a `reread`.
+ * image: then the entry is a `reread`. A row that somebody asked to be read again is a `refresh`, until a full image replaces it.
  */
 
 /** Where the bytes of one row image are: read again from the message when the statement is built. */
@@ -25,7 +25,19 @@ export type Entry<Message, Schema> =
   | { readonly kind: "patch"; readonly image: Image<Message, Schema>; readonly lacking: ReadonlySet<string> }
   /** Whatever the target has under this key goes, and the row is read again from the source. */
   | { readonly kind: "reread"; readonly image: Image<Message, Schema>; readonly lacking: ReadonlySet<string> }
+  /**
+   * The row is read again from the source: what is there is written, what is not there goes. `replaces`: the run has changed the row before, so
+   * whatever the target has under this key goes, be it another unit's.
+   */
+  | {
+      readonly kind: "refresh";
+      readonly image: Image<Message, Schema>;
+      readonly lacking: ReadonlySet<string>;
+      readonly replaces: boolean;
+    }
   | { readonly kind: "delete"; readonly image: Image<Message, Schema> };
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 export class NetEffect<Message, Schema> {
   /** Units all of whose rows that are there before the entries are to be removed first. */
@@ -43,6 +55,18 @@ export class NetEffect<Message, Schema> {
 
   remove(key: string, message: Message, schema: Schema): void {
     this.entries.set(key, { kind: "delete", image: { message, schema, side: "before", lacks: undefined, under: undefined } });
+  }
+
+  /**
+   * Whatever is known of the unit's row so far gives way to what the source shows. Where the run has another unit's row under this key, the
+   * request is let go: it is about a row that has changed hands, and that one's changes must not be lost.
+   */
+  refresh(key: string, message: Message, schema: Schema, unitOf: (message: Message) => string): void {
+    const earlier = this.entries.get(key);
+    if (earlier !== undefined && unitOf(earlier.image.message) !== unitOf(message)) return;
+    const image = { message, schema, side: "after" as const, lacks: undefined, under: undefined };
+    const replaces = earlier !== undefined && (earlier.kind !== "refresh" || earlier.replaces);
+    this.entries.set(key, { kind: "refresh", image, lacking: NOTHING, replaces });
   }
 
   /** A change of key: the row moves, and what the new image lacks comes from the row under its old key. */
@@ -63,8 +87,9 @@ export class NetEffect<Message, Schema> {
   truncate(units: Iterable<string>, unitOf: (message: Message) => string): void {
     const emptied = new Set(units);
     for (const unit of emptied) this.truncated.add(unit);
-    for (const [key, { image }] of this.entries)
-      if (emptied.has(unitOf(image.message))) this.entries.set(key, { kind: "delete", image });
+    // A row that is read again afterwards is right in any case.
+    for (const [key, { kind, image }] of this.entries)
+      if (kind !== "refresh" && emptied.has(unitOf(image.message))) this.entries.set(key, { kind: "delete", image });
   }
 }
 
@@ -78,6 +103,11 @@ function over<Message, Schema>(
   if (earlier === undefined || earlier.kind === "delete") {
     const image = { message, schema, side: "after" as const, lacks, under: undefined };
     return { kind: earlier === undefined ? "patch" : "reread", image, lacking: lacks };
+  }
+  // What the message lacks is read from the source with all the rest.
+  if (earlier.kind === "refresh") {
+    const image = { message, schema, side: "after" as const, lacks: undefined, under: undefined };
+    return { ...earlier, image };
   }
   const image = { message, schema, side: "after" as const, lacks, under: earlier.image };
   if (earlier.kind === "upsert") return { kind: "upsert", image };

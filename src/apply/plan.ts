@@ -3,15 +3,18 @@
  * changes are not this lane's: repeated ones, those of other tenants, those that the copy already holds.
  */
 
-import { readUnavailable } from "../envelope/index.ts";
+import { type RowReader, readUnavailable } from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, type TableMapping, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { comparePositions, formatPosition, type Position } from "../model/position.ts";
 import { isVisible, widenXid } from "../model/snapshot.ts";
 import { PositionReader, type TopicMessage } from "./intake.ts";
 import type { Member, Place } from "./membership.ts";
+import type { MessageSchema } from "./message-schema.ts";
 import { NetEffect } from "./net-effect.ts";
-import type { MessageSchema, MessageSchemas } from "./schemas.ts";
+import { RecentTransactions } from "./recent.ts";
+import type { RereadImage } from "./reread.ts";
+import type { MessageSchemas } from "./schemas.ts";
 import type { TableWriter } from "./table-writer.ts";
 
 export type RowChanges = NetEffect<TopicMessage, MessageSchema>;
@@ -21,6 +24,10 @@ export type Plan = {
   /** Tenant → changes applied for it. */
   readonly counts: ReadonlyMap<string, number>;
   readonly count: number;
+  /** Rows among them that are to be read again because somebody asked for it. */
+  readonly rereads: number;
+  /** Where there are rereads: the transactions that the source must show first. */
+  readonly recent: ReadonlySet<number>;
   /** Where the lane stands once the plan is applied. */
   readonly position: Position;
   readonly nextOffset: bigint;
@@ -48,6 +55,7 @@ export class Refusal extends Error {
   }
 }
 
+const NO_TRANSACTIONS: ReadonlySet<number> = new Set();
 const TRUNCATE = "t".charCodeAt(0);
 const DELETE = "d".charCodeAt(0);
 const MESSAGE = "m".charCodeAt(0);
@@ -56,6 +64,7 @@ export class Planner {
   readonly #schemas: MessageSchemas;
   readonly #writerOf: (table: TableMapping, tenant: string) => TableWriter;
   readonly #positions = new PositionReader();
+  readonly #recent = new RecentTransactions();
 
   constructor(schemas: MessageSchemas, writerOf: (table: TableMapping, tenant: string) => TableWriter) {
     this.#schemas = schemas;
@@ -67,6 +76,7 @@ export class Planner {
     const changes = new Map<TableWriter, RowChanges>();
     const counts = new Map<string, number>();
     let count = 0;
+    let rereads = 0;
     let position = from.position;
     let committedAtMs = from.committedAtMs;
     const seen = new TransactionVisibility();
@@ -80,10 +90,12 @@ export class Planner {
       const reader = schema.reader;
       reader.read(message.value);
       committedAtMs = reader.committedAtMs;
-      if (reader.op === MESSAGE || schema.table === undefined) continue;
+      this.#recent.add(reader.xid);
+      const asked = reader.op === MESSAGE ? this.#schemas.reread(message, reader) : undefined;
+      const { table, misfit } = asked?.schema ?? schema;
+      if (table === undefined) continue;
 
       if (reader.op === TRUNCATE) {
-        const { table } = schema;
         const emptied = new Map<TableWriter, string[]>();
         for (const member of membersOf(table, place)) {
           if (BigInt(message.offset) < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
@@ -98,12 +110,15 @@ export class Planner {
         continue;
       }
 
-      const member = place.members.get(unitOf(schema.table, message));
-      if (member === undefined || (member.startOffset > place.nextOffset && BigInt(message.offset) < member.startOffset))
-        continue;
-      if (seen.isInCopy(at, reader.xid, member)) continue;
-      if (schema.misfit !== undefined) throw schemaRefusal(schema.table, schema.misfit, member, at);
-      record(effectOf(changes, this.#writerOf(schema.table, member.tenant)), message, schema);
+      const member = memberOf(table, message, place);
+      if (member === undefined || seen.isInCopy(at, reader.xid, member)) continue;
+      if (misfit !== undefined) throw schemaRefusal(table, misfit, member, at);
+      const effect = effectOf(changes, this.#writerOf(table, member.tenant));
+      if (asked === undefined) record(effect, message, schema);
+      else {
+        effect.refresh(imageKey(asked), asked.message, asked.schema, (earlier) => unitOf(table, earlier));
+        rereads++;
+      }
       counts.set(member.tenant, (counts.get(member.tenant) ?? 0) + 1);
       count++;
     }
@@ -112,6 +127,8 @@ export class Planner {
       changes,
       counts,
       count,
+      rereads,
+      recent: rereads === 0 ? NO_TRANSACTIONS : this.#recent.all(),
       position,
       nextOffset: last === undefined ? from.nextOffset : BigInt(last.offset) + 1n,
       committedAtMs,
@@ -139,7 +156,7 @@ class TransactionVisibility {
   }
 }
 
-function record(effect: RowChanges, message: TopicMessage, schema: MessageSchema): void {
+function record(effect: RowChanges, message: TopicMessage, schema: MessageSchema<RowReader>): void {
   const { reader, keyIndexes } = schema;
   if (reader.op === DELETE) {
     effect.remove(keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes), message, schema);
@@ -150,6 +167,12 @@ function record(effect: RowChanges, message: TopicMessage, schema: MessageSchema
   const before = reader.hasBefore ? keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes) : key;
   if (before === key) effect.write(key, message, schema, unavailable);
   else effect.move(before, key, message, schema, unavailable);
+}
+
+function imageKey({ message, schema }: RereadImage): string {
+  const { reader, keyIndexes } = schema;
+  reader.read(message.value);
+  return keyText(message.value, reader.afterStarts, reader.afterEnds, keyIndexes);
 }
 
 /** The key's bytes as a map key; lengths keep ("a","bc") and ("ab","c") apart. */
@@ -169,6 +192,13 @@ export function unitOf(table: TableMapping, message: TopicMessage): string {
   if (table.kind === "shared") return SHARED_UNIT;
   if (table.kind === "whole") return WHOLE_UNIT;
   return message.headers["tenant"]?.toString("utf8") ?? "";
+}
+
+/** Whose lane this is, where the message is not before the member's start. */
+function memberOf(table: TableMapping, message: TopicMessage, place: Place): Member | undefined {
+  const member = place.members.get(unitOf(table, message));
+  const isEarly = member !== undefined && member.startOffset > place.nextOffset && BigInt(message.offset) < member.startOffset;
+  return isEarly ? undefined : member;
 }
 
 function membersOf(table: TableMapping, place: Place): Member[] {

@@ -1,10 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
-import { parseLsn } from "../model/position.ts";
+import { type Lsn, parseLsn } from "../model/position.ts";
 import { isVisible, parseSnapshot, widenXid } from "../model/snapshot.ts";
-import type { Database } from "../ports.ts";
-import { refetchStatement } from "./table-writer.ts";
-import type { Refetch } from "./target-transaction.ts";
+import type { Database, Param } from "../ports.ts";
+import type { RefetchedRows } from "./statements.ts";
+import { refetchStatement, type TableWriter } from "./table-writer.ts";
+
+/** Reads a tenant's rows of the source by key, for changes of transactions `xids` that came without all they need. */
+export type Refetch = (
+  writer: TableWriter,
+  tenant: string,
+  keys: readonly Param[],
+  xids: ReadonlySet<number>,
+) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
 
 /** Short of the time in which a role has to stop; the lane then says what it waits for, and asks again. */
 const VISIBLE_WITHIN_MS = 5_000;

@@ -4,27 +4,19 @@ import { RowReader, readValueSchema, schemaIdOf } from "../envelope/index.ts";
 import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import type { SchemaRegistry } from "../ports.ts";
 import type { TopicMessage } from "./intake.ts";
-
-export type MessageSchema = {
-  readonly reader: RowReader;
-  /** Undefined for heartbeats and markers, and for tables that the mapping does not have. */
-  readonly table: TableMapping | undefined;
-  /** Index in the message of each column of TableMapping.key. */
-  readonly keyIndexes: readonly number[];
-  /** Source column → index in the message. */
-  readonly indexes: ReadonlyMap<string, number>;
-  /** Why changes of this schema cannot be applied under the mapping. */
-  readonly misfit: string | undefined;
-};
+import type { MessageSchema } from "./message-schema.ts";
+import { type RereadImage, Rereads } from "./reread.ts";
 
 export class MessageSchemas {
   readonly #registry: SchemaRegistry;
   readonly #tables: ReadonlyMap<string, TableMapping>;
-  readonly #known = new Map<number, MessageSchema>();
+  readonly #known = new Map<number, MessageSchema<RowReader>>();
+  readonly #rereads: Rereads;
 
   constructor(registry: SchemaRegistry, mapping: Mapping) {
     this.#registry = registry;
     this.#tables = new Map(mapping.tables.map((table) => [tableText(table.source), table]));
+    this.#rereads = new Rereads(mapping.migration, mapping.tables);
   }
 
   /** Loads what the messages need, so that {@link of} can answer for each of them without waiting. */
@@ -38,13 +30,19 @@ export class MessageSchemas {
     }
   }
 
-  of(message: TopicMessage): MessageSchema {
+  of(message: TopicMessage): MessageSchema<RowReader> {
     const schema = this.#known.get(schemaIdOf(message.value));
     if (schema === undefined) throw new RangeError("a schema was not prepared");
     return schema;
   }
 
-  #resolve(text: string): MessageSchema {
+  /** The row that a message asks to be read again. `reader` has read it; only a message that belongs to a unit can be a reread. */
+  reread(message: TopicMessage, reader: RowReader): RereadImage | undefined {
+    if (message.headers["tenant"] === undefined) return undefined;
+    return this.#rereads.imageOf(message, reader.message().content, reader.xid);
+  }
+
+  #resolve(text: string): MessageSchema<RowReader> {
     const schema = readValueSchema(text);
     const reader = new RowReader(schema);
     const indexes = new Map(schema.columns.map((column, index) => [column.name, index]));

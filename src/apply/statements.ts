@@ -3,9 +3,9 @@
 import { arrayText } from "../model/sql.ts";
 import type { Statement } from "../ports.ts";
 import type { TopicMessage } from "./intake.ts";
+import type { MessageSchema } from "./message-schema.ts";
 import type { Entry, Image } from "./net-effect.ts";
 import { type RowChanges, unitOf } from "./plan.ts";
-import type { MessageSchema } from "./schemas.ts";
 import type { TableWriter } from "./table-writer.ts";
 import { TextArray } from "./text-array.ts";
 
@@ -17,7 +17,7 @@ export type OrderedChanges = readonly (readonly [TableWriter, RowChanges])[];
 
 /** Rows of one tenant in one table that came without some columns, grouped by what they lack and by where that is: at the target or the source. */
 export type PatchGroup = {
-  readonly kind: "patch" | "reread";
+  readonly kind: "patch" | "reread" | "refresh";
   readonly writer: TableWriter;
   /** As in the message header: the unit whose rows these are. */
   readonly tenant: string;
@@ -41,7 +41,7 @@ export function truncations(changes: OrderedChanges): Statement[] {
 export function removals(changes: OrderedChanges): Statement[] {
   const statements: Statement[] = [];
   for (const [writer, effect] of [...changes].reverse()) {
-    const images = imagesOf(effect, "delete", "reread");
+    const images = imagesOf(effect, isRemoved);
     if (images.length > 0) statements.push({ sql: writer.remove, params: parameters(images, writer.table.key) });
   }
   return statements;
@@ -50,7 +50,7 @@ export function removals(changes: OrderedChanges): Statement[] {
 export function upserts(changes: OrderedChanges): Statement[] {
   const statements: Statement[] = [];
   for (const [writer, effect] of changes) {
-    const images = imagesOf(effect, "upsert");
+    const images = imagesOf(effect, ({ kind }) => kind === "upsert");
     if (images.length > 0) statements.push({ sql: writer.upsert, params: parameters(images, writer.inputs) });
   }
   return statements;
@@ -60,7 +60,7 @@ export function patches(changes: OrderedChanges): PatchGroup[] {
   const groups = new Map<string, PatchGroup & { entries: RowEntry[] }>();
   for (const [index, [writer, effect]] of changes.entries()) {
     for (const entry of effect.entries.values()) {
-      if (entry.kind !== "patch" && entry.kind !== "reread") continue;
+      if (entry.kind === "upsert" || entry.kind === "delete") continue;
       const tenant = unitOf(writer.table, entry.image.message);
       const name = JSON.stringify([index, entry.kind, tenant, ...[...entry.lacking].sort()]);
       const group = groups.get(name) ?? { kind: entry.kind, writer, tenant, lacking: entry.lacking, entries: [] };
@@ -82,6 +82,18 @@ export function keyParameters(group: PatchGroup): Buffer[] {
   return patchParameters(group, group.writer.table.key);
 }
 
+/** The rows' keys, a text for each column of TableMapping.key. */
+export function keyTexts({ writer, entries }: PatchGroup): string[][] {
+  return entries.map(({ image: { message, schema } }) => {
+    const { reader, indexes } = schema;
+    reader.read(message.value);
+    return writer.table.key.map((name) => {
+      const index = indexes.get(name) ?? -1;
+      return message.value.toString("utf8", reader.afterStarts[index], reader.afterEnds[index]);
+    });
+  });
+}
+
 /** The source transactions of the rows' last changes. Who changed a row before had ended by then: its lock was waited for. */
 export function transactionsOf(group: PatchGroup): Set<number> {
   return new Set(
@@ -98,10 +110,15 @@ export function refetchedUpsert({ writer, rows }: RefetchedRows): Statement {
   return { sql: writer.upsert, params: arrays.map((array) => array.finish()) };
 }
 
-function imagesOf(effect: RowChanges, kind: RowEntry["kind"], orKind = kind): RowImage[] {
+function imagesOf(effect: RowChanges, isMeant: (entry: RowEntry) => boolean): RowImage[] {
   const images: RowImage[] = [];
-  for (const entry of effect.entries.values()) if (entry.kind === kind || entry.kind === orKind) images.push(entry.image);
+  for (const entry of effect.entries.values()) if (isMeant(entry)) images.push(entry.image);
   return images;
+}
+
+/** Whether what the target has under the key goes before anything is written there. */
+function isRemoved(entry: RowEntry): boolean {
+  return entry.kind === "delete" || entry.kind === "reread" || (entry.kind === "refresh" && entry.replaces);
 }
 
 function parameters(images: readonly RowImage[], columns: readonly string[]): Buffer[] {

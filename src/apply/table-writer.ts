@@ -21,6 +21,11 @@ export type TableWriter = {
   readonly newRows: string;
   /** Takes the key columns (TableMapping.key), one parameter each. */
   readonly remove: string;
+  /**
+   * Takes the key columns twice: of these rows all go that are not among the second ones, and, where the target has a tenant column, only
+   * those of one tenant (one parameter more, a text[] of it). A key may be another tenant's by now.
+   */
+  readonly removeAllBut: { readonly sql: string; readonly byTenant: boolean };
   /** Removes all rows of these tenants ($1 text[]; of everybody when the table has no tenant at the target). */
   readonly truncate: { readonly sql: string; readonly byTenant: boolean };
   /**
@@ -41,8 +46,8 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
   const used = new Set([...table.key, ...table.columns.flatMap((column) => column.uses)]);
   const inputs = table.sourceColumns.map((column) => column.name).filter((name) => used.has(name));
 
-  const rows = (names: readonly string[]) =>
-    `(SELECT ${names.map((name, index) => `unnest($${index + 1}::text[])::${types.get(name)} AS ${ident(name)}`).join(", ")}) AS ${ident(table.source.table)}`;
+  const rows = (names: readonly string[], first = 1) =>
+    `(SELECT ${names.map((name, index) => `unnest($${index + first}::text[])::${types.get(name)} AS ${ident(name)}`).join(", ")}) AS ${ident(table.source.table)}`;
   const values = (columns: readonly TargetColumn[]) =>
     columns.map((column) => `${typed(column, types)} AS ${ident(column.name)}`).join(", ");
 
@@ -65,6 +70,15 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
     DELETE FROM ${qualified(target)} AS t USING (SELECT ${values(keyColumns)} FROM ${rows(table.key)}) AS k
     WHERE ${joinKey}`;
 
+  const kept = table.targetKey.map((name) => `f.${ident(name)} = k.${ident(name)}`).join(" AND ");
+  const tenant = tenantAtTarget(table);
+  const ofTenant =
+    tenant === undefined
+      ? ""
+      : `AND t.${ident(tenant.column.name)} IN (SELECT ${typed(tenant.column, types)} FROM ${rows([tenant.source], 2 * table.key.length + 1)})`;
+  const removeAllBut = `${remove} ${ofTenant}
+      AND NOT EXISTS (SELECT FROM (SELECT ${values(keyColumns)} FROM ${rows(table.key, table.key.length + 1)}) AS f WHERE ${kept})`;
+
   return {
     table,
     target,
@@ -72,6 +86,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
     upsert,
     newRows,
     remove,
+    removeAllBut: { sql: removeAllBut, byTenant: tenant !== undefined },
     truncate: truncateStatement(table, target, rows, types),
     patch: (lacking) => {
       const kept = inputs.filter((name) => !lacking.has(name));
@@ -111,13 +126,19 @@ function truncateStatement(
   rows: (names: readonly string[]) => string,
   types: ReadonlyMap<string, string>,
 ): TableWriter["truncate"] {
-  const { tenantColumn } = table;
-  const atTarget = table.columns.find((column) => column.uses.length === 1 && column.uses[0] === tenantColumn);
-  if (tenantColumn === undefined || atTarget === undefined) return { sql: `DELETE FROM ${qualified(target)}`, byTenant: false };
+  const tenant = tenantAtTarget(table);
+  if (tenant === undefined) return { sql: `DELETE FROM ${qualified(target)}`, byTenant: false };
   return {
-    sql: `DELETE FROM ${qualified(target)} WHERE ${ident(atTarget.name)} IN (SELECT ${typed(atTarget, types)} FROM ${rows([tenantColumn])})`,
+    sql: `DELETE FROM ${qualified(target)} WHERE ${ident(tenant.column.name)} IN (SELECT ${typed(tenant.column, types)} FROM ${rows([tenant.source])})`,
     byTenant: true,
   };
+}
+
+/** The target column that says whose a row is, and the source column that it is made of. */
+function tenantAtTarget(table: TableMapping): { readonly source: string; readonly column: TargetColumn } | undefined {
+  const source = table.tenantColumn;
+  const column = table.columns.find(({ uses }) => uses.length === 1 && uses[0] === source);
+  return source === undefined || column === undefined ? undefined : { source, column };
 }
 
 /**

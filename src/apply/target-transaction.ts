@@ -5,14 +5,18 @@
  */
 
 import { failpoint } from "../failpoint.ts";
+import { tableText } from "../model/mapping.ts";
 import { formatLsn, type Lsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
-import type { Database, Param, Row, Session, Statement } from "../ports.ts";
+import type { Database, Param, PipelineResult, Row, ServerError, Session, Statement } from "../ports.ts";
 import { evict } from "./evict.ts";
 import type { LaneName, Member, Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
+import type { Refetch } from "./refetch.ts";
+import { refresh } from "./refresh.ts";
 import { isCollision } from "./refusals.ts";
 import {
+  keyTexts,
   type OrderedChanges,
   type PatchGroup,
   patches,
@@ -24,15 +28,7 @@ import {
   truncations,
   upserts,
 } from "./statements.ts";
-import { loopMarker, type TableWriter } from "./table-writer.ts";
-
-/** Reads a tenant's rows of the source by key, for changes of transactions `xids` that came without all they need. */
-export type Refetch = (
-  writer: TableWriter,
-  tenant: string,
-  keys: readonly Param[],
-  xids: ReadonlySet<number>,
-) => Promise<RefetchedRows & { readonly asOf: Lsn }>;
+import { loopMarker } from "./table-writer.ts";
 
 /** Each attempt clears the way under one of a table's unique constraints. */
 const MOST_UNIQUE_KEYS = 16;
@@ -93,7 +89,10 @@ export class TargetTransaction {
     this.#count(plan);
     // Patches come before the upserts and after the deletes: each is on a key of its own, and only a unique value could tell the order.
     await this.run([...truncations(changes), ...removals(changes)]);
-    for (const group of patches(changes)) await this.#patch(group, place);
+    for (const group of patches(changes)) {
+      if (group.kind === "refresh") await this.#refresh(group, plan, place);
+      else await this.#patch(group, place);
+    }
     await this.run(upserts(changes));
   }
 
@@ -135,6 +134,19 @@ export class TargetTransaction {
     await this.#session.query("SET CONSTRAINTS ALL IMMEDIATE");
   }
 
+  /** Rows that were to be read again and that the target will not have, for whoever asked. Postgres' detail shows values, its message none. */
+  async noteRefused(group: PatchGroup, error: ServerError): Promise<void> {
+    const details = keyTexts(group).map((key) =>
+      JSON.stringify({ table: tableText(group.writer.table.source), key, what: error.message }),
+    );
+    await this.run([
+      {
+        sql: `INSERT INTO rehouse.journal (migration, tenant, event, detail) SELECT $1, $2, 'repair-refused', unnest($3::text[])::jsonb`,
+        params: [this.#name.migration, group.tenant, arrayText(details)],
+      },
+    ]);
+  }
+
   async commit(plan: Plan, place: Place): Promise<void> {
     const counts = this.#counts(true);
     await failpoint("apply.place.before");
@@ -162,8 +174,8 @@ export class TargetTransaction {
   }
 
   /** Statements within the open transaction. */
-  async run(statements: readonly Statement[]): Promise<void> {
-    if (statements.length > 0) await this.#session.pipeline(statements);
+  async run(statements: readonly Statement[]): Promise<PipelineResult[]> {
+    return statements.length === 0 ? [] : this.#session.pipeline(statements);
   }
 
   async #patch(group: PatchGroup, place: Place): Promise<void> {
@@ -177,9 +189,13 @@ export class TargetTransaction {
       keys = missingKeys(result.rows, writer.table.key.length);
     }
     const refetched = await this.#refetch(writer, tenant, keys, transactionsOf(group));
-    const member = place.members.get(tenant);
-    if (member !== undefined) await this.#noteReread(member, refetched.asOf);
+    await this.#noteReread(place.members.get(tenant), refetched.asOf);
     if (refetched.rows.length > 0) await this.#bring(refetched);
+  }
+
+  #refresh(group: PatchGroup, plan: Plan, place: Place): Promise<void> {
+    const note = (asOf: Lsn) => this.#noteReread(place.members.get(group.tenant), asOf);
+    return refresh({ transaction: this, refetch: this.#refetch, after: plan.recent, note }, group);
   }
 
   /** Rows read again may hold unique values that rows of the lane's time have not given up yet: those give way, as in evict.ts. */
@@ -187,16 +203,19 @@ export class TargetTransaction {
     const upsert = refetchedUpsert(refetched);
     for (let evicted = 0; ; evicted++) {
       try {
-        return await this.attempt(() => this.run([upsert]));
+        await this.attempt(() => this.run([upsert]));
+        return;
       } catch (error) {
-        const gaveWay = isCollision(error) && evicted < MOST_UNIQUE_KEYS && (await evict(this, refetched.writer, upsert, error));
+        const gaveWay =
+          isCollision(error) && evicted < MOST_UNIQUE_KEYS && (await evict(this, refetched.writer, upsert, error)) !== undefined;
         if (!gaveWay) throw error;
       }
     }
   }
 
   /** A row that was read again may be newer than the stream, up to `asOf`; a lane that is loaded anew has to know of it. */
-  async #noteReread(member: Member, asOf: Lsn): Promise<void> {
+  async #noteReread(member: Member | undefined, asOf: Lsn): Promise<void> {
+    if (member === undefined) return;
     if (asOf > member.settleLsn) member.settleLsn = asOf;
     await this.run([
       {

@@ -6,7 +6,17 @@
  * twice, because it becomes a delete and an insert.
  */
 
-import { type Encoder, OP, type Op, type Slab, type TransactionStamp, TX_LAST, unavailableHeader } from "../envelope/index.ts";
+import {
+  type Encoder,
+  OP,
+  type Op,
+  parseReread,
+  type Reread,
+  type Slab,
+  type TransactionStamp,
+  TX_LAST,
+  unavailableHeader,
+} from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import { formatLsn, type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
@@ -238,20 +248,31 @@ export class Sequencer {
       return;
     }
     const text = content.toString();
+    const reread = parseReread(text, this.#of.migration);
+    if (reread !== undefined) {
+      const route = this.#routeOf(reread);
+      if (route.moves) this.#publishMessage(route.partition, content, { tenant: route.header });
+      return;
+    }
     const beat = parseBeat(text, this.#of.migration);
     if (beat === undefined && !text.startsWith(MARK)) return;
     this.#beat = beat;
-    for (let partition = 0; partition < this.#of.topicPartitions; partition += 1) {
-      if (this.#ordinal <= (this.#present[partition] ?? 0)) continue;
-      const { messages } = this.#of;
-      const value = messages.message(this.#stamp, prefix, content, this.#ordinal);
-      this.#hold({
-        partition,
-        key: messages.key(undefined),
-        value,
-        headers: { op: OP_HEADER[OP.message], position: this.#position() },
-      });
-    }
+    for (let partition = 0; partition < this.#of.topicPartitions; partition += 1) this.#publishMessage(partition, content, {});
+  }
+
+  #routeOf({ kind, unit }: Reread): Route {
+    if (kind === "shared") return this.#shared;
+    if (kind === "whole") return this.#whole;
+    const tenant = Buffer.from(unit);
+    return this.#of.routes.of(tenant, 0, tenant.length);
+  }
+
+  #publishMessage(partition: number, content: Buffer, unit: Record<string, Buffer>): void {
+    if (this.#ordinal <= (this.#present[partition] ?? 0)) return;
+    const { messages } = this.#of;
+    const value = messages.message(this.#stamp, PREFIX, content, this.#ordinal);
+    const headers = { ...unit, op: OP_HEADER[OP.message], position: this.#position() };
+    this.#hold({ partition, key: messages.key(undefined), value, headers });
   }
 
   #hold(message: MutableMessage): void {

@@ -27,7 +27,7 @@ export interface Engine {
   status(signal: AbortSignal): Promise<StatusDocument>;
   /** `tenants` undefined: all of them. */
   verify(
-    options: { tenants: string[] | undefined; onProgress: (progress: VerifyProgress) => void },
+    options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;

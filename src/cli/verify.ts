@@ -1,5 +1,4 @@
-import { type Command, Option } from "commander";
-import { RehouseError } from "../errors.ts";
+import type { Command } from "commander";
 import type { Difference, VerifyDocument } from "./documents.ts";
 import type { VerifyProgress } from "./engine.ts";
 import { count, fraction, percent } from "./live/numbers.ts";
@@ -12,25 +11,20 @@ const SHOWN_DIFFERENCES = 5;
 
 type VerifyOptions = CommonOptions & { tenant?: string[]; repair?: boolean };
 
-/** `rehouse verify`: 0 when both sides are equal, 1 when they differ. */
+/** `rehouse verify`: 0 when both sides are equal, or all that differed is repaired; 1 when they differ. */
 export function verifyVerb(around: Surroundings): Command {
   return verb("verify", "compare fully now, row by row where a checksum differs")
     .option("--tenant <tenant>", "only this tenant; may be given again", collect)
-    .addOption(new Option("--repair").hideHelp())
+    .option("--repair", "have the rows that differ read again from the source, and look at them once more")
     .action(async (options: VerifyOptions) => {
-      if (options.repair) {
-        throw new RehouseError("REHOUSE_USAGE", {
-          what: "`verify --repair` is not in this version.",
-          fix: "leave --repair out to see the differences",
-        });
-      }
       await withEngine(options, around, async ({ io, json, style, engine, signal }) => {
         // A line that is drawn over, so on a terminal only.
         const show = io.terminal && !json;
         const onProgress = (progress: VerifyProgress) => {
           if (show) io.out(`\r\x1b[2K${cut(progressText(progress), io.columns() - 1)}`);
         };
-        const document = await engine.verify({ tenants: options.tenant, onProgress }, signal).finally(() => {
+        const asked = { tenants: options.tenant, repair: options.repair === true, onProgress };
+        const document = await engine.verify(asked, signal).finally(() => {
           if (show) io.out("\r\x1b[2K");
         });
         if (json) printJson(io, document);
@@ -53,18 +47,21 @@ function formatTenant({ tenant, phase, tables }: VerifyDocument["tenants"][numbe
   if (tables.length === 0) return [`${style.yellow("!")} ${oneLine(tenant)}  not compared: it is ${oneLine(phase)}`];
   const sum = (of: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + of(table), 0);
   const head = `${oneLine(tenant)}  ${count(sum(({ rows }) => rows))} rows in ${tables.length} tables  `;
-  const found = sum(({ differences, omitted }) => differences.length + omitted);
+  const found = sum(({ differences, omitted }) => differences.filter((one) => !one.repaired).length + omitted);
+  const repaired = sum(({ differences }) => differences.filter((one) => one.repaired).length);
   const unsettled = sum((table) => table.unsettled);
-  if (found + unsettled === 0) return [`${style.green("✓")} ${head}${style.green("equal")}`];
+  if (found + unsettled + repaired === 0) return [`${style.green("✓")} ${head}${style.green("equal")}`];
   const verdict = [
+    ...(repaired === 0 ? [] : [style.green(`${repaired} repaired`)]),
     ...(found === 0 ? [] : [style.red(`${found} ${found === 1 ? "difference" : "differences"}`)]),
     ...(unsettled === 0 ? [] : [style.yellow(`${unsettled} rows changed at every look, try again`)]),
   ];
-  return [`${style.red("✗")} ${head}${verdict.join(", ")}`, ...tables.flatMap((table) => formatTable(table, style))];
+  const mark = found + unsettled === 0 ? style.green("✓") : style.red("✗");
+  return [`${mark} ${head}${verdict.join(", ")}`, ...tables.flatMap((table) => formatTable(table, style))];
 }
 
 function formatTable(
-  { table, differences, omitted }: VerifyDocument["tenants"][number]["tables"][number],
+  { table, differences, omitted, unrepaired }: VerifyDocument["tenants"][number]["tables"][number],
   style: Style,
 ): string[] {
   const shown = differences.slice(0, SHOWN_DIFFERENCES);
@@ -72,19 +69,21 @@ function formatTable(
   return [
     ...shown.map((difference) => `    ${oneLine(table)} ${formatDifference(difference)}`),
     ...(more === 0 ? [] : [style.dim(`    … and ${more} more of ${oneLine(table)}; --json has them`)]),
+    ...unrepaired.map(({ code, what, fix }) => style.yellow(`    ${code}  ${oneLine(what)}: ${oneLine(fix)}`)),
     ...(omitted === 0 ? [] : [style.dim(`    … and ${omitted} more of ${oneLine(table)} that were not looked at one by one`)]),
   ];
 }
 
 /** Only keys and names of columns: the values are the tenant's, and are in --json for those who ask for them. */
-function formatDifference({ key, kind, columns, settled }: Difference): string {
+function formatDifference({ key, kind, columns, settled, repaired }: Difference): string {
   const what = {
-    missing: "is missing at the target",
-    extra: "is at the target only",
-    different: `differs in ${columns.join(", ")}`,
+    missing: repaired ? "was missing at the target" : "is missing at the target",
+    extra: repaired ? "was at the target only" : "is at the target only",
+    different: `${repaired ? "differed" : "differs"} in ${columns.join(", ")}`,
   }[kind];
   // Without `rehouse run` a change may still be on its way.
-  return `${formatKey(key)} ${oneLine(what)}${settled ? "" : ", or is still on its way: nothing is being applied now"}`;
+  const more = repaired ? ": repaired" : settled ? "" : ", or is still on its way: nothing is being applied now";
+  return `${formatKey(key)} ${oneLine(what)}${more}`;
 }
 
 function formatKey(key: Difference["key"]): string {

@@ -16,7 +16,7 @@ export function readPosition(headers: Headers): Position {
   return parsePosition(text.toString("latin1"));
 }
 
-/** Undefined for what belongs to no single tenant: heartbeats, markers, TRUNCATE of tenants' tables. */
+/** Undefined for what belongs to no single tenant: heartbeats, markers, TRUNCATE of tenants' tables. A reread has one. */
 export function readTenant(headers: Headers): string | undefined {
   return headers["tenant"]?.toString();
 }

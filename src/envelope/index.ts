@@ -15,6 +15,7 @@ export {
 } from "./headers.ts";
 export { changesTopicName, serverName, subjectOf } from "./names.ts";
 export { RowReader, schemaIdOf } from "./reader.ts";
+export { formatReread, parseReread, type Reread } from "./reread.ts";
 export {
   type EnvelopeColumn,
   type EnvelopeTable,

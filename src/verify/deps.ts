@@ -20,6 +20,8 @@ export type VerifyDeps = {
 export type VerifyRequest = {
   /** Left out: every tenant of the migration. */
   readonly tenants?: readonly string[] | undefined;
+  /** Have what differs repaired, on behalf of this person (`user@host`). Left out: only compare. */
+  readonly repairFor?: string | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 };
 

@@ -1,8 +1,10 @@
 /** What `rehouse verify --json` prints (INTERFACE.md). */
 
+import type { ErrorCode } from "../errors.ts";
+
 export type VerifyDocument = {
   formatVersion: 1;
-  /** Every row of every tenant asked for was compared, and is the same on both sides. */
+  /** Every row of every tenant asked for was compared, and is the same on both sides, at the latest after its repair. */
   equal: boolean;
   tenants: VerifiedTenant[];
 };
@@ -27,9 +29,13 @@ export type VerifiedTable = {
   differences: Difference[];
   /** Differing rows that changed at every look, so that nothing can be said about them. */
   unsettled: number;
+  /** Of a repair: why rows that are listed were not repaired, and what to do about it. */
+  unrepaired: Unrepaired[];
   /** Further differing rows that are not listed: no more than {@link MOST_DIFFERENCES} a table are looked at one by one. */
   omitted: number;
 };
+
+export type Unrepaired = { code: ErrorCode; what: string; fix: string };
 
 export const MOST_DIFFERENCES = 1000;
 
@@ -51,4 +57,6 @@ export type Difference = {
   target: Image | null;
   /** False: nothing is being applied now, so that the row may be in flight. */
   settled: boolean;
+  /** The row was read again from the side that holds the truth, and was equal when it was looked at after that. */
+  repaired: boolean;
 };

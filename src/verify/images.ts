@@ -80,6 +80,7 @@ function difference(
     source: source === undefined ? null : shortened(masked(source, shown)),
     target: target === undefined ? null : shortened(masked(target, shown)),
     settled: suspect.verdict === "differs",
+    repaired: false,
   };
 }
 

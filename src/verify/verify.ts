@@ -1,13 +1,23 @@
 import { Sessions as OpenSessions, readServerFacts } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
-import { closeUnseen, NO_SECRETS, noteComparison, noteDifferences, Secrets, targetClock } from "../evidence/index.ts";
+import {
+  type ComparedUnit,
+  closeUnseen,
+  NO_SECRETS,
+  noteComparison,
+  noteDifferences,
+  Secrets,
+  targetClock,
+} from "../evidence/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
 import { ConnectionLost, ServerError } from "../ports.ts";
+import { requireAppliers } from "../repair/index.ts";
 import { waitForLane } from "./applied.ts";
 import type { VerifyDeps, VerifyRequest } from "./deps.ts";
 import type { VerifiedTable, VerifiedTenant, VerifyDocument } from "./document.ts";
 import { describe } from "./images.ts";
+import { type Repairable, repair } from "./repair.ts";
 import { type Scan, type Sessions, scanTable } from "./scan.ts";
 import { type SettledSuspect, settle } from "./settle.ts";
 import { type Sides, sidesOf } from "./side.ts";
@@ -23,6 +33,7 @@ type ScannedTable = { readonly table: TableMapping; readonly sides: Sides; reado
  */
 export async function verify(deps: VerifyDeps, request: VerifyRequest, signal: AbortSignal): Promise<VerifyDocument> {
   signal.throwIfAborted();
+  if (request.repairFor !== undefined) await requireAppliers(deps.target, deps.migration);
   const open = new OpenSessions();
   const stop = () => void open.closeAll();
   signal.addEventListener("abort", stop, { once: true });
@@ -62,38 +73,56 @@ async function compareTenants(
     signal,
   );
   const verified: VerifiedTenant[] = [];
+  const repairable: Repairable[] = [];
   for (const tenant of tenants) {
-    const tables = isComparable(tenant) ? await tablesOfTenant(sessions, tenant, scanned, settled, secrets) : [];
-    verified.push({ tenant: tenant.tenant, phase: tenant.phase, tables });
+    const found = isComparable(tenant) ? await tablesOfTenant(sessions, tenant, scanned, settled, secrets) : [];
+    verified.push({ tenant: tenant.tenant, phase: tenant.phase, tables: found.map(({ document }) => document) });
+    repairable.push(...found);
   }
-  for (const tenant of verified) await keep(deps, tenant, beganAt);
+  for (const { tenant, document } of repairable) await keepDifferences(deps, tenant, document);
+  if (request.repairFor !== undefined)
+    await repair(deps, sessions, repairable, { by: request.repairFor, waitForApplied }, signal);
+  for (const { tenant, document } of repairable) await keepComparison(deps, tenant, document, beganAt);
   return { formatVersion: 1, equal: tenants.length === comparable.length && verified.every(isEqual), tenants: verified };
 }
 
 /** As evidence. What nothing is being applied for, and what never held still, is no difference there, and not equal, either. */
-async function keep(deps: VerifyDeps, { tenant, tables }: VerifiedTenant, beganAt: string): Promise<void> {
-  for (const { table, rows, hash, position, differences, unsettled, omitted } of tables) {
-    const unit = { migration: deps.migration, direction: "forward", table, tenant } as const;
-    const lsn = parseLsn(position);
-    const settled = differences.filter((difference) => difference.settled);
-    const open = differences.length - settled.length + unsettled;
-    await noteDifferences(deps.target, unit, settled, lsn);
-    if (open + omitted === 0) await closeUnseen(deps.target, unit, beganAt);
-    await noteComparison(
-      deps.target,
-      unit,
-      { name: "verify" },
-      {
-        rows: BigInt(rows),
-        hash: BigInt(hash),
-        differences: settled.length,
-        unsettled: open,
-        omitted,
-        position: lsn,
-        beganAt,
-      },
-    );
-  }
+async function keepDifferences({ target, migration }: VerifyDeps, tenant: string, document: VerifiedTable): Promise<void> {
+  const settled = document.differences.filter((difference) => difference.settled);
+  await noteDifferences(target, unitOf(migration, tenant, document), settled, parseLsn(document.position));
+}
+
+/** After the repair, if there is one: what it has made equal is no difference any more. */
+async function keepComparison(
+  { target, migration }: VerifyDeps,
+  tenant: string,
+  document: VerifiedTable,
+  beganAt: string,
+): Promise<void> {
+  const unit = unitOf(migration, tenant, document);
+  const { rows, hash, position, differences, unsettled, omitted } = document;
+  const left = differences.filter(({ repaired }) => !repaired);
+  const settled = left.filter((difference) => difference.settled);
+  const open = left.length - settled.length + unsettled;
+  if (open + omitted === 0) await closeUnseen(target, unit, beganAt);
+  await noteComparison(
+    target,
+    unit,
+    { name: "verify" },
+    {
+      rows: BigInt(rows),
+      hash: BigInt(hash),
+      differences: settled.length,
+      unsettled: open,
+      omitted,
+      position: parseLsn(position),
+      beganAt,
+    },
+  );
+}
+
+function unitOf(migration: string, tenant: string, { table }: VerifiedTable): ComparedUnit {
+  return { migration, direction: "forward", table, tenant };
 }
 
 /** Each table once, for all tenants; both sides at the same time. */
@@ -153,8 +182,8 @@ async function tablesOfTenant(
   scanned: readonly ScannedTable[],
   settled: readonly (readonly SettledSuspect[])[],
   secrets: Secrets,
-): Promise<VerifiedTable[]> {
-  const tables: VerifiedTable[] = [];
+): Promise<Repairable[]> {
+  const tables: Repairable[] = [];
   const at = new Date().toISOString();
   for (const [index, { table, sides, position, scan }] of scanned.entries()) {
     const sum = scan.sums.get(tenant);
@@ -162,7 +191,7 @@ async function tablesOfTenant(
     const mine = (settled[index] ?? []).filter((suspect) => suspect.unit === tenant);
     const found = mine.filter((suspect) => suspect.verdict !== "moving");
     const differences = await describe(sessions, sides, tenant, found, { secrets, table: tableText(table.source) });
-    tables.push({
+    const document = {
       table: tableText(table.source),
       rows: Number(sum.rows),
       hash: String(sum.hash),
@@ -171,13 +200,17 @@ async function tablesOfTenant(
       differences,
       unsettled: mine.length - found.length,
       omitted: found.length - differences.length + Number(scan.omitted.get(tenant) ?? 0n),
-    });
+      unrepaired: [],
+    };
+    tables.push({ tenant, table, sides, document, suspects: found });
   }
   return tables;
 }
 
 function isEqual({ tables }: VerifiedTenant): boolean {
-  return tables.every((table) => table.differences.length === 0 && table.unsettled === 0 && table.omitted === 0);
+  return tables.every(
+    (table) => table.differences.every(({ repaired }) => repaired) && table.unsettled === 0 && table.omitted === 0,
+  );
 }
 
 function asRehouseError(error: unknown, where: string): unknown {

@@ -17,6 +17,7 @@ type Change =
   | { readonly kind: "update"; readonly key: string; readonly lacks: readonly Column[] }
   | { readonly kind: "move"; readonly key: string; readonly to: string; readonly lacks: readonly Column[] }
   | { readonly kind: "delete"; readonly key: string }
+  | { readonly kind: "refresh"; readonly key: string; readonly unit: Unit }
   | { readonly kind: "truncate"; readonly units: readonly Unit[] };
 
 type Stored = { readonly unit: Unit; readonly row: Row };
@@ -39,6 +40,7 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("update" as const), key: keys, lacks }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("move" as const), key: keys, to: keys, lacks }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete" as const), key: keys }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("refresh" as const), key: keys, unit: units }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("truncate" as const), units: fc.subarray<Unit>(["a", "b"], { minLength: 1 }) }),
@@ -96,6 +98,9 @@ function replay(sequence: readonly Change[], effect: Effect): Map<string, Stored
         effect.move(change.key, change.to, { unit: there.unit, after }, undefined, lacked(change.lacks));
         break;
       }
+      case "refresh":
+        effect.refresh(change.key, { unit: change.unit, after: {} }, undefined, ({ unit }) => unit);
+        break;
       case "delete": {
         if (there === undefined) break;
         source.delete(change.key);
@@ -130,6 +135,7 @@ function apply(effect: Effect, source: Table): Map<string, Stored> {
   };
   for (const [key, { unit }] of target) if (effect.truncated.has(unit)) target.delete(key);
   for (const [key] of ofKind("delete", "reread")) target.delete(key);
+  for (const [key, { replaces }] of ofKind("refresh")) if (replaces) target.delete(key);
   for (const [key, { image, lacking }] of ofKind("patch")) {
     const there = target.get(key);
     if (there === undefined) reread(key);
@@ -139,6 +145,11 @@ function apply(effect: Effect, source: Table): Map<string, Stored> {
     }
   }
   for (const [key] of ofKind("reread")) reread(key);
+  for (const [key, { image }] of ofKind("refresh")) {
+    const { unit } = image.message;
+    if (target.get(key)?.unit === unit) target.delete(key);
+    if (source.get(key)?.unit === unit) reread(key);
+  }
   for (const [key, { image }] of ofKind("upsert")) {
     target.set(key, {
       unit: image.message.unit,
@@ -163,7 +174,9 @@ describe("the net effect of a run of changes", () => {
   });
 
   it("reads nothing again as long as the rows stay where they are", () => {
-    const still = changes.filter((change) => change.kind !== "move" && !(change.kind === "insert" && change.lacks.length > 0));
+    const still = changes.filter(
+      (change) => change.kind !== "move" && change.kind !== "refresh" && !(change.kind === "insert" && change.lacks.length > 0),
+    );
     fc.assert(
       fc.property(fc.array(still, { maxLength: 25 }), (sequence) => {
         const effect: Effect = new NetEffect();

@@ -6,6 +6,7 @@ import type { CapturedTable } from "../../src/capture/tables.ts";
 import { type MovingTenants, TenantRoutes } from "../../src/capture/tenants.ts";
 import {
   Encoder,
+  formatReread,
   isTxLast,
   RowReader,
   readOp,
@@ -221,6 +222,28 @@ describe("messages", () => {
   it("of our own beats come back with what they carried", () => {
     play(sequencer(), begin(100n), message("rehouse", "beat:move-it:750:1700000000000:abcdef:3"), commit(110n));
     expect(beats).toEqual([{ xmax: 750n, emittedAtMs: 1_700_000_000_000, run: "abcdef", number: 3 }]);
+  });
+
+  it("that ask for a row to be read again reach the partition of the row's unit alone", () => {
+    const reread = (kind: "tenant" | "shared", unit: string) =>
+      message("rehouse", formatReread("move-it", { table: "public.orders", kind, unit, key: ["1"] }));
+    const other = formatReread("another", { table: "public.orders", kind: "tenant", unit: "7", key: ["1"] });
+    play(
+      sequencer({ moving: new Set(["7"]) }),
+      begin(100n),
+      reread("tenant", "7"),
+      reread("tenant", "8"),
+      reread("shared", "(shared)"),
+      message("rehouse", other),
+      message("rehouse", "reread:move-it:{}"),
+      insert(orders, "1", "7", "a"),
+      commit(110n),
+    );
+    expect(sent.map((one) => [one.partition, op(one), readTenant(one.headers), position(one)])).toEqual([
+      [partition("7"), "m", "7", "0/64:1"],
+      [partition("7"), "c", "7", "0/64:6"],
+      [SHARED, "m", "(shared)", "0/64:3"],
+    ]);
   });
 
   it("outside of transactions have no place", () => {

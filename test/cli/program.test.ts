@@ -64,6 +64,7 @@ describe("the exit code", () => {
       source: { total: "1" },
       target: { total: "2" },
       settled: true,
+      repaired: false,
     };
     const { exit, out } = await rehouse(["verify", "-f", "FILE"], {
       engine: {
@@ -84,6 +85,7 @@ describe("the exit code", () => {
                   differences: [difference],
                   unsettled: 0,
                   omitted: 0,
+                  unrepaired: [],
                 },
               ],
             },
@@ -191,7 +193,6 @@ describe("a wrong command line", () => {
     [["check", "more"], "Too many arguments for 'check'"],
     [["cutover", "--tenant", "42"], "`rehouse cutover` is not in this version."],
     [["import", "check", "a.csv", "--json"], "`rehouse import` is not in this version."],
-    [["verify", "--repair"], "`verify --repair` is not in this version."],
   ])("%j is refused by name", async (args, message) => {
     const { exit, err, out, calls } = await rehouse(args);
     expect(exit).toBe(2);

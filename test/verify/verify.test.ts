@@ -68,6 +68,7 @@ test.each([
           differences: [],
           unsettled: 0,
           omitted: 0,
+          unrepaired: [],
         },
       ],
     })),
@@ -194,6 +195,7 @@ test.each([
     source: { id: "4", tenant_id: "2", note: "order 4", at: "2024-01-01 00:00:04+00" },
     target: { id: "4", tenant_id: "2", note: "order 4", at: "2024-01-01 00:00:04.000001+00" },
     settled: true,
+    repaired: false,
   });
   expect(byId["7"]).toMatchObject({ kind: "different", columns: ["note"], source: { note: "order 7" }, target: { note: null } });
   expect(byId["10"]).toMatchObject({ kind: "missing", columns: [], source: { note: "order 10" }, target: null });

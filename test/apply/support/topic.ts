@@ -2,6 +2,7 @@
 
 import {
   Encoder,
+  formatReread,
   messageValueSchema,
   OP,
   type Op,
@@ -35,9 +36,23 @@ export type RowChange = {
   readonly before?: Values;
   readonly after?: Values;
 };
-export type Change = RowChange | { readonly op: "truncate"; readonly table: string } | { readonly op: "mark" };
+/** Asks for a row of a tenant's table to be read again. */
+export type RereadChange = {
+  readonly op: "reread";
+  readonly table: string;
+  readonly tenant: string;
+  readonly key: readonly string[];
+};
+export type Change = RowChange | RereadChange | { readonly op: "truncate"; readonly table: string } | { readonly op: "mark" };
 
-const OPS = { insert: OP.create, update: OP.update, delete: OP.delete, truncate: OP.truncate, mark: OP.message } as const;
+const OPS = {
+  insert: OP.create,
+  update: OP.update,
+  delete: OP.delete,
+  truncate: OP.truncate,
+  mark: OP.message,
+  reread: OP.message,
+} as const;
 const STAMP = { version: "0", name: "rehouse.m", database: "source" };
 
 /** One partition of it is all that a lane sees. */
@@ -133,11 +148,15 @@ export class MemoryTopic {
   #append(change: Change, stamp: TransactionStamp, ordinal: number, last: boolean): void {
     const position = Buffer.from(formatPosition({ lsn: stamp.lsn, ordinal }));
     const headers: Record<string, Buffer> = { position, ...(last ? { txLast: TX_LAST } : {}) };
-    const { encoder, columns } = this.#encoderOf(change.op === "mark" ? "" : change.table);
+    const { encoder, columns } = this.#encoderOf(change.op === "mark" || change.op === "reread" ? "" : change.table);
     const op: Op = OPS[change.op];
     let value: Buffer;
     if (change.op === "mark") value = encoder.message(stamp, "rehouse", Buffer.from("beat"), ordinal);
-    else if (change.op === "truncate") value = encoder.row(stamp, op, undefined, undefined, undefined, ordinal);
+    else if (change.op === "reread") {
+      const content = formatReread("m", { table: change.table, kind: "tenant", unit: change.tenant, key: change.key });
+      value = encoder.message(stamp, "rehouse", Buffer.from(content), ordinal);
+      headers["tenant"] = Buffer.from(change.tenant);
+    } else if (change.op === "truncate") value = encoder.row(stamp, op, undefined, undefined, undefined, ordinal);
     else {
       value = encoder.row(stamp, op, tuple(change.before), tuple(change.after), undefined, ordinal);
       headers["tenant"] = Buffer.from(change.tenant);
