@@ -216,6 +216,15 @@ CREATE TABLE IF NOT EXISTS rehouse.capture (
   tenants_seen bigint NOT NULL DEFAULT 0
 );
 
+-- The source's tables as they were when the migration began: later a name may mean another table, and a partition bring or take rows.
+CREATE TABLE IF NOT EXISTS rehouse.source_table (
+  migration  text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  source     text NOT NULL,                  -- schema.table of the mapping
+  relation   oid NOT NULL,                   -- at the source
+  partitions oid[] NOT NULL,                 -- of every level, as last seen
+  PRIMARY KEY (migration, source)
+);
+
 -- Which processes work on the migration; a row older than a few seconds is a process that is gone.
 CREATE TABLE IF NOT EXISTS rehouse.process (
   migration  text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,

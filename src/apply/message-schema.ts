@@ -14,4 +14,6 @@ export type MessageSchema<Reader extends ImageReader = ImageReader> = {
   readonly indexes: ReadonlyMap<string, number>;
   /** Why changes of this schema cannot be applied under the mapping. */
   readonly misfit: string | undefined;
+  /** Why its updates and deletes cannot be: they do not say which row they were. */
+  readonly blind: string | undefined;
 };

@@ -57,6 +57,7 @@ export class Refusal extends Error {
 
 const NO_TRANSACTIONS: ReadonlySet<number> = new Set();
 const TRUNCATE = "t".charCodeAt(0);
+const INSERT = "c".charCodeAt(0);
 const DELETE = "d".charCodeAt(0);
 const MESSAGE = "m".charCodeAt(0);
 
@@ -110,9 +111,18 @@ export class Planner {
         continue;
       }
 
+      if (asked === undefined && saysNotWhose(table, message)) {
+        for (const member of membersOf(table, place))
+          if (BigInt(message.offset) >= member.startOffset && !seen.isInCopy(at, reader.xid, member))
+            throw blindRefusal(table, "an update or delete does not carry the tenant of the old row", member, at);
+        continue;
+      }
+
       const member = memberOf(table, message, place);
       if (member === undefined || seen.isInCopy(at, reader.xid, member)) continue;
       if (misfit !== undefined) throw schemaRefusal(table, misfit, member, at);
+      if (asked === undefined && schema.blind !== undefined && reader.op !== INSERT)
+        throw blindRefusal(table, schema.blind, member, at);
       const effect = effectOf(changes, this.#writerOf(table, member.tenant));
       if (asked === undefined) record(effect, message, schema);
       else {
@@ -201,6 +211,11 @@ function memberOf(table: TableMapping, message: TopicMessage, place: Place): Mem
   return isEarly ? undefined : member;
 }
 
+/** Capture could not tell whose row it is, so the change is in every tenant's partition, under nobody's name. */
+function saysNotWhose(table: TableMapping, message: TopicMessage): boolean {
+  return table.kind === "tenant" && message.headers["tenant"] === undefined;
+}
+
 function membersOf(table: TableMapping, place: Place): Member[] {
   if (table.kind === "tenant") return [...place.members.values()].filter((member) => member.tenant !== SHARED_UNIT);
   const member = place.members.get(table.kind === "shared" ? SHARED_UNIT : WHOLE_UNIT);
@@ -217,15 +232,23 @@ function effectOf(changes: Map<TableWriter, RowChanges>, writer: TableWriter): R
 }
 
 function schemaRefusal(table: TableMapping, misfit: string, member: Member, at: Position): Refusal {
-  const name = tableText(table.source);
-  return new Refusal(
-    member.tenant,
-    name,
+  const fix = `bring the target in line with the source, start \`rehouse run\` again, then \`rehouse retry --tenant ${member.tenant}\``;
+  return refusalOf(table, member, at, `the table changed at the source: ${misfit}`, fix);
+}
+
+/** Which row it was is nowhere in the stream, so no retry can apply it. */
+function blindRefusal(table: TableMapping, why: string, member: Member, at: Position): Refusal {
+  return refusalOf(
+    table,
+    member,
     at,
-    new RehouseError("REHOUSE_SCHEMA_CHANGED", {
-      what: `the table changed at the source: ${misfit}`,
-      where: `${name} at ${formatPosition(at)}`,
-      fix: "bring the target and the migration file in line with the source, then `rehouse retry`",
-    }),
+    `the replica identity changed at the source: ${why}`,
+    `give ${tableText(table.source)} its replica identity back, \`rehouse skip --tenant ${member.tenant}\` what was written meanwhile, then \`rehouse verify --tenant ${member.tenant} --repair\``,
   );
+}
+
+function refusalOf(table: TableMapping, member: Member, at: Position, what: string, fix: string): Refusal {
+  const name = tableText(table.source);
+  const where = `${name} at ${formatPosition(at)}`;
+  return new Refusal(member.tenant, name, at, new RehouseError("REHOUSE_SCHEMA_CHANGED", { what, where, fix }));
 }

@@ -41,6 +41,7 @@ export class Rereads {
         keyIndexes: table.key.map((_, index) => index),
         indexes: new Map(table.key.map((name, index) => [name, index])),
         misfit: undefined,
+        blind: undefined,
       };
       this.#schemas.set(table, schema);
     }

@@ -47,7 +47,7 @@ export class MessageSchemas {
     const reader = new RowReader(schema);
     const indexes = new Map(schema.columns.map((column, index) => [column.name, index]));
     const table = schema.kind === "row" ? this.#tables.get(tableText(schema.table)) : undefined;
-    if (table === undefined) return { reader, table, keyIndexes: [], indexes, misfit: undefined };
+    if (table === undefined) return { reader, table, keyIndexes: [], indexes, misfit: undefined, blind: undefined };
     const used = new Set([...table.key, ...table.columns.flatMap((column) => column.uses)]);
     const complaints: string[] = [];
     for (const column of table.sourceColumns) {
@@ -57,12 +57,14 @@ export class MessageSchemas {
       if (type === undefined) complaints.push(`column ${column.name} is gone`);
       else if (type !== column.type) complaints.push(`column ${column.name} is now ${type}, was ${column.type}`);
     }
+    const unsaid = table.key.filter((name) => !schema.identityColumns.includes(name));
     return {
       reader,
       table,
       indexes,
       keyIndexes: table.key.map((name) => indexes.get(name) ?? -1),
       misfit: complaints.length === 0 ? undefined : complaints.join("; "),
+      blind: unsaid.length === 0 ? undefined : `updates and deletes no longer carry ${unsaid.join(", ")} of the old row`,
     };
   }
 }

@@ -88,7 +88,7 @@ export class Recorder {
   readonly #log: Logger;
   #note: Note | undefined;
   #progress: Progress | undefined;
-  #orphaned: string[] = [];
+  #entries: { readonly event: string; readonly detail: Readonly<Record<string, string>> }[] = [];
   readonly #bell = new Bell();
   #prunedAt = 0;
   /** Whether some tenant is still on its way. */
@@ -106,15 +106,15 @@ export class Recorder {
     this.#bell.ring();
   }
 
-  /** Rows of this table have no tenant; called once a table. */
-  orphaned(table: string): void {
-    this.#orphaned.push(table);
+  /** Puts a line into the journal. */
+  journal(event: string, detail: Readonly<Record<string, string>>): void {
+    this.#entries.push({ event, detail });
     this.#bell.ring();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#progress === undefined && this.#orphaned.length === 0) await this.#bell.wait(signal);
+      if (this.#progress === undefined && this.#entries.length === 0) await this.#bell.wait(signal);
       try {
         await this.#write();
       } catch (error) {
@@ -125,11 +125,13 @@ export class Recorder {
   }
 
   async #write(): Promise<void> {
-    for (let table = this.#orphaned.shift(); table !== undefined; table = this.#orphaned.shift()) {
-      await this.#target.query(
-        "INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, 'rows-without-tenant', jsonb_build_object('table', $2::text))",
-        [this.#migration, table],
-      );
+    for (let entry = this.#entries[0]; entry !== undefined; entry = this.#entries[0]) {
+      await this.#target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, $2, $3::jsonb)", [
+        this.#migration,
+        entry.event,
+        JSON.stringify(entry.detail),
+      ]);
+      this.#entries.shift();
     }
     const note = this.#note;
     const progress = this.#progress;

@@ -11,6 +11,7 @@ import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type SlotMaker } from "../ports.ts";
 import { blaming, OBJECT_IN_USE, readSlot, requireSlot, slotName } from "./slot.ts";
+import { rememberTables } from "./source-tables.ts";
 
 export type Provision = {
   /** The slot's consistent point: every later commit is in its stream. */
@@ -43,6 +44,7 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   const { slot_intended: intended, slot_lsn: lsn, slot_snapshot: snapshot } = state;
   if (lsn != null && snapshot != null) {
     await blaming(source, requireSlot(source, name));
+    await rememberTables(source, target, mapping);
     await blaming(source, ensurePublication(source, name, mapping));
     return { lsn: parseLsn(lsn), snapshot };
   }
@@ -52,6 +54,7 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   if (present !== undefined) await blaming(source, dropSlot(source, name));
   // Before the slot: the stream looks a publication up as it was when the change was made.
   await blaming(source, ensurePublication(source, name, mapping));
+  await rememberTables(source, target, mapping);
   return makeSlot(deps, name, signal);
 }
 

@@ -27,6 +27,7 @@ import { Publisher } from "./publisher.ts";
 import { requireNotRewound } from "./rewound.ts";
 import { Sequencer } from "./sequencer.ts";
 import { blaming, blamingStream, requireSlot, slotName } from "./slot.ts";
+import { knownTables, type SourceChange, watchTables } from "./source-tables.ts";
 import { CapturedTables } from "./tables.ts";
 import { type MovingTenants, TenantRoutes } from "./tenants.ts";
 
@@ -81,11 +82,12 @@ async function readStart(deps: CaptureDeps) {
     source,
     Promise.all([requireSlot(source, slotName(migration)), source.query("SELECT pg_catalog.current_database() AS name")]),
   );
-  const [[state], tenants] = await blaming(
+  const [[state], tenants, known] = await blaming(
     target,
     Promise.all([
       target.query("SELECT partitions FROM rehouse.migration WHERE name = $1", [migration]),
       target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND kind = 'tenant'", [migration]),
+      knownTables(target, migration),
     ]),
   );
   if (state === undefined)
@@ -117,6 +119,7 @@ async function readStart(deps: CaptureDeps) {
     next: offsets.map(({ high }) => high),
     tail,
     moving,
+    known,
     database: database?.["name"] ?? "",
   };
 }
@@ -135,8 +138,21 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
   const stream = deps.stream();
   const outbox = new Outbox();
   const publisher = new Publisher(outbox, producer, start.next);
-  const tables = new CapturedTables({ mapping, source, registry, topic: changesTopicName(migration), slab, stamp });
   const recorder = new Recorder(target, migration, log);
+  const report = (change: SourceChange) => {
+    log.warn(change, "the source's tables have changed");
+    recorder.journal("source-changed", change);
+  };
+  const tables = new CapturedTables({
+    mapping,
+    source,
+    registry,
+    topic: changesTopicName(migration),
+    slab,
+    stamp,
+    known: start.known,
+    onChange: report,
+  });
   const notes = new NoteMaker();
   const orphans = new Map<string, number>();
 
@@ -155,7 +171,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
       orphans.set(table, count);
       if (count > 1) return;
       log.warn({ table }, "rows whose tenant is NULL belong to nobody and are not carried over");
-      recorder.orphaned(table);
+      recorder.journal("rows-without-tenant", { table });
     },
   });
 
@@ -214,6 +230,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
         emitBeats({ migration, source, hurried: () => recorder.isHurried }, inner.signal),
       ),
     ),
+    watchTables({ migration, source, target, report }, inner.signal),
   ];
   acknowledger.repeat(inner.signal);
   try {

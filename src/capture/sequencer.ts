@@ -17,7 +17,6 @@ import {
   TX_LAST,
   unavailableHeader,
 } from "../envelope/index.ts";
-import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import { formatLsn, type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
 import { NULL_VALUE, type OutgoingMessage, type Relation, type StreamMessage, type Tuple } from "../ports.ts";
@@ -165,7 +164,10 @@ export class Sequencer {
   #row(relation: Relation, op: Op, before: Tuple | undefined, after: Tuple | undefined, of: Tuple): void {
     const table = this.#of.table(relation);
     if (table === undefined) return;
-    if (op === OP.delete) requireTenantInIdentity(table);
+    if (op === OP.delete && saysNotWhose(table)) {
+      this.#publishToAll(table, op, before, after);
+      return;
+    }
     const route = this.#route(table, of);
     if (route !== undefined) this.#publishRow(table, route, op, before, after, undefined);
   }
@@ -173,10 +175,14 @@ export class Sequencer {
   #update(relation: Relation, before: Tuple | undefined, after: Tuple): void {
     const table = this.#of.table(relation);
     if (table === undefined) return;
+    if (saysNotWhose(table)) {
+      this.#publishToAll(table, OP.update, before, after);
+      return;
+    }
     // The old row (identity full) or the old key, which the server sends too when a key column's unchanged value is toasted.
     const fill = before;
     const tenant = table.tenantIndex;
-    if (tenant < 0 || before === undefined || !table.tenantInIdentity || sameValue(before, after, tenant)) {
+    if (tenant < 0 || before === undefined || sameValue(before, after, tenant)) {
       // A tenant that is itself an unchanged TOAST value stands in the old row only.
       const route = this.#route(table, (after.starts[tenant] ?? 0) < NULL_VALUE && before !== undefined ? before : after);
       if (route !== undefined) this.#publishRow(table, route, OP.update, before, after, fill);
@@ -229,15 +235,34 @@ export class Sequencer {
   #truncate(relation: Relation): void {
     const table = this.#of.table(relation);
     if (table === undefined) return;
-    const publish = (partition: number, unit: Record<string, Buffer>) => {
-      if (this.#ordinal <= (this.#present[partition] ?? 0)) return;
-      const value = table.encoder.row(this.#stamp, OP.truncate, undefined, undefined, undefined, this.#ordinal);
-      const headers = { ...unit, table: table.header, op: OP_HEADER[OP.truncate], position: this.#position() };
-      this.#hold({ partition, key: table.encoder.key(undefined), value, headers });
+    if (table.kind === "shared") this.#publishTo(table, this.#shared, OP.truncate, undefined, undefined);
+    else if (table.kind === "whole") this.#publishTo(table, this.#whole, OP.truncate, undefined, undefined);
+    else this.#publishToAll(table, OP.truncate, undefined, undefined);
+  }
+
+  /** A change of many tenants' rows, or of one that the stream does not name: under no tenant, in each tenants' partition. */
+  #publishToAll(table: CapturedTable, op: Op, before: Tuple | undefined, after: Tuple | undefined): void {
+    for (let partition = 0; partition < this.#of.tenantPartitions; partition += 1)
+      this.#publishTo(table, { partition }, op, before, after);
+  }
+
+  #publishTo(
+    table: CapturedTable,
+    { partition, header }: { readonly partition: number; readonly header?: Buffer },
+    op: Op,
+    before: Tuple | undefined,
+    after: Tuple | undefined,
+  ): void {
+    if (this.#ordinal <= (this.#present[partition] ?? 0)) return;
+    const { encoder } = table;
+    const value = encoder.row(this.#stamp, op, before, after, before, this.#ordinal);
+    const headers = {
+      ...(header === undefined ? {} : { tenant: header }),
+      table: table.header,
+      op: OP_HEADER[op],
+      position: this.#position(),
     };
-    if (table.kind === "shared") publish(this.#shared.partition, { tenant: this.#shared.header });
-    else if (table.kind === "whole") publish(this.#whole.partition, { tenant: this.#whole.header });
-    else for (let partition = 0; partition < this.#of.tenantPartitions; partition += 1) publish(partition, {});
+    this.#hold({ partition, key: encoder.key(after ?? before), value, headers });
   }
 
   #message(prefix: string, content: Buffer): void {
@@ -303,12 +328,7 @@ function sameValue(a: Tuple, b: Tuple, column: number): boolean {
   return true;
 }
 
-function requireTenantInIdentity(table: CapturedTable): void {
-  if (table.tenantIndex < 0 || table.tenantInIdentity) return;
-  const column = table.relation.columns[table.tenantIndex]?.name ?? "";
-  throw new RehouseError("REHOUSE_PREFLIGHT", {
-    what: `a deleted row does not say whose it was: ${column} is not in the table's replica identity`,
-    where: table.name,
-    fix: `ALTER TABLE ${table.name} REPLICA IDENTITY FULL, or USING INDEX with a unique index that holds ${column}`,
-  });
+/** An update may have come from another tenant, a delete be anybody's. Preflight sees to it; the identity may change afterwards. */
+function saysNotWhose(table: CapturedTable): boolean {
+  return table.tenantIndex >= 0 && !table.tenantInIdentity;
 }

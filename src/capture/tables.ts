@@ -15,6 +15,7 @@ import {
 import { RehouseError } from "../errors.ts";
 import { type Mapping, type TableKind, type TableMapping, tableText } from "../model/mapping.ts";
 import type { Database, Relation, SchemaRegistry } from "../ports.ts";
+import type { KnownTables, SourceChange } from "./source-tables.ts";
 
 export type CapturedTable = {
   readonly kind: TableKind;
@@ -37,6 +38,9 @@ export type TablesOptions = {
   readonly topic: string;
   readonly slab: Slab;
   readonly stamp: SourceStamp;
+  readonly known: KnownTables;
+  /** A table has not the columns that the mapping was made for. */
+  readonly onChange: (change: SourceChange) => void;
 };
 
 export class CapturedTables {
@@ -54,7 +58,7 @@ export class CapturedTables {
 
   /** Takes note of an announced relation when its shape is known; false: {@link learn} it first. */
   knows(relation: Relation): boolean {
-    if (!this.#mappings.has(tableText(relation))) return true;
+    if (this.#mappingOf(relation) === undefined) return true;
     const known = this.#byShape.get(shapeOf(relation));
     if (known === undefined) return false;
     this.#announce(relation, known);
@@ -67,11 +71,16 @@ export class CapturedTables {
   }
 
   async learn(relation: Relation): Promise<void> {
-    const mapping = this.#mappings.get(tableText(relation));
+    const mapping = this.#mappingOf(relation);
     if (mapping === undefined) return;
     const table = await this.#capture(relation, mapping);
     this.#byShape.set(shapeOf(relation), table);
     this.#announce(relation, table);
+  }
+
+  /** By its oid, since the table may have another name now; by its name where nothing was written down. */
+  #mappingOf(relation: Relation): TableMapping | undefined {
+    return this.#mappings.get(this.#of.known.get(relation.id) ?? tableText(relation));
   }
 
   #announce(relation: Relation, table: CapturedTable): void {
@@ -84,8 +93,9 @@ export class CapturedTables {
   async #capture(relation: Relation, mapping: TableMapping): Promise<CapturedTable> {
     const { topic, registry, slab, stamp } = this.#of;
     const { migration } = this.#of.mapping;
-    const name = tableText(relation);
+    const name = tableText(mapping.source);
     const columns = await this.#columns(relation);
+    for (const what of differences(columns, mapping)) this.#of.onChange({ table: name, what, fix: NOT_CARRIED });
     const identityColumns = relation.columns.filter((column) => column.inIdentity).map((column) => column.name);
     const value = valueSchema({ migration, table: mapping.source, columns, identity: relation.identity, identityColumns });
     const key = keySchema({ migration, table: mapping.source, key: mapping.sourceKey });
@@ -124,8 +134,26 @@ export class CapturedTables {
   }
 }
 
+const NOT_CARRIED = "bring the target in line with the source where it is not";
+
+/** What a person should know; what cannot be applied stops its tenants besides. */
+function differences(columns: readonly EnvelopeColumn[], mapping: TableMapping): string[] {
+  const now = new Map(columns.map((column) => [column.name, column.pgType]));
+  const before = new Map(mapping.sourceColumns.map((column) => [column.name, column]));
+  return [
+    ...[...now].flatMap(([name, type]) =>
+      before.has(name) ? [] : [`the column ${name} (${type}) was added; it is not carried over`],
+    ),
+    ...[...before.values()].flatMap(({ name, type, generated }) => {
+      const found = now.get(name);
+      if (found === undefined) return generated ? [] : [`the column ${name} is gone`];
+      return found === type ? [] : [`the column ${name} is ${found} now, and was ${type}`];
+    }),
+  ];
+}
+
 function shapeOf(relation: Relation): string {
-  return JSON.stringify([relation.schema, relation.table, relation.identity, relation.columns]);
+  return JSON.stringify([relation.id, relation.schema, relation.table, relation.identity, relation.columns]);
 }
 
 function tenantIndexOf(relation: Relation, mapping: TableMapping): number {

@@ -17,7 +17,7 @@ export const PHASES = [
 export type Phase = (typeof PHASES)[number];
 
 /** Why something stands still until a person acts. `position` is the change's, `0/1A2B3C4:17`, where one is to blame. */
-export type Stopped = { code: string; what: string; position: string | null };
+export type Stopped = { code: string; what: string; position: string | null; fix?: string | null };
 
 export type TenantStatus = {
   tenant: string;
@@ -28,6 +28,9 @@ export type TenantStatus = {
   verified: { rows: number; differences: number; at: string } | null;
   stopped: Stopped | null;
 };
+
+/** What has happened to the source's tables meanwhile. The move goes on. */
+export type Notice = { at: string; table: string; what: string; fix: string };
 
 export type TableStatus = { table: string; rowsCopied: number; rowsEstimated: number };
 
@@ -50,6 +53,8 @@ export type StatusDocument = {
   throttle: { pace: number; because: { signal: string; value: string; limit: string; since: string } | null };
   /** What stops the whole migration, and not a tenant alone. */
   stopped?: Stopped | null;
+  /** The newest ones, newest first. */
+  notices?: Notice[];
 };
 
 export type CheckFinding = { code: string; severity: "error" | "warning"; place: string; what: string; fix: string };

@@ -1,6 +1,6 @@
 /** The status document: one look at the state tables and at the source's slot. */
 
-import type { StatusDocument, TenantStatus } from "../cli/documents.ts";
+import type { StatusDocument, Stopped, TenantStatus } from "../cli/documents.ts";
 import { RehouseError } from "../errors.ts";
 import { VERIFIED } from "../evidence/index.ts";
 import type { Phase } from "../model/phase.ts";
@@ -25,7 +25,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [slot, [head], tenants, tables, [chunks]] = await Promise.all([
+  const [slot, [head], tenants, tables, [chunks], notices] = await Promise.all([
     readSlot(deps.source, deps.slot),
     target.query(HEAD, [migration]),
     target.query(TENANTS, [migration]),
@@ -34,6 +34,7 @@ export async function readStatus(deps: {
       "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done FROM rehouse.chunk WHERE migration = $1",
       [migration],
     ),
+    target.query(NOTICES, [migration]),
   ]);
   const rows = tenants.map(tenantStatus);
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
@@ -62,6 +63,12 @@ export async function readStatus(deps: {
     tenants: rows,
     throttle: { pace: 1, because: null },
     stopped: head?.["error"] === null || head?.["error"] === undefined ? null : stoppedOf(head["error"]),
+    notices: notices.map((row) => ({
+      at: row["at"] ?? "",
+      table: row["table"] ?? "",
+      what: row["what"] ?? "",
+      fix: row["fix"] ?? "",
+    })),
   };
 }
 
@@ -90,6 +97,14 @@ const TENANTS = `
 const TABLES = `
   SELECT source, coalesce(sum(rows), 0) AS copied, sum(coalesce(rows, rows_estimated)) AS estimated
     FROM rehouse.chunk WHERE migration = $1 GROUP BY source ORDER BY min(chunk)`;
+
+/** Of this migration, and not of one with its name before. */
+const NOTICES = `
+  SELECT to_char(j.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at, j.detail ->> 'table' AS table,
+         j.detail ->> 'what' AS what, j.detail ->> 'fix' AS fix
+    FROM rehouse.journal AS j JOIN rehouse.migration AS m ON m.name = j.migration
+   WHERE m.name = $1 AND j.event = 'source-changed' AND j.at >= m.created_at
+   ORDER BY j.entry DESC LIMIT 20`;
 
 type Slot = { readonly slot: StatusDocument["capture"]["slot"]; readonly lagBytes: number | null };
 
@@ -142,14 +157,15 @@ function stateOf(head: Row | undefined): StatusDocument["state"] {
   return head?.["alive"] === "t" ? "running" : "stopped";
 }
 
-function stoppedOf(json: string): { code: string; what: string; position: string | null } {
+function stoppedOf(json: string): Stopped {
   const parsed: unknown = JSON.parse(json);
   const field = (name: string) => (typeof parsed === "object" && parsed !== null ? Reflect.get(parsed, name) : undefined);
-  const position = field("position");
+  const [position, fix] = [field("position"), field("fix")];
   return {
     code: String(field("code") ?? ""),
     what: String(field("what") ?? ""),
     position: typeof position === "string" ? position : null,
+    fix: typeof fix === "string" ? fix : null,
   };
 }
 

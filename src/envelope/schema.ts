@@ -156,10 +156,12 @@ export type ValueSchema = {
   /** Empty names for a message. */
   readonly table: TableName;
   readonly columns: readonly EnvelopeColumn[];
+  /** The columns that an update or delete carries of the old row. */
+  readonly identityColumns: readonly string[];
 };
 
 const rowText = z.object({
-  rehouse: z.object({ kind: z.literal("row"), schema: z.string(), table: z.string() }),
+  rehouse: z.object({ kind: z.literal("row"), schema: z.string(), table: z.string(), identityColumns: z.array(z.string()) }),
   fields: z.tuple(
     [
       z.object({
@@ -176,10 +178,11 @@ const schemaText = z.union([rowText, messageText]);
 /** Reads a schema that {@link valueSchema} or {@link messageValueSchema} wrote. Throws for any other. */
 export function readValueSchema(text: string): ValueSchema {
   const schema = schemaText.parse(JSON.parse(text));
-  if (!("fields" in schema)) return { kind: "message", table: { schema: "", table: "" }, columns: [] };
+  if (!("fields" in schema)) return { kind: "message", table: { schema: "", table: "" }, columns: [], identityColumns: [] };
   return {
     kind: "row",
     table: { schema: schema.rehouse.schema, table: schema.rehouse.table },
     columns: schema.fields[0].type[1].fields.map((field) => ({ name: field.column, pgType: field.pgType })),
+    identityColumns: schema.rehouse.identityColumns,
   };
 }

@@ -145,6 +145,37 @@ describe("a change that is really refused", () => {
     expect((await scene.tenant("b"))["stopped"]).toBeNull();
   });
 
+  it("is one that no longer says which row it was; rows that are new go on", async () => {
+    await using scene = await open();
+    await scene.join([{ tenant: "a" }, { tenant: "b" }]);
+    const columns = ["id bigint", "tenant_id text", "name text", "n integer"];
+    scene.topic.commit(10, [row("insert", 1, "a"), row("insert", 2, "b")]);
+    scene.topic.describe(table({ name: "items", columns, sourceKey: ["n"] }));
+    scene.topic.commit(11, [row("insert", 3, "a"), row("insert", 4, "b")]);
+    scene.topic.commit(12, [{ op: "delete", table: "public.items", tenant: "a", before: [null, null, null, "1"] }]);
+    scene.apply();
+    expect(await scene.stopped("a")).toMatchObject({
+      code: "REHOUSE_SCHEMA_CHANGED",
+      what: expect.stringContaining("no longer carry id"),
+      position: "0/1300:1",
+    });
+    await scene.caughtUp();
+    expect(await scene.rows(IDS)).toEqual(["1", "2", "3", "4"]);
+    expect((await scene.tenant("b"))["stopped"]).toBeNull();
+  });
+
+  it("is one that does not say whose row it was: it may be anybody's", async () => {
+    await using scene = await open();
+    await scene.join([{ tenant: "a" }, { tenant: "b" }]);
+    scene.topic.commit(10, [row("insert", 1, "a"), row("insert", 2, "b")]);
+    scene.topic.commit(11, [{ op: "delete", table: "public.items", tenant: undefined, before: ["1", null, null, null] }]);
+    scene.topic.commit(12, [row("insert", 3, "a")]);
+    scene.apply();
+    for (const tenant of ["a", "b"])
+      expect(await scene.stopped(tenant)).toMatchObject({ code: "REHOUSE_SCHEMA_CHANGED", position: "0/1200:1" });
+    expect(await scene.rows(IDS)).toEqual(["1", "2"]);
+  });
+
   it("is not one of a column that came and is not mapped", async () => {
     await using scene = await open();
     await scene.join([{ tenant: "a" }]);

@@ -132,23 +132,19 @@ describe("capture", () => {
     );
     await lab.caughtUp();
     expect((await lab.changes()).map((change) => change.after?.["note"])).toEqual(["own"]);
-    await waitUntil(async () => (await lab.target.rows("SELECT event FROM rehouse.journal")).length > 0, {
-      deadlineMs: 10_000,
-      what: "the journal entry",
-    });
-    expect(await lab.target.rows("SELECT event, detail ->> 'table' FROM rehouse.journal")).toEqual([
-      ["rows-without-tenant", "public.orders"],
-    ]);
+    const told = () => lab.target.rows("SELECT detail ->> 'table' FROM rehouse.journal WHERE event = 'rows-without-tenant'");
+    await waitUntil(async () => (await told()).length > 0, { deadlineMs: 10_000, what: "the journal entry" });
+    expect(await told()).toEqual([["public.orders"]]);
   });
 
   it("takes unchanged TOAST from the old row, or says that it is missing", async () => {
     await using lab = await provisioned(
       await captureLab(
-        `CREATE TABLE lean (id int PRIMARY KEY, tenant int, big text, n int); ALTER TABLE lean ALTER big SET STORAGE EXTERNAL;
+        `CREATE TABLE lean (id int, tenant int, big text, n int, PRIMARY KEY (id, tenant)); ALTER TABLE lean ALTER big SET STORAGE EXTERNAL;
          CREATE TABLE whole (LIKE lean INCLUDING ALL); ALTER TABLE whole REPLICA IDENTITY FULL;`,
         [
-          { table: "lean", key: ["id"] },
-          { table: "whole", key: ["id"] },
+          { table: "lean", key: ["id", "tenant"] },
+          { table: "whole", key: ["id", "tenant"] },
         ],
       ),
     );

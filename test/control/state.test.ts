@@ -130,7 +130,7 @@ describe("the state of a migration", () => {
 
     it("with what a tenant stopped at, and where its lane stands", async () => {
       await target.query(
-        `UPDATE rehouse.tenant SET stopped = '{"code": "REHOUSE_CHANGE_REFUSED", "what": "no", "position": "0/1:2"}' WHERE tenant = '9'`,
+        `UPDATE rehouse.tenant SET stopped = '{"code": "REHOUSE_CHANGE_REFUSED", "what": "no", "fix": "mend it", "position": "0/1:2"}' WHERE tenant = '9'`,
       );
       await target.query(
         "UPDATE rehouse.tenant SET lane = 'main', changes = 5, rows_copied = 7, rows_estimated = 3 WHERE tenant = '10'",
@@ -140,6 +140,7 @@ describe("the state of a migration", () => {
       expect(tenants.find(({ tenant }) => tenant === "9")?.stopped).toEqual({
         code: "REHOUSE_CHANGE_REFUSED",
         what: "no",
+        fix: "mend it",
         position: "0/1:2",
       });
       expect(tenants.find(({ tenant }) => tenant === "10")).toMatchObject({

@@ -141,7 +141,12 @@ describe("schemas", () => {
       identity: "i",
       identityColumns: ["1st"],
     });
-    expect(readValueSchema(schema.text)).toEqual({ kind: "row", table: { schema: "Übel", table: "order lines" }, columns });
+    expect(readValueSchema(schema.text)).toEqual({
+      kind: "row",
+      table: { schema: "Übel", table: "order lines" },
+      columns,
+      identityColumns: ["1st"],
+    });
     expect(() => avro.Type.forSchema(JSON.parse(schema.text))).not.toThrow();
     expect(schema.fullName).toMatch(/^rehouse\.move_it\._bel_[0-9a-f]{6}\.order_lines_[0-9a-f]{6}\.Envelope$/);
   });

@@ -125,7 +125,7 @@ function detailCells(details: readonly string[][], width: number): string[] {
   return details.map((cells) => cells.filter((cell) => cell !== "").join("  "));
 }
 
-/** One line each: capture, apply, what slows it, tenants per phase. */
+/** One line each: capture, apply, what slows it, what happened to the source's tables, tenants per phase. */
 function facts(status: StatusDocument, paint: Style, screen: Screen): string[] {
   const { capture, apply, throttle, tenants } = status;
   const slotColor = { lost: paint.red, unreserved: paint.yellow }[capture.slot?.walStatus ?? ""] ?? ((text: string) => text);
@@ -151,6 +151,11 @@ function facts(status: StatusDocument, paint: Style, screen: Screen): string[] {
         ? "set by hand"
         : `${oneLine(because.signal)} ${because.value}, limit ${because.limit}, for ${duration(since)}`;
     lines.push(["throttle", [paint.yellow(`pace ${percent(throttle.pace)}`), paint.yellow(why)]]);
+  }
+  const [notice, ...older] = status.notices ?? [];
+  if (notice !== undefined) {
+    const more = older.length === 0 ? [] : [paint.dim(`${older.length} more`)];
+    lines.push(["source", [paint.yellow(oneLine(`${notice.table}: ${notice.what}`)), ...more]]);
   }
   const counts = phaseCounts(tenants).map(({ name, tenants: of }) => {
     const text = `${count(of)} ${name}`;

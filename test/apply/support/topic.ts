@@ -32,7 +32,8 @@ export type Values = readonly Value[];
 export type RowChange = {
   readonly op: "insert" | "update" | "delete";
   readonly table: string;
-  readonly tenant: string;
+  /** Undefined: the stream does not say whose row it is. */
+  readonly tenant: string | undefined;
   readonly before?: Values;
   readonly after?: Values;
 };
@@ -159,7 +160,7 @@ export class MemoryTopic {
     } else if (change.op === "truncate") value = encoder.row(stamp, op, undefined, undefined, undefined, ordinal);
     else {
       value = encoder.row(stamp, op, tuple(change.before), tuple(change.after), undefined, ordinal);
-      headers["tenant"] = Buffer.from(change.tenant);
+      if (change.tenant !== undefined) headers["tenant"] = Buffer.from(change.tenant);
       if (encoder.unavailable.length > 0)
         headers["unavailable"] = unavailableHeader(encoder.unavailable.map((column) => columns[column] ?? ""));
     }
