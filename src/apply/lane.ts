@@ -11,6 +11,7 @@ import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { comparePositions, type Position } from "../model/position.ts";
 import { ConnectionLost, type Database, ServerError, type Session } from "../ports.ts";
+import { missingLabels } from "./advice.ts";
 import { evict } from "./evict.ts";
 import { Inbox, type Segment } from "./inbox.ts";
 import { isLastOfTransaction, type TopicMessage } from "./intake.ts";
@@ -290,6 +291,10 @@ export class Lane {
     const tenant = plan.counts.keys().next().value ?? "";
     const table = changes[0]?.[0].table.source;
     if (plan.rereads > 0) return this.#applyReread(plan, changes, place, transaction);
+    const refused = async (error: ServerError) => {
+      const labels = await missingLabels(transaction, error, changes);
+      return refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error, labels);
+    };
     try {
       await transaction.attempt(() => transaction.write(plan, changes, place));
       return;
@@ -304,13 +309,12 @@ export class Lane {
         writer !== undefined &&
         upsert !== undefined &&
         (await evict(transaction, writer, upsert, error)) !== undefined;
-      if (!evicted) throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
+      if (!evicted) throw await refused(error);
     }
     await transaction
       .attempt(() => transaction.write(plan, changes, place))
-      .catch((error: unknown) => {
-        if (!isRefused(error)) throw error;
-        throw refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error);
+      .catch(async (error: unknown) => {
+        throw isRefused(error) ? await refused(error) : error;
       });
   }
 
@@ -384,7 +388,15 @@ function byTransaction(messages: readonly TopicMessage[]): TopicMessage[][] {
   return transactions;
 }
 
-function refusal(tenant: string, table: string, position: Position, error: ServerError): Refusal {
+/** `statements`: what mends the target, where that is known. */
+function refusal(
+  tenant: string,
+  table: string,
+  position: Position,
+  error: ServerError,
+  statements: readonly string[] = [],
+): Refusal {
+  const mend = statements.length === 0 ? "mend the target (or the mapping) so that the change fits" : statements.join(" ");
   return new Refusal(
     tenant,
     table,
@@ -392,7 +404,7 @@ function refusal(tenant: string, table: string, position: Position, error: Serve
     new RehouseError("REHOUSE_CHANGE_REFUSED", {
       what: error.detail === undefined ? error.message : `${error.message}: ${error.detail}`,
       where: table,
-      fix: `mend the target (or the mapping) so that the change fits, then \`rehouse retry --tenant ${tenant}\``,
+      fix: `${mend}, then \`rehouse retry --tenant ${tenant}\``,
       cause: error,
     }),
   );

@@ -1,5 +1,6 @@
 /** What the applier has to know of each schema that the topic's messages were written with, once per schema id. */
 
+import { passesAs } from "../compare/index.ts";
 import { RowReader, readValueSchema, schemaIdOf } from "../envelope/index.ts";
 import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import type { SchemaRegistry } from "../ports.ts";
@@ -55,7 +56,7 @@ export class MessageSchemas {
       const index = indexes.get(column.name);
       const type = index === undefined ? undefined : schema.columns[index]?.pgType;
       if (type === undefined) complaints.push(`column ${column.name} is gone`);
-      else if (type !== column.type) complaints.push(`column ${column.name} is now ${type}, was ${column.type}`);
+      else if (!passesAs(type, column.type)) complaints.push(`column ${column.name} is now ${type}, was ${column.type}`);
     }
     const unsaid = table.key.filter((name) => !schema.identityColumns.includes(name));
     return {

@@ -1,5 +1,6 @@
 /** From net effects to statements with their parameters: truncations, deletes (children first), upserts (parents first). */
 
+import type { TableMapping } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Statement } from "../ports.ts";
 import type { TopicMessage } from "./intake.ts";
@@ -69,6 +70,16 @@ export function patches(changes: OrderedChanges): PatchGroup[] {
     }
   }
   return [...groups.values()];
+}
+
+/** Column by column, the texts that the changes bring, as a text[] parameter. */
+export function writtenValues(changes: OrderedChanges): { table: TableMapping; column: string; values: Buffer }[] {
+  return changes.flatMap(([{ table, inputs }, effect]) => {
+    const images = [...effect.entries.values()]
+      .filter(({ kind }) => kind === "upsert" || kind === "patch")
+      .map(({ image }) => image);
+    return parameters(images, inputs).map((values, index) => ({ table, column: inputs[index] ?? "", values }));
+  });
 }
 
 export function patchParameters(group: PatchGroup, inputs: readonly string[]): Buffer[] {

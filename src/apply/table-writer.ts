@@ -7,7 +7,7 @@
  * per column.
  */
 
-import { castType } from "../compare/index.ts";
+import { castType, intakeType } from "../compare/index.ts";
 import type { TableMapping, TableName, TargetColumn } from "../model/mapping.ts";
 import { ident, identList, literal, qualified } from "../model/sql.ts";
 
@@ -43,11 +43,13 @@ export type TargetFacts = {
 
 export function tableWriter(table: TableMapping, target: TableName, facts: TargetFacts): TableWriter {
   const types = new Map(table.sourceColumns.map((column) => [column.name, column.type]));
+  const computed = new Set(table.columns.flatMap((column) => (column.plain === undefined ? column.uses : [])));
+  const takenAs = new Map([...types].map(([name, type]) => [name, computed.has(name) ? castType(type) : intakeType(type)]));
   const used = new Set([...table.key, ...table.columns.flatMap((column) => column.uses)]);
   const inputs = table.sourceColumns.map((column) => column.name).filter((name) => used.has(name));
 
   const rows = (names: readonly string[], first = 1) =>
-    `(SELECT ${names.map((name, index) => `unnest($${index + first}::text[])::${types.get(name)} AS ${ident(name)}`).join(", ")}) AS ${ident(table.source.table)}`;
+    `(SELECT ${names.map((name, index) => `unnest($${index + first}::text[])::${takenAs.get(name)} AS ${ident(name)}`).join(", ")}) AS ${ident(table.source.table)}`;
   const values = (columns: readonly TargetColumn[]) =>
     columns.map((column) => `${typed(column, types)} AS ${ident(column.name)}`).join(", ");
 
@@ -58,10 +60,11 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
       ? "DO NOTHING"
       : `DO UPDATE SET ${settable.map((column) => `${ident(column.name)} = EXCLUDED.${ident(column.name)}`).join(", ")}`;
 
-  const newRows = `SELECT ${values(table.columns)} FROM ${rows(inputs)}`;
+  const held = table.columns.map((column) => `${typed(column, takenAs)} AS ${ident(column.name)}`).join(", ");
+  const newRows = `SELECT ${held} FROM ${rows(inputs)}`;
   const upsert = `
     INSERT INTO ${qualified(target)} (${identList(table.columns.map((column) => column.name))}) OVERRIDING SYSTEM VALUE
-    ${newRows}
+    SELECT ${values(table.columns)} FROM ${rows(inputs)}
     ON CONFLICT (${identList(table.targetKey)}) ${onConflict}`;
 
   const keyColumns = table.targetKey.map((name) => columnNamed(table, name));
@@ -108,7 +111,10 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
   };
 }
 
-/** An expression of the mapping with the type that its target column has: the same text on the source, the target and in the checksum. */
+/**
+ * An expression of the mapping with the type that its target column has: the same text on the source, the target and in the checksum. A
+ * column that is carried as it is needs no cast: whether its value fits is for the assignment to say.
+ */
 function typed(column: TargetColumn, types: ReadonlyMap<string, string>): string {
   if (column.plain !== undefined && types.get(column.plain) === column.type) return ident(column.plain);
   return `CAST((${column.expression}) AS ${castType(column.type)})`;

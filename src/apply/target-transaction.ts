@@ -114,7 +114,7 @@ export class TargetTransaction {
     }
   }
 
-  query(sql: string, params?: readonly string[]): Promise<Row[]> {
+  query(sql: string, params?: readonly Param[]): Promise<Row[]> {
     return this.#session.query(sql, params);
   }
 

@@ -108,6 +108,55 @@ test("a partition may be added and filled; one that comes or goes with its rows 
   await equal("parts", "id, at");
 });
 
+test("a type that grows is absorbed for as long as the target takes the values; then its tenant stops, and goes on once the target has grown", async () => {
+  const { source, target } = migration;
+  await source.run("ALTER TABLE wider ALTER amount TYPE bigint, ALTER name TYPE text, ALTER total TYPE numeric(12,2)");
+  await source.run("INSERT INTO wider VALUES (1, 100, 7, 'short', 1.50); UPDATE wider SET amount = 8, total = 9 WHERE id < 6");
+  await migration.drained(run);
+  await equal("wider", "id, amount, name, total");
+  await source.run("UPDATE wider SET amount = 3000000000 WHERE id = 3");
+  await stopped("2", "REHOUSE_CHANGE_REFUSED", "out of range");
+  await target.run("ALTER TABLE t_2.wider ALTER amount TYPE bigint");
+  await source.run("INSERT INTO wider VALUES (2, 102, 1, 'longer than five', 1)");
+  await retried("2");
+  await stopped("2", "REHOUSE_CHANGE_REFUSED", "too long");
+  await target.run("ALTER TABLE t_2.wider ALTER name TYPE text");
+  await source.run("UPDATE wider SET total = 12345678.90 WHERE id = 5");
+  await retried("2");
+  await stopped("2", "REHOUSE_CHANGE_REFUSED", "overflow");
+  await target.run("ALTER TABLE t_2.wider ALTER total TYPE numeric(12,2)");
+  await retried("2");
+  await migration.drained(run);
+  await equal("wider", "id, amount, name, total");
+});
+
+test("a label that the target's enum lacks stops the tenant with the statement that adds it; then it goes on", async () => {
+  const { source, target } = migration;
+  await source.run("ALTER TYPE mood ADD VALUE 'it''s great'");
+  await source.run("UPDATE moods SET mood = 'so so' WHERE id < 4; UPDATE moods SET mood = 'it''s great' WHERE id = 4");
+  const { fix } = await stopped("1", "REHOUSE_CHANGE_REFUSED", "mood");
+  const statement = /ALTER TYPE .*? ADD VALUE .*?';/.exec(fix ?? "")?.[0];
+  expect(statement).toBe("ALTER TYPE public.mood ADD VALUE 'it''s great';");
+  await target.run(statement ?? "");
+  await retried("1");
+  await migration.drained(run);
+  await equal("moods", "id, mood");
+});
+
+/** The tenant stands still; the others do not. */
+async function stopped(tenant: string, code: string, what: string): Promise<{ fix?: string | null }> {
+  const of = async () => (await migration.units()).filter((unit) => unit.stopped !== null);
+  await migration.until(run, `tenant ${tenant} to stop`, async () => (await of()).length > 0);
+  expect((await of()).map((unit) => unit.tenant)).toEqual([tenant]);
+  const found = (await migration.status()).tenants.find((one) => one.tenant === tenant)?.stopped;
+  expect(found).toMatchObject({ code, what: expect.stringContaining(what) });
+  return found ?? {};
+}
+
+async function retried(tenant: string): Promise<void> {
+  expect(await migration.rehouse("retry", "--tenant", tenant, "--json")).toMatchObject({ code: 0 });
+}
+
 async function equal(table: string, columns: string): Promise<void> {
   await migration.expectEqual(
     [1, 2].map((tenant) => ({
