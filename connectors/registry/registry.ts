@@ -10,8 +10,8 @@ export type RegistryAddress = {
   readonly auth?: { readonly username: string; readonly password: string } | { readonly token: string } | undefined;
 };
 
-/** Answers of a proxy or a starting server that time heals. */
-const HEALS = new Set([408, 429, 502, 503, 504]);
+/** Answers of a server that has troubles of its own, or of a proxy before it, which time heals. 501: it will never know the request. */
+const HEALS = new Set([408, 429, 500, 502, 503, 504]);
 const NOT_FOUND = 404;
 
 /** A Confluent-compatible schema registry. */

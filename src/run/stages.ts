@@ -5,7 +5,7 @@ import { runApply } from "../apply/index.ts";
 import { runBackfill, waveProgress } from "../backfill/index.ts";
 import { provision, runCapture, topicPartitions } from "../capture/index.ts";
 import { readCatalog } from "../catalog/index.ts";
-import { check, isError } from "../check/index.ts";
+import { check, type Finding, isError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { runControl, type TargetBuilder } from "../control/run.ts";
@@ -75,8 +75,9 @@ async function tenantsNow(file: MigrationFile, source: Database): Promise<string
   return readTenants(source, file, catalog);
 }
 
-function preflight(errors: readonly { code: string; place: string; what: string; fix: string }[]): RehouseError {
-  return new RehouseError("REHOUSE_PREFLIGHT", {
+/** A server that went away while it was asked is waited for, and asked again: what else was found may come of that. */
+function preflight(errors: readonly Finding[]): RehouseError {
+  return new RehouseError(errors.some(({ code }) => code === "unreachable") ? "REHOUSE_UNREACHABLE" : "REHOUSE_PREFLIGHT", {
     what: errors.map(({ code, place, what, fix }) => `${code}: ${place}: ${what} (${fix})`).join("\n"),
     fix: "`rehouse check` shows all findings with their fixes",
   });

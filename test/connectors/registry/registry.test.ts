@@ -1,3 +1,4 @@
+import { createServer } from "node:http";
 import { AvroDeserializer, SchemaRegistryClient, SerdeType } from "@confluentinc/schemaregistry";
 import { describe, expect, it } from "vitest";
 import { createSchemaRegistry } from "../../../connectors/registry/registry.ts";
@@ -62,6 +63,25 @@ describe("a schema registry", () => {
     const failure: unknown = await registry.schema(1).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "REHOUSE_UNREACHABLE" });
     expect(JSON.stringify(failure)).not.toContain("geheim123");
+  });
+
+  it.for([
+    { status: 500, code: "REHOUSE_UNREACHABLE" },
+    { status: 503, code: "REHOUSE_UNREACHABLE" },
+    { status: 401, code: "REHOUSE_SERVER" },
+  ])("that answers $status is $code", async ({ status, code }) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { "content-type": "application/json" }).end(`{"error_code":${status},"message":"troubles"}`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    try {
+      if (address === null || typeof address === "string") throw new Error("the server does not listen");
+      const registry = createSchemaRegistry({ url: `http://127.0.0.1:${address.port}` });
+      await expect(registry.schema(1)).rejects.toMatchObject({ code });
+    } finally {
+      server.close();
+    }
   });
 
   it("that knows no such id answers with an error", async () => {
