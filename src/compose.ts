@@ -3,7 +3,7 @@
 import type { Kafka } from "kafkajs";
 import { createKafka } from "../connectors/kafka/client.ts";
 import { createChangesProducer } from "../connectors/kafka/producer.ts";
-import { createReader } from "../connectors/kafka/reader.ts";
+import { createGroupReader, createPartitionReader } from "../connectors/kafka/reader.ts";
 import { createTailReader } from "../connectors/kafka/tail.ts";
 import { createChangesTopic } from "../connectors/kafka/topic.ts";
 import { createDatabase, type DatabaseAddress } from "../connectors/postgres/database.ts";
@@ -42,8 +42,7 @@ function connectSystems(file: MigrationFile, { log }: EngineContext): Systems {
   const registry = createSchemaRegistry(file.registry);
   const slot = slotName(file.name);
   const replication = address(file.source, file.source.replicationUrl);
-  const reader = (group: string, only?: number) =>
-    createReader(kafka(), { topic: name, group, where: kafkaPlace, log, ...(only === undefined ? {} : { only }) });
+  const reading = { topic: name, where: kafkaPlace };
   return {
     source,
     target,
@@ -53,8 +52,8 @@ function connectSystems(file: MigrationFile, { log }: EngineContext): Systems {
     stream: () => createReplicationStream({ ...replication, slot, publication: slot }),
     tail: createTailReader(kafka(), topic, kafkaPlace),
     producer: () => createChangesProducer(kafka(), name, kafkaPlace),
-    mainReader: () => reader(name.replace(/\.changes$/, "")),
-    lateReader: ({ partition, lane }) => reader(`${name.replace(/\.changes$/, "")}.${lane}-${partition}`, partition),
+    mainReader: () => createGroupReader(kafka(), name.replace(/\.changes$/, ""), reading),
+    lateReader: ({ partition }) => createPartitionReader(kafka(), partition, reading),
     close: async () => {
       await Promise.all([source.close(), target.close()]);
     },

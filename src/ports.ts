@@ -185,12 +185,22 @@ export type OutgoingMessage = {
   readonly headers: Readonly<Record<string, Buffer>>;
 };
 
+/** A message of the changes topic as far as an applier looks at it; the headers are described in envelope/headers.ts. */
 export type IncomingMessage = {
-  /** As Kafka counts, in text: most messages' offsets are never computed with. */
-  readonly offset: string;
+  /** As Kafka counts within the partition. */
+  readonly offset: number;
+  /** A view on what the broker sent, which stays in memory for as long as the view does. */
   readonly value: Buffer;
-  readonly headers: Readonly<Record<string, Buffer | undefined>>;
+  /** Undefined where the header is missing or no position: nothing that capture wrote. */
+  readonly position: Position | undefined;
+  readonly tenant: string | undefined;
+  readonly isTxLast: boolean;
+  /** The header as it is, see `readUnavailable`. */
+  readonly unavailable: string | undefined;
 };
+
+/** What a partition holds from offset `from` up to `next`, without `next` itself. Offsets between the messages are empty for good. */
+export type IncomingBatch = { readonly from: number; readonly next: number; readonly messages: readonly IncomingMessage[] };
 
 export type TopicSettings = {
   readonly partitions: number;
@@ -223,14 +233,20 @@ export interface ChangesProducer {
 /** Reads partitions of the changes topic for as long as they are this process's to read. */
 export interface ChangesReader {
   /**
-   * Runs until `signal` aborts or Kafka cannot be reached any more. `assigned` is told all partitions at each change, before messages
-   * of a new one arrive; each has to be sought then. `receive` gets a partition's messages in offset order and does not wait.
+   * Runs until `signal` aborts or Kafka cannot be reached any more. `assigned` is told all partitions at each change; nothing of a new one
+   * arrives before it is sought. `receive` gets what a partition holds from where it was sought, each batch going on where the one before
+   * ended, and does not wait. `outOfRange`: the topic has no such offset; the partition stands still until it is sought again.
    */
   run(
-    on: { assigned(partitions: readonly number[]): void; receive(partition: number, messages: readonly IncomingMessage[]): void },
+    on: {
+      assigned(partitions: readonly number[]): void;
+      receive(partition: number, batch: IncomingBatch): void;
+      outOfRange(partition: number): void;
+    },
     signal: AbortSignal,
   ): Promise<void>;
   seek(partition: number, offset: bigint): void;
+  /** Holds back what comes; as it is still asked for, {@link resume} has it at hand. */
   pause(partition: number): void;
   resume(partition: number): void;
   /** What outside lag tools are shown; written every few seconds. */

@@ -8,17 +8,21 @@ import type { Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
 
 /** A request in kafkajs's own shape. What `encode` returns is copied from `buffer`; `buf` only marks it as encoded. */
-export type KafkaRequest<T> = {
+export type KafkaRequest<T, Decoded = T> = {
   readonly request: {
     readonly apiKey: number;
     readonly apiVersion: number;
     readonly apiName: string;
     encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
   };
-  readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> };
+  readonly response: { decode(bytes: Buffer): Promise<Decoded>; parse(decoded: Decoded): Promise<T> };
 };
 
-export type Broker = { readonly connectionPool: { send<T>(request: KafkaRequest<T>): Promise<T> } };
+/** A broker answers the requests of a connection one after the other. */
+export type Connection = { send<T, Decoded>(request: KafkaRequest<T, Decoded>): Promise<T> };
+
+/** Two connections: kafkajs fetches over the second one, and does everything else over the first. */
+export type Broker = { readonly connectionPool: Connection & { getConnection(index: 0 | 1): Promise<Connection> } };
 
 export type Cluster = {
   connect(): Promise<void>;
@@ -32,6 +36,9 @@ export type Cluster = {
   findBroker(of: { readonly nodeId: string }): Promise<Broker>;
   removeBroker(of: { readonly host: string; readonly port: number }): void;
 };
+
+/** Waits between attempts: enough for a change of leader. Then the role waits, and says what for. */
+export const RETRY_AFTER_MS = [50, 100, 200, 500, 1_000, 2_000, 2_000];
 
 const METADATA_MAX_AGE_MS = 300_000;
 const FACTORY = "private:Kafka:createCluster";
@@ -47,6 +54,35 @@ export function createCluster(kafka: Kafka): Cluster {
       fix: "install kafkajs 2.2",
     });
   return cluster;
+}
+
+/** Connects, and learns who leads the partitions of `topic`. */
+export async function connect(cluster: Cluster, topic: string): Promise<void> {
+  try {
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
+  } catch (error) {
+    await cluster.disconnect().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A broker whose connection is gone may come back at another address. */
+export function forgetBroker(cluster: Cluster, error: unknown): void {
+  if (!(error instanceof Error) || error.name !== "KafkaJSConnectionClosedError") return;
+  const host: unknown = Reflect.get(error, "host");
+  const port: unknown = Reflect.get(error, "port");
+  if (typeof host === "string" && typeof port === "number") cluster.removeBroker({ host, port });
+}
+
+/** Asks who leads the partitions now. */
+export async function refreshLeaders(cluster: Cluster): Promise<void> {
+  try {
+    if (!cluster.isConnected()) await cluster.connect();
+    await cluster.refreshMetadata();
+  } catch {
+    // Whatever is attempted next fails for the same reason, and its failure is the one that counts.
+  }
 }
 
 function isCluster(value: unknown): value is Cluster {

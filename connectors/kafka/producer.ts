@@ -4,7 +4,7 @@ import { Slab } from "../../src/envelope/index.ts";
 import { RehouseError } from "../../src/errors.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
-import { type Cluster, createCluster } from "./cluster.ts";
+import { type Cluster, connect, createCluster, forgetBroker, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
 import { LASTING_ERRORS, PASSING_ERRORS, produceRequest } from "./produce.ts";
 import { encodeRecordBatch } from "./record-batch.ts";
 
@@ -14,9 +14,6 @@ const REPLICAS_TIMEOUT_MS = 30_000;
 /** A usual send; a larger one takes a buffer of its own. */
 const SEND_BYTES = 4 * 1024 * 1024;
 
-/** Waits between attempts: enough for a change of leader. Then the role that publishes waits, and says what for. */
-const RETRY_AFTER_MS = [50, 100, 200, 500, 1_000, 2_000, 2_000];
-
 /**
  * Publishes to one topic. Not idempotent in Kafka's sense: with one send under way a retry can only repeat the topic's end, and the
  * appliers skip a position they have passed.
@@ -24,10 +21,8 @@ const RETRY_AFTER_MS = [50, 100, 200, 500, 1_000, 2_000, 2_000];
 export async function createChangesProducer(kafka: Kafka, topic: string, where: string): Promise<ChangesProducer> {
   const cluster = createCluster(kafka);
   try {
-    await cluster.connect();
-    await cluster.addTargetTopic(topic);
+    await connect(cluster, topic);
   } catch (error) {
-    await cluster.disconnect().catch(() => undefined);
     throw kafkaFailure(error, where);
   }
   return new TopicProducer(cluster, topic, where);
@@ -85,7 +80,7 @@ class TopicProducer implements ChangesProducer {
       const wait = RETRY_AFTER_MS[attempt];
       if (wait === undefined || this.#closed.signal.aborted) throw failure;
       await sleep(wait, undefined, { signal: this.#closed.signal });
-      await this.#refresh();
+      await refreshLeaders(this.#cluster);
     }
   }
 
@@ -111,7 +106,7 @@ class TopicProducer implements ChangesProducer {
       } catch (error) {
         if (error instanceof RehouseError && error.policy !== "retry") throw error;
         failure = error;
-        this.#forget(error);
+        forgetBroker(this.#cluster, error);
       }
     });
     const outcomes = await Promise.allSettled(sends);
@@ -119,24 +114,6 @@ class TopicProducer implements ChangesProducer {
     return (
       failure ?? new RehouseError("REHOUSE_UNREACHABLE", { what: "a partition of the topic has no leader", where: this.#topic })
     );
-  }
-
-  /** A broker whose connection is gone may come back at another address. */
-  #forget(error: unknown): void {
-    if (!(error instanceof Error) || error.name !== "KafkaJSConnectionClosedError") return;
-    const host: unknown = Reflect.get(error, "host");
-    const port: unknown = Reflect.get(error, "port");
-    if (typeof host === "string" && typeof port === "number") this.#cluster.removeBroker({ host, port });
-  }
-
-  /** Where the leaders are now; a failure shows again at the next attempt. */
-  async #refresh(): Promise<void> {
-    try {
-      if (!this.#cluster.isConnected()) await this.#cluster.connect();
-      await this.#cluster.refreshMetadata();
-    } catch {
-      // The next attempt fails for the same reason, and its failure is the one that counts.
-    }
   }
 
   #refused(partition: number, code: number): RehouseError {

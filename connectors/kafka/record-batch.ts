@@ -8,23 +8,7 @@
 import { crc32c } from "@node-rs/crc32";
 import { Slab } from "../../src/envelope/index.ts";
 import type { OutgoingMessage } from "../../src/ports.ts";
-
-const AT = {
-  length: 8,
-  leaderEpoch: 12,
-  magic: 16,
-  crc: 17,
-  attributes: 21,
-  lastOffsetDelta: 23,
-  baseTimestamp: 27,
-  maxTimestamp: 35,
-  producerId: 43,
-  producerEpoch: 51,
-  baseSequence: 53,
-  count: 57,
-  records: 61,
-} as const;
-const MAGIC = 2;
+import { BATCH, MAGIC } from "./batch-format.ts";
 
 /** More than a record's lengths, attributes and deltas take beside its key, value and headers: seven varints of at most five bytes. */
 const RECORD_OVERHEAD = 40;
@@ -36,27 +20,27 @@ const NAMES = new Map<string, Buffer>();
 
 /** Writes a batch of messages of one partition to `slab`, and returns the view on it. Every record carries the same time. */
 export function encodeRecordBatch(slab: Slab, messages: readonly OutgoingMessage[], timestampMs: number): Buffer {
-  let bound = AT.records;
+  let bound = BATCH.records;
   for (const message of messages) bound += RECORD_OVERHEAD + bodyBound(message);
   slab.begin(bound);
-  slab.skip(AT.records);
+  slab.skip(BATCH.records);
   for (let i = 0; i < messages.length; i += 1) {
     const message = messages[i];
     if (message !== undefined) appendRecord(slab, message, i);
   }
   const batch = slab.end();
-  batch.fill(0, 0, AT.records);
-  batch.writeInt32BE(batch.length - AT.leaderEpoch, AT.length);
-  batch.writeInt32BE(-1, AT.leaderEpoch);
-  batch.writeInt8(MAGIC, AT.magic);
-  batch.writeInt32BE(messages.length - 1, AT.lastOffsetDelta);
-  batch.writeBigInt64BE(BigInt(timestampMs), AT.baseTimestamp);
-  batch.writeBigInt64BE(BigInt(timestampMs), AT.maxTimestamp);
-  batch.writeBigInt64BE(-1n, AT.producerId);
-  batch.writeInt16BE(-1, AT.producerEpoch);
-  batch.writeInt32BE(-1, AT.baseSequence);
-  batch.writeInt32BE(messages.length, AT.count);
-  batch.writeUInt32BE(crc32c(batch.subarray(AT.attributes)), AT.crc);
+  batch.fill(0, 0, BATCH.records);
+  batch.writeInt32BE(batch.length - BATCH.leaderEpoch, BATCH.length);
+  batch.writeInt32BE(-1, BATCH.leaderEpoch);
+  batch.writeInt8(MAGIC, BATCH.magic);
+  batch.writeInt32BE(messages.length - 1, BATCH.lastOffsetDelta);
+  batch.writeBigInt64BE(BigInt(timestampMs), BATCH.baseTimestamp);
+  batch.writeBigInt64BE(BigInt(timestampMs), BATCH.maxTimestamp);
+  batch.writeBigInt64BE(-1n, BATCH.producerId);
+  batch.writeInt16BE(-1, BATCH.producerEpoch);
+  batch.writeInt32BE(-1, BATCH.baseSequence);
+  batch.writeInt32BE(messages.length, BATCH.count);
+  batch.writeUInt32BE(crc32c(batch.subarray(BATCH.attributes)), BATCH.crc);
   return batch;
 }
 

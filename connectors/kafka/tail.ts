@@ -1,95 +1,58 @@
-import { randomBytes } from "node:crypto";
-import type { Consumer, Kafka } from "kafkajs";
-import { readPosition } from "../../src/envelope/index.ts";
+import type { Kafka } from "kafkajs";
+import { RehouseError } from "../../src/errors.ts";
 import type { Position } from "../../src/model/position.ts";
 import type { ChangesTopic, TailReader } from "../../src/ports.ts";
-import { kafkaFailure } from "./client.ts";
+import { createCluster } from "./cluster.ts";
+import { Fetcher } from "./fetcher.ts";
 
-/** A group's first member waits up to three seconds on a broker with default settings; a fetch takes milliseconds. */
+/** A fetch takes milliseconds, a change of leader some seconds. */
 const DEADLINE_MS = 60_000;
 
 type Tail = { readonly position: Position; readonly offset: bigint };
 
-/**
- * Reads the last message of each partition with a consumer that lives only for that. kafkajs reads through groups alone, so it has one of
- * its own, which is deleted afterwards. Nobody else writes to the topic meanwhile, so its end stands still.
- */
+/** Reads the last message of each partition. Nobody else writes to the topic meanwhile, so its end stands still. */
 export function createTailReader(kafka: Kafka, topic: ChangesTopic, where: string): TailReader {
   return {
     async last() {
       const ends = await topic.offsets();
-      const found = new Map<number, Tail | undefined>(ends.map(({ partition }) => [partition, undefined]));
+      const tails = new Map<number, Tail | undefined>(ends.map(({ partition }) => [partition, undefined]));
       const wanted = ends.filter(({ low, high }) => high > low).map(({ partition, high }) => ({ partition, offset: high - 1n }));
-      if (wanted.length === 0) return found;
-      const groupId = `${topic.name}.tail-${randomBytes(6).toString("hex")}`;
-      const consumer = kafka.consumer({ groupId, retry: { retries: 5 }, maxWaitTimeInMs: 200 });
-      try {
-        await consumer.connect();
-        await readLast(consumer, topic.name, wanted, (partition, tail) => found.set(partition, tail));
-        return found;
-      } catch (error) {
-        throw kafkaFailure(error, where);
-      } finally {
-        await consumer.disconnect().catch(() => undefined);
-        await deleteGroup(kafka, groupId);
-      }
+      if (wanted.length === 0) return tails;
+      for (const [partition, tail] of await readLast(new Fetcher(createCluster(kafka), { topic: topic.name, where }), wanted))
+        tails.set(partition, tail);
+      return tails;
     },
   };
 }
 
 async function readLast(
-  consumer: Consumer,
-  topic: string,
+  fetcher: Fetcher,
   wanted: readonly { readonly partition: number; readonly offset: bigint }[],
-  found: (partition: number, tail: Tail) => void,
-): Promise<void> {
-  const missing = new Map(wanted.map(({ partition, offset }) => [partition, offset]));
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`the last messages of ${topic} did not arrive in ${DEADLINE_MS / 1000} seconds`)),
-      DEADLINE_MS,
-    );
-    const settle = (error?: unknown) => {
-      clearTimeout(timer);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    consumer.on(consumer.events.CRASH, ({ payload }) => settle(payload.error));
-    consumer
-      .subscribe({ topic, fromBeginning: true })
-      .then(() =>
-        consumer.run({
-          autoCommit: false,
-          eachBatch: async ({ batch }) => {
-            const offset = missing.get(batch.partition);
-            // A batch that began before the seek took effect holds other messages too.
-            const last = batch.messages.find((message) => offset !== undefined && BigInt(message.offset) === offset);
-            if (last === undefined || offset === undefined) return;
-            const header = last.headers?.["position"];
-            found(batch.partition, {
-              position: readPosition({ position: Buffer.isBuffer(header) ? header : undefined }),
-              offset,
-            });
-            missing.delete(batch.partition);
-            if (missing.size === 0) settle();
-          },
-        }),
-      )
-      .then(() => {
-        for (const { partition, offset } of wanted) consumer.seek({ topic, partition, offset: String(offset) });
-      })
-      .catch(settle);
+): Promise<Map<number, Tail>> {
+  const tails = new Map<number, Tail>();
+  let failure: RehouseError | undefined;
+  const done = new AbortController();
+  fetcher.assign(wanted.map(({ partition }) => partition));
+  for (const { partition, offset } of wanted) fetcher.seek(partition, offset);
+  const lost = (partition: number, what: string) => {
+    failure = new RehouseError("REHOUSE_SERVER", { what, where: `partition ${partition} of the changes topic` });
+    done.abort();
+  };
+  await fetcher.run(
+    {
+      receive: (partition, { messages }) => {
+        const last = messages.at(-1);
+        if (last?.position === undefined) return lost(partition, "the last message is not one that Rehouse wrote");
+        tails.set(partition, { position: last.position, offset: BigInt(last.offset) });
+        if (tails.size === wanted.length) done.abort();
+      },
+      outOfRange: (partition) => lost(partition, "the last message was removed while it was looked for"),
+    },
+    AbortSignal.any([done.signal, AbortSignal.timeout(DEADLINE_MS)]),
+  );
+  if (failure !== undefined) throw failure;
+  if (tails.size === wanted.length) return tails;
+  throw new RehouseError("REHOUSE_UNREACHABLE", {
+    what: `the last messages of the changes topic did not arrive in ${DEADLINE_MS / 1000} seconds`,
   });
-}
-
-async function deleteGroup(kafka: Kafka, groupId: string): Promise<void> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
-    await admin.deleteGroups([groupId]);
-  } catch {
-    // An empty group that was never committed to is forgotten by the broker by itself.
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
 }

@@ -1,5 +1,5 @@
 import { Bell } from "../bell.ts";
-import { isLastOfTransaction, sizeOf, type TopicMessage } from "./intake.ts";
+import type { IncomingBatch, IncomingMessage } from "../ports.ts";
 
 /** Most messages and bytes of one target transaction; a source transaction beyond that is applied in pieces. */
 export const MOST_MESSAGES = 3_000;
@@ -10,16 +10,16 @@ export const FULL_MESSAGES = 3_000;
 const FULL_BYTES = 8 * 1024 * 1024;
 
 /** Messages that belong into one target transaction. `complete`: the last one is the last of its source transaction. */
-export type Segment = { readonly messages: readonly TopicMessage[]; readonly complete: boolean };
+export type Segment = { readonly messages: readonly IncomingMessage[]; readonly complete: boolean };
 
 /**
- * The bounded queue between the Kafka reader and a lane. Offsets are taken strictly one after the other: whatever a rebalance or a
- * late fetch delivers besides is left out, and a gap is asked for again.
+ * The bounded queue between the Kafka reader and a lane. Each batch has to go on where the one before ended, and it is not left to the
+ * reader to see to that: what comes twice is left out, and a gap is asked for again.
  */
 export class Inbox {
-  readonly #messages: TopicMessage[] = [];
+  readonly #messages: IncomingMessage[] = [];
   #bytes = 0;
-  #expected: bigint | undefined;
+  #expected: number | undefined;
   #lastCut = 0; // how many of the messages end with the last of a transaction
   readonly #bell = new Bell();
   #failure: Error | undefined;
@@ -29,7 +29,7 @@ export class Inbox {
     this.#messages.length = 0;
     this.#bytes = 0;
     this.#lastCut = 0;
-    this.#expected = offset;
+    this.#expected = Number(offset);
     this.#failure = undefined;
   }
 
@@ -41,7 +41,7 @@ export class Inbox {
 
   /** The offset that has to come next; undefined before the lane knows its place. */
   get expected(): bigint | undefined {
-    return this.#expected;
+    return this.#expected === undefined ? undefined : BigInt(this.#expected);
   }
 
   get isFull(): boolean {
@@ -53,17 +53,17 @@ export class Inbox {
     return !this.#isReady() || (this.#messages.length < FULL_MESSAGES / 2 && this.#bytes < FULL_BYTES / 2);
   }
 
-  /** The offset from which to read again when these messages do not follow on what is there, else undefined. */
-  push(messages: readonly TopicMessage[]): bigint | undefined {
-    if (this.#expected === undefined) return undefined;
+  /** The offset from which to read again when the batch does not follow on what is there, else undefined. */
+  push({ from, next, messages }: IncomingBatch): bigint | undefined {
+    const expected = this.#expected;
+    if (expected === undefined || next <= expected) return undefined;
+    if (from > expected) return BigInt(expected);
+    this.#expected = next;
     for (const message of messages) {
-      const offset = BigInt(message.offset);
-      if (offset < this.#expected) continue;
-      if (offset > this.#expected) return this.#expected;
-      this.#expected = offset + 1n;
+      if (message.offset < expected) continue;
       this.#messages.push(message);
-      this.#bytes += sizeOf(message);
-      if (isLastOfTransaction(message)) this.#lastCut = this.#messages.length;
+      this.#bytes += message.value.length;
+      if (message.isTxLast) this.#lastCut = this.#messages.length;
     }
     if (this.#isReady()) this.#bell.ring();
     return undefined;
@@ -90,14 +90,14 @@ export class Inbox {
     while (end < this.#messages.length && end < MOST_MESSAGES && (bytes < MOST_BYTES || lastWhole === 0)) {
       const message = this.#messages[end];
       if (message === undefined) break;
-      bytes += sizeOf(message);
+      bytes += message.value.length;
       end++;
-      if (isLastOfTransaction(message)) lastWhole = end;
+      if (message.isTxLast) lastWhole = end;
       if (lastWhole === 0 && bytes >= MOST_BYTES) break;
     }
     const complete = lastWhole > 0;
     const messages = this.#messages.splice(0, complete ? lastWhole : end);
-    for (const message of messages) this.#bytes -= sizeOf(message);
+    for (const message of messages) this.#bytes -= message.value.length;
     this.#lastCut = Math.max(0, this.#lastCut - messages.length);
     return { messages, complete };
   }

@@ -10,11 +10,10 @@ import { ERROR_CODES, RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { comparePositions, type Position } from "../model/position.ts";
-import { ConnectionLost, type Database, ServerError, type Session } from "../ports.ts";
+import { ConnectionLost, type Database, type IncomingBatch, type IncomingMessage, ServerError, type Session } from "../ports.ts";
 import { missingLabels } from "./advice.ts";
 import { evict } from "./evict.ts";
 import { Inbox, type Segment } from "./inbox.ts";
-import { isLastOfTransaction, type TopicMessage } from "./intake.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
 import { type Plan, Planner, Refusal } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
@@ -32,8 +31,10 @@ export type Feed = {
   resume(): void;
   /** For outside lag tools only: the lane's own place is in the target. */
   committed(offset: bigint): void;
-  /** The first offset that the topic still has. */
+  /** The first offset that the topic still has, as of a moment ago. */
   low(): Promise<bigint>;
+  /** What the topic has now: from `low` up to `high`. */
+  range(): Promise<{ readonly low: bigint; readonly high: bigint }>;
 };
 
 export type LaneDeps = {
@@ -67,28 +68,29 @@ export class Lane {
     this.#planner = new Planner(deps.schemas, (table, tenant) => deps.writers.of(table, tenant));
   }
 
-  /** Messages from the reader, in offset order. */
-  receive(messages: readonly TopicMessage[]): void {
-    const gap = this.inbox.push(messages);
-    if (gap !== undefined) void this.#fill(gap);
+  /** What the reader has read, batch by batch. */
+  receive(batch: IncomingBatch): void {
+    const gap = this.inbox.push(batch);
+    if (gap !== undefined) this.#deps.feed.seek(gap);
     if (this.inbox.isFull && !this.#isFeedPaused) {
       this.#isFeedPaused = true;
       this.#deps.feed.pause();
     }
   }
 
-  /** Messages from `gap` on were left out: a late fetch, and they come when they are asked for, or the topic has them no longer. */
-  async #fill(gap: bigint): Promise<void> {
-    this.#deps.feed.seek(gap);
-    const low = await this.#deps.feed.low().catch(() => 0n);
-    if (low > gap && this.inbox.expected === gap) this.inbox.fail(trimmed(this.#deps.name, low, gap));
-  }
-
-  /** The reader has joined its group anew and forgotten where it was. */
-  rejoined(): void {
-    if (this.inbox.expected !== undefined) this.#deps.feed.seek(this.inbox.expected);
-    if (this.#isFeedPaused) this.#deps.feed.pause();
-    else this.#deps.feed.resume();
+  /** The topic has nothing where the lane asked: it was trimmed, made anew, or has lost its end. */
+  async outOfRange(): Promise<void> {
+    const { name, feed } = this.#deps;
+    const { expected } = this.inbox;
+    try {
+      const { low, high } = await feed.range();
+      if (expected === undefined || this.inbox.expected !== expected) return;
+      if (low > expected) this.inbox.fail(trimmed(name, low, expected));
+      else if (high < expected) this.inbox.fail(cutOff(name, high, expected));
+      else feed.seek(expected);
+    } catch (error) {
+      this.inbox.fail(asFailure(error, name));
+    }
   }
 
   /** Runs until `signal` aborts, or, for a late lane, until its tenants have joined the main lane. */
@@ -234,7 +236,7 @@ export class Lane {
 
   /** Whole transactions as one set. Undefined: refused, and nothing of it is done. */
   async #applyGroup(
-    messages: readonly TopicMessage[],
+    messages: readonly IncomingMessage[],
     from: Plan,
     place: Place,
     transaction: TargetTransaction,
@@ -254,7 +256,12 @@ export class Lane {
   }
 
   /** Change by change. */
-  async #applyEach(messages: readonly TopicMessage[], from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
+  async #applyEach(
+    messages: readonly IncomingMessage[],
+    from: Plan,
+    place: Place,
+    transaction: TargetTransaction,
+  ): Promise<Plan> {
     let at = from;
     let current = place;
     for (const message of messages) {
@@ -262,7 +269,7 @@ export class Lane {
       const plan = this.#planner.plan([message], at, current);
       if (plan.count > 0) await this.#applyOne(plan, current, transaction);
       at = plan;
-      if (!isLastOfTransaction(message)) continue;
+      if (!message.isTxLast) continue;
       await this.#checkDeferred(at, transaction);
       await transaction.commit(at, current);
       current = { ...current, nextOffset: at.nextOffset, position: at.position };
@@ -376,12 +383,20 @@ function trimmed(name: LaneName, low: bigint, place: bigint): RehouseError {
   });
 }
 
-function byTransaction(messages: readonly TopicMessage[]): TopicMessage[][] {
-  const transactions: TopicMessage[][] = [];
-  let current: TopicMessage[] = [];
+function cutOff(name: LaneName, high: bigint, place: bigint): RehouseError {
+  return new RehouseError("REHOUSE_TOPIC_TRIMMED", {
+    what: `the changes topic ends at offset ${high} of partition ${name.partition}, the lane stands at ${place}`,
+    where: `lane ${name.lane} of ${name.migration}`,
+    fix: "the topic was made anew or has lost its end: `rehouse cancel` and begin again",
+  });
+}
+
+function byTransaction(messages: readonly IncomingMessage[]): IncomingMessage[][] {
+  const transactions: IncomingMessage[][] = [];
+  let current: IncomingMessage[] = [];
   for (const message of messages) {
     current.push(message);
-    if (!isLastOfTransaction(message)) continue;
+    if (!message.isTxLast) continue;
     transactions.push(current);
     current = [];
   }

@@ -5,7 +5,7 @@ import { type LaneName, MAIN_LANE } from "./membership.ts";
 
 /** How often a process looks for late lanes that nobody runs. */
 const LATE_LANES_EVERY_MS = 500;
-/** Late lanes at once in one process: each is a consumer and two sessions more. */
+/** Late lanes at once in one process: each is a connection to Kafka and two sessions more. */
 const MOST_LATE_LANES = 4;
 
 /** Looks for late lanes and runs those that no other process has: an advisory lock of the lane's session says whose it is. */
@@ -68,8 +68,9 @@ async function readAndApply(deps: ApplyDeps, makeLane: MakeLane, name: LaneName,
   const lane = makeLane(name, reader);
   const reading = reader.run(
     {
-      assigned: () => lane.rejoined(),
-      receive: (partition, messages) => partition === name.partition && lane.receive(messages),
+      assigned: () => undefined,
+      receive: (_partition, batch) => lane.receive(batch),
+      outOfRange: () => void lane.outOfRange(),
     },
     ended,
   );

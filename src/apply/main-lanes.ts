@@ -1,4 +1,3 @@
-import type { ChangesReader } from "../ports.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import type { Lane } from "./lane.ts";
 import { MAIN_LANE } from "./membership.ts";
@@ -32,14 +31,16 @@ export async function runMainLanes(deps: ApplyDeps, makeLane: MakeLane, signal: 
           running.delete(partition);
           ending.set(partition, done);
         }
-        for (const partition of partitions) {
-          if (!running.has(partition)) begin(partition);
-          running.get(partition)?.lane.rejoined();
-        }
+        for (const partition of partitions) if (!running.has(partition)) begin(partition);
       };
-      const receive: Parameters<ChangesReader["run"]>[0]["receive"] = (partition, messages) =>
-        running.get(partition)?.lane.receive(messages);
-      reading = reader.run({ assigned, receive }, ended);
+      reading = reader.run(
+        {
+          assigned,
+          receive: (partition, batch) => running.get(partition)?.lane.receive(batch),
+          outOfRange: (partition) => void running.get(partition)?.lane.outOfRange(),
+        },
+        ended,
+      );
       reading.then(resolve, reject);
     });
   } finally {

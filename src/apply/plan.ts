@@ -8,7 +8,7 @@ import { RehouseError } from "../errors.ts";
 import { SHARED_UNIT, type TableMapping, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { comparePositions, formatPosition, type Position } from "../model/position.ts";
 import { isVisible, widenXid } from "../model/snapshot.ts";
-import { PositionReader, type TopicMessage } from "./intake.ts";
+import type { IncomingMessage } from "../ports.ts";
 import type { Member, Place } from "./membership.ts";
 import type { MessageSchema } from "./message-schema.ts";
 import { NetEffect } from "./net-effect.ts";
@@ -17,7 +17,7 @@ import type { RereadImage } from "./reread.ts";
 import type { MessageSchemas } from "./schemas.ts";
 import type { TableWriter } from "./table-writer.ts";
 
-export type RowChanges = NetEffect<TopicMessage, MessageSchema>;
+export type RowChanges = NetEffect<IncomingMessage, MessageSchema>;
 
 export type Plan = {
   readonly changes: ReadonlyMap<TableWriter, RowChanges>;
@@ -64,7 +64,6 @@ const MESSAGE = "m".charCodeAt(0);
 export class Planner {
   readonly #schemas: MessageSchemas;
   readonly #writerOf: (table: TableMapping, tenant: string) => TableWriter;
-  readonly #positions = new PositionReader();
   readonly #recent = new RecentTransactions();
 
   constructor(schemas: MessageSchemas, writerOf: (table: TableMapping, tenant: string) => TableWriter) {
@@ -73,7 +72,7 @@ export class Planner {
   }
 
   /** `from`: where the lane stands before the first message. Throws a {@link Refusal}. */
-  plan(messages: readonly TopicMessage[], from: Pick<Plan, "position" | "nextOffset" | "committedAtMs">, place: Place): Plan {
+  plan(messages: readonly IncomingMessage[], from: Pick<Plan, "position" | "nextOffset" | "committedAtMs">, place: Place): Plan {
     const changes = new Map<TableWriter, RowChanges>();
     const counts = new Map<string, number>();
     let count = 0;
@@ -83,7 +82,7 @@ export class Planner {
     const seen = new TransactionVisibility();
 
     for (const message of messages) {
-      const at = this.#positions.read(message);
+      const at = positionOf(message);
       // A replay repeats the same positions in the same order, so whatever is not beyond the lane's position was applied.
       if (comparePositions(at, position) <= 0) continue;
       position = at;
@@ -99,7 +98,7 @@ export class Planner {
       if (reader.op === TRUNCATE) {
         const emptied = new Map<TableWriter, string[]>();
         for (const member of membersOf(table, place)) {
-          if (BigInt(message.offset) < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
+          if (message.offset < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
           const writer = this.#writerOf(table, member.tenant);
           const units = emptied.get(writer);
           if (units === undefined) emptied.set(writer, [member.tenant]);
@@ -166,14 +165,14 @@ class TransactionVisibility {
   }
 }
 
-function record(effect: RowChanges, message: TopicMessage, schema: MessageSchema<RowReader>): void {
+function record(effect: RowChanges, message: IncomingMessage, schema: MessageSchema<RowReader>): void {
   const { reader, keyIndexes } = schema;
   if (reader.op === DELETE) {
     effect.remove(keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes), message, schema);
     return;
   }
   const key = keyText(message.value, reader.afterStarts, reader.afterEnds, keyIndexes);
-  const unavailable = message.headers["unavailable"] === undefined ? undefined : new Set(readUnavailable(message.headers));
+  const unavailable = message.unavailable === undefined ? undefined : new Set(readUnavailable(message.unavailable));
   const before = reader.hasBefore ? keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes) : key;
   if (before === key) effect.write(key, message, schema, unavailable);
   else effect.move(before, key, message, schema, unavailable);
@@ -198,22 +197,28 @@ function keyText(value: Buffer, starts: Int32Array, ends: Int32Array, indexes: r
   return text;
 }
 
-export function unitOf(table: TableMapping, message: TopicMessage): string {
+/** Not guessed for a message without one: as position 0 it would be taken for a repeated change, and lost. */
+function positionOf(message: IncomingMessage): Position {
+  if (message.position === undefined) throw new RangeError(`the message at offset ${message.offset} has no position`);
+  return message.position;
+}
+
+export function unitOf(table: TableMapping, message: IncomingMessage): string {
   if (table.kind === "shared") return SHARED_UNIT;
   if (table.kind === "whole") return WHOLE_UNIT;
-  return message.headers["tenant"]?.toString("utf8") ?? "";
+  return message.tenant ?? "";
 }
 
 /** Whose lane this is, where the message is not before the member's start. */
-function memberOf(table: TableMapping, message: TopicMessage, place: Place): Member | undefined {
+function memberOf(table: TableMapping, message: IncomingMessage, place: Place): Member | undefined {
   const member = place.members.get(unitOf(table, message));
-  const isEarly = member !== undefined && member.startOffset > place.nextOffset && BigInt(message.offset) < member.startOffset;
+  const isEarly = member !== undefined && member.startOffset > place.nextOffset && message.offset < member.startOffset;
   return isEarly ? undefined : member;
 }
 
 /** Capture could not tell whose row it is, so the change is in every tenant's partition, under nobody's name. */
-function saysNotWhose(table: TableMapping, message: TopicMessage): boolean {
-  return table.kind === "tenant" && message.headers["tenant"] === undefined;
+function saysNotWhose(table: TableMapping, message: IncomingMessage): boolean {
+  return table.kind === "tenant" && message.tenant === undefined;
 }
 
 function membersOf(table: TableMapping, place: Place): Member[] {

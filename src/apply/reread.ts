@@ -5,10 +5,10 @@
 
 import { parseReread } from "../envelope/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
-import type { TopicMessage } from "./intake.ts";
+import type { IncomingMessage } from "../ports.ts";
 import type { ImageReader, MessageSchema } from "./message-schema.ts";
 
-export type RereadImage = { readonly message: TopicMessage; readonly schema: MessageSchema };
+export type RereadImage = { readonly message: IncomingMessage; readonly schema: MessageSchema };
 
 /** Length of a text, and the transaction's id, in front of the texts. */
 const WORD = 4;
@@ -25,7 +25,7 @@ export class Rereads {
   }
 
   /** Undefined when the content is no reread, or not one of a table of this mapping. */
-  imageOf(message: TopicMessage, content: Buffer, xid: number): RereadImage | undefined {
+  imageOf(message: IncomingMessage, content: Buffer, xid: number): RereadImage | undefined {
     const reread = parseReread(content.toString(), this.#migration);
     const table = reread === undefined ? undefined : this.#tables.get(reread.table);
     if (reread === undefined || table === undefined || reread.key.length !== table.key.length) return undefined;

@@ -1,3 +1,4 @@
+import type { ChangesTopic } from "../ports.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { Lane } from "./lane.ts";
 import { runLateLanes } from "./late-lanes.ts";
@@ -42,9 +43,15 @@ async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
         resume: () => reader.resume(name.partition),
         committed: (offset) => reader.committed(name.partition, offset),
         low: () => low.of(name.partition),
+        range: () => rangeOf(deps.topic, name.partition),
       },
       paused: deps.paused,
       report: (error) => deps.report(error, `${name.partition}/${name.lane}`),
       log: deps.log.child({ lane: name.lane, partition: name.partition }),
     });
+}
+
+async function rangeOf(topic: ChangesTopic, partition: number): Promise<{ low: bigint; high: bigint }> {
+  const offsets = await topic.offsets();
+  return offsets.find((entry) => entry.partition === partition) ?? { low: 0n, high: 0n };
 }

@@ -3,8 +3,7 @@
 import { passesAs } from "../compare/index.ts";
 import { RowReader, readValueSchema, schemaIdOf } from "../envelope/index.ts";
 import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
-import type { SchemaRegistry } from "../ports.ts";
-import type { TopicMessage } from "./intake.ts";
+import type { IncomingMessage, SchemaRegistry } from "../ports.ts";
 import type { MessageSchema } from "./message-schema.ts";
 import { type RereadImage, Rereads } from "./reread.ts";
 
@@ -21,7 +20,7 @@ export class MessageSchemas {
   }
 
   /** Loads what the messages need, so that {@link of} can answer for each of them without waiting. */
-  async prepare(messages: readonly TopicMessage[]): Promise<void> {
+  async prepare(messages: readonly IncomingMessage[]): Promise<void> {
     let last = -1;
     for (const message of messages) {
       const id = schemaIdOf(message.value);
@@ -31,15 +30,15 @@ export class MessageSchemas {
     }
   }
 
-  of(message: TopicMessage): MessageSchema<RowReader> {
+  of(message: IncomingMessage): MessageSchema<RowReader> {
     const schema = this.#known.get(schemaIdOf(message.value));
     if (schema === undefined) throw new RangeError("a schema was not prepared");
     return schema;
   }
 
   /** The row that a message asks to be read again. `reader` has read it; only a message that belongs to a unit can be a reread. */
-  reread(message: TopicMessage, reader: RowReader): RereadImage | undefined {
-    if (message.headers["tenant"] === undefined) return undefined;
+  reread(message: IncomingMessage, reader: RowReader): RereadImage | undefined {
+    if (message.tenant === undefined) return undefined;
     return this.#rereads.imageOf(message, reader.message().content, reader.xid);
   }
 

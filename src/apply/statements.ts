@@ -2,16 +2,15 @@
 
 import type { TableMapping } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
-import type { Statement } from "../ports.ts";
-import type { TopicMessage } from "./intake.ts";
+import type { IncomingMessage, Statement } from "../ports.ts";
 import type { MessageSchema } from "./message-schema.ts";
 import type { Entry, Image } from "./net-effect.ts";
 import { type RowChanges, unitOf } from "./plan.ts";
 import type { TableWriter } from "./table-writer.ts";
 import { TextArray } from "./text-array.ts";
 
-type RowImage = Image<TopicMessage, MessageSchema>;
-type RowEntry = Entry<TopicMessage, MessageSchema>;
+type RowImage = Image<IncomingMessage, MessageSchema>;
+type RowEntry = Entry<IncomingMessage, MessageSchema>;
 
 /** The effects in the order of the tables' foreign keys, parents first. */
 export type OrderedChanges = readonly (readonly [TableWriter, RowChanges])[];

@@ -40,7 +40,7 @@ export function unavailableHeader(columns: readonly string[]): Buffer {
   return Buffer.from(columns.map(encodeURIComponent).join(","));
 }
 
-export function readUnavailable(headers: Headers): string[] {
-  const text = headers["unavailable"];
-  return text === undefined ? [] : text.toString().split(",").map(decodeURIComponent);
+/** From the header's text. */
+export function readUnavailable(text: string | undefined): string[] {
+  return text === undefined ? [] : text.split(",").map(decodeURIComponent);
 }

@@ -14,6 +14,7 @@ export {
   unavailableHeader,
 } from "./headers.ts";
 export { changesTopicName, serverName, subjectOf } from "./names.ts";
+export { PositionReader } from "./positions.ts";
 export { RowReader, schemaIdOf } from "./reader.ts";
 export { formatReread, parseReread, type Reread } from "./reread.ts";
 export {

@@ -67,6 +67,10 @@ export class Slab {
     this.#at = this.#buffer.writeInt32BE(value, this.#at);
   }
 
+  int64(value: bigint): void {
+    this.#at = this.#buffer.writeBigInt64BE(value, this.#at);
+  }
+
   /** The five bytes before every value of the registry's wire format: zero, then the schema's id. */
   schemaId(id: number): void {
     const buffer = this.#buffer;

@@ -1,29 +1,38 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FULL_MESSAGES, Inbox, MOST_BYTES, MOST_MESSAGES, type Segment } from "../../src/apply/inbox.ts";
-import type { TopicMessage } from "../../src/apply/intake.ts";
+import { ZERO_LSN } from "../../src/model/position.ts";
+import type { IncomingBatch, IncomingMessage } from "../../src/ports.ts";
 
 const never = new AbortController().signal;
 
 /** Transactions of these sizes, one message an offset from 0 on. */
-function messagesOf(transactions: readonly { readonly size: number; readonly bytes: number }[]): TopicMessage[] {
-  const messages: TopicMessage[] = [];
+function messagesOf(transactions: readonly { readonly size: number; readonly bytes: number }[]): IncomingMessage[] {
+  const messages: IncomingMessage[] = [];
   for (const { size, bytes } of transactions) {
     const value = Buffer.alloc(bytes);
     for (let index = 0; index < size; index++) {
       const last = index === size - 1;
       messages.push({
-        offset: String(messages.length),
+        offset: messages.length,
         value,
-        headers: { position: Buffer.from("0/1:1"), ...(last ? { txLast: Buffer.from("1") } : {}) },
+        position: { lsn: ZERO_LSN, ordinal: 1 },
+        tenant: "a",
+        isTxLast: last,
+        unavailable: undefined,
       });
     }
   }
   return messages;
 }
 
-const offsets = (segment: Segment) => segment.messages.map((message) => Number(message.offset));
-const isLast = (message: TopicMessage | undefined) => message?.headers["txLast"] !== undefined;
+/** The messages from index `from` to `to`, as a reader hands them out. */
+function batch(messages: readonly IncomingMessage[], from = 0, to = messages.length): IncomingBatch {
+  return { from, next: Math.min(to, messages.length), messages: messages.slice(from, to) };
+}
+
+const offsets = (segment: Segment) => segment.messages.map((message) => message.offset);
+const isLast = (message: IncomingMessage | undefined) => message?.isTxLast === true;
 
 /** What {@link Inbox.take} gives now, or undefined when it would wait for more. */
 async function takeNow(inbox: Inbox): Promise<Segment | undefined> {
@@ -59,13 +68,13 @@ describe("an inbox", () => {
           let sought = 0;
           for (const [at, length] of fetches) {
             const from = Math.floor(at * messages.length);
-            const gap = inbox.push(messages.slice(from, from + length));
+            const gap = inbox.push(batch(messages, from, from + length));
             expect(gap).toBe(from > sought ? BigInt(sought) : undefined);
             if (gap === undefined) sought = Math.max(sought, Math.min(messages.length, from + length));
             expect(inbox.expected).toBe(BigInt(sought));
             await drain();
           }
-          inbox.push(messages.slice(sought));
+          inbox.push(batch(messages, sought));
           await drain();
           expect(taken).toEqual(messages.map((_, index) => index));
         },
@@ -95,7 +104,7 @@ describe("an inbox", () => {
           while (taken < messages.length) {
             // As a lane does it: paused when full, resumed before the next take when there is room.
             while (!isPaused && read < messages.length) {
-              inbox.push(messages.slice(read, read + fetch));
+              inbox.push(batch(messages, read, read + fetch));
               read = Math.min(messages.length, read + fetch);
               isPaused = inbox.isFull;
             }
@@ -133,7 +142,7 @@ describe("an inbox", () => {
     ]);
     const inbox = new Inbox();
     inbox.expect(0n);
-    inbox.push(messages.slice(0, FULL_MESSAGES));
+    inbox.push(batch(messages, 0, FULL_MESSAGES));
     expect(inbox.isFull).toBe(true);
     expect((await inbox.take(never)).messages).toHaveLength(whole);
     expect(await takeNow(inbox)).toBeUndefined();
@@ -142,7 +151,7 @@ describe("an inbox", () => {
 
   it("takes nothing before it knows its place", () => {
     const inbox = new Inbox();
-    expect(inbox.push(messagesOf([{ size: 2, bytes: 1 }]))).toBeUndefined();
+    expect(inbox.push(batch(messagesOf([{ size: 2, bytes: 1 }])))).toBeUndefined();
     expect(inbox.expected).toBeUndefined();
   });
 
@@ -153,10 +162,25 @@ describe("an inbox", () => {
     ]);
     const inbox = new Inbox();
     inbox.expect(0n);
-    inbox.push(messages.slice(0, 3));
+    inbox.push(batch(messages, 0, 3));
     inbox.expect(2n);
-    expect(inbox.push(messages)).toBeUndefined();
+    expect(inbox.push(batch(messages))).toBeUndefined();
     expect(offsets(await inbox.take(never))).toEqual([2, 3]);
+  });
+
+  it("passes over offsets that the topic holds no message at", async () => {
+    const [first, second] = messagesOf([
+      { size: 1, bytes: 1 },
+      { size: 1, bytes: 1 },
+    ]);
+    if (first === undefined || second === undefined) throw new Error("two messages were made");
+    const inbox = new Inbox();
+    inbox.expect(0n);
+    inbox.push({ from: 0, next: 7, messages: [first] });
+    expect(inbox.expected).toBe(7n);
+    inbox.push({ from: 7, next: 9, messages: [{ ...second, offset: 8 }] });
+    expect(offsets(await inbox.take(never))).toEqual([0, 8]);
+    expect(inbox.expected).toBe(9n);
   });
 
   it("wakes who waits with the end of a transaction", async () => {
@@ -164,8 +188,8 @@ describe("an inbox", () => {
     const inbox = new Inbox();
     inbox.expect(0n);
     const taken = inbox.take(never);
-    inbox.push(messages.slice(0, 1));
-    inbox.push(messages.slice(1));
+    inbox.push(batch(messages, 0, 1));
+    inbox.push(batch(messages, 1));
     expect(offsets(await taken)).toEqual([0, 1]);
   });
 

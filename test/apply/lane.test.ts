@@ -123,8 +123,8 @@ describe("a lane", () => {
           reader.run(
             {
               ...on,
-              receive: (partition, messages) => {
-                on.receive(partition, isFirst ? messages.slice(2) : messages);
+              receive: (partition, batch) => {
+                on.receive(partition, isFirst ? { ...batch, from: batch.from + 2, messages: batch.messages.slice(2) } : batch);
                 isFirst = false;
               },
             },

@@ -248,7 +248,7 @@ function changeOf(
     tenant: readTenant(headers),
     table: readTable(headers),
     txLast: isTxLast(headers),
-    unavailable: readUnavailable(headers),
+    unavailable: readUnavailable(headers["unavailable"]?.toString()),
     before: reader.hasBefore ? row(reader.beforeStarts, reader.beforeEnds) : null,
     after: reader.hasAfter ? row(reader.afterStarts, reader.afterEnds) : null,
     types: Object.fromEntries(schema.columns.map(({ name, pgType }) => [name, pgType])),

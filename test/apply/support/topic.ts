@@ -8,12 +8,11 @@ import {
   type Op,
   Slab,
   type TransactionStamp,
-  TX_LAST,
   unavailableHeader,
   valueSchema,
 } from "../../../src/envelope/index.ts";
 import { type TableMapping, tableText } from "../../../src/model/mapping.ts";
-import { asLsn, formatPosition, type Lsn } from "../../../src/model/position.ts";
+import { asLsn, type Lsn } from "../../../src/model/position.ts";
 import {
   type ChangesReader,
   type ChangesTopic,
@@ -142,29 +141,32 @@ export class MemoryTopic {
 
   /** The same messages again at later offsets, as a late write of a dying capture leaves them. */
   repeat(from: number, to: number): void {
-    for (const message of this.messages.slice(from, to)) this.messages.push({ ...message, offset: String(this.messages.length) });
+    for (const message of this.messages.slice(from, to)) this.messages.push({ ...message, offset: this.messages.length });
     for (const arrived of this.#arrived) arrived();
   }
 
   #append(change: Change, stamp: TransactionStamp, ordinal: number, last: boolean): void {
-    const position = Buffer.from(formatPosition({ lsn: stamp.lsn, ordinal }));
-    const headers: Record<string, Buffer> = { position, ...(last ? { txLast: TX_LAST } : {}) };
     const { encoder, columns } = this.#encoderOf(change.op === "mark" || change.op === "reread" ? "" : change.table);
     const op: Op = OPS[change.op];
     let value: Buffer;
+    let lacking: string[] = [];
     if (change.op === "mark") value = encoder.message(stamp, "rehouse", Buffer.from("beat"), ordinal);
     else if (change.op === "reread") {
       const content = formatReread("m", { table: change.table, kind: "tenant", unit: change.tenant, key: change.key });
       value = encoder.message(stamp, "rehouse", Buffer.from(content), ordinal);
-      headers["tenant"] = Buffer.from(change.tenant);
     } else if (change.op === "truncate") value = encoder.row(stamp, op, undefined, undefined, undefined, ordinal);
     else {
       value = encoder.row(stamp, op, tuple(change.before), tuple(change.after), undefined, ordinal);
-      if (change.tenant !== undefined) headers["tenant"] = Buffer.from(change.tenant);
-      if (encoder.unavailable.length > 0)
-        headers["unavailable"] = unavailableHeader(encoder.unavailable.map((column) => columns[column] ?? ""));
+      lacking = encoder.unavailable.map((column) => columns[column] ?? "");
     }
-    this.messages.push({ offset: String(this.messages.length), value: Buffer.from(value), headers });
+    this.messages.push({
+      offset: this.messages.length,
+      value: Buffer.from(value),
+      position: { lsn: stamp.lsn, ordinal },
+      tenant: "tenant" in change ? change.tenant : undefined,
+      isTxLast: last,
+      unavailable: lacking.length === 0 ? undefined : unavailableHeader(lacking).toString(),
+    });
   }
 
   #encoderOf(table: string) {
@@ -199,11 +201,11 @@ export class MemoryTopic {
             look = resolve;
           });
           if (next !== undefined && !isPaused && next < this.messages.length) {
-            // As Kafka does: whoever asks for what is gone gets the first that is there.
-            const from = Math.max(next, this.low);
-            const batch = this.messages.slice(from, from + this.fetch);
-            next = from + batch.length;
-            on.receive(0, batch);
+            const from = next;
+            const messages = this.messages.slice(from, from + this.fetch);
+            next = from < this.low ? undefined : from + messages.length;
+            if (next === undefined) on.outOfRange(0);
+            else on.receive(0, { from, next, messages });
             // Other work comes in between, as between two fetches.
             await new Promise((resolve) => setImmediate(resolve));
           } else await wake;

@@ -128,7 +128,7 @@ function message(partition: number, value: string, ordinal: number): OutgoingMes
 /** Read by kafkajs's own decoder. */
 async function readAll(topic: string, count: number) {
   const kafka = new Kafka({ brokers: addresses().kafkaBrokers, logLevel: logLevel.NOTHING });
-  const consumer = kafka.consumer({ groupId: `${topic}.reader` });
+  const consumer = kafka.consumer({ groupId: `${topic}.reader`, maxWaitTimeInMs: 100 });
   const read: object[] = [];
   await consumer.connect();
   try {

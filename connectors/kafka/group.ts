@@ -1,0 +1,71 @@
+/**
+ * A consumer group that only shares the partitions out. Where each is read from, the lanes say, and fetcher.ts reads it; kafkajs' consumer joins,
+ * beats and commits, with all of its partitions paused, so that it never fetches.
+ */
+
+import type { Kafka } from "kafkajs";
+
+/** The least that a broker with default settings allows: for as long the partitions of a killed process stand still. */
+const SESSION_MS = 6_000;
+const COMMIT_EVERY_MS = 5_000;
+/** The pause of a consumer with nothing to fetch. Leaving the group takes as long. */
+const IDLE_MS = 100;
+
+export class Group {
+  readonly #kafka: Kafka;
+  readonly #topic: string;
+  readonly #name: string;
+  readonly #offsets = new Map<number, bigint>();
+
+  constructor(kafka: Kafka, topic: string, name: string) {
+    this.#kafka = kafka;
+    this.#topic = topic;
+    this.#name = name;
+  }
+
+  /** Runs until `signal` aborts; rejects when kafkajs has given up. `assigned` is told all partitions at each change. */
+  async run(assigned: (partitions: readonly number[]) => void, signal: AbortSignal): Promise<void> {
+    const topic = this.#topic;
+    const consumer = this.#kafka.consumer({
+      groupId: this.#name,
+      sessionTimeout: SESSION_MS,
+      heartbeatInterval: SESSION_MS / 4,
+      rebalanceTimeout: 30_000,
+      maxWaitTimeInMs: IDLE_MS,
+    });
+    let joined: readonly number[] = [];
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      consumer.pause([{ topic }]);
+      joined = payload.memberAssignment[topic] ?? [];
+      assigned(joined);
+    });
+    const commit = setInterval(() => {
+      const offsets = [...this.#offsets]
+        .filter(([partition]) => joined.includes(partition))
+        .map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+      this.#offsets.clear();
+      // Only a figure for outside tools: what fails now is written with the next one.
+      if (offsets.length > 0) consumer.commitOffsets(offsets).catch(() => undefined);
+    }, COMMIT_EVERY_MS);
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener("abort", () => resolve(), { once: true });
+        if (signal.aborted) return resolve();
+        consumer.on(consumer.events.CRASH, ({ payload }) => {
+          if (!payload.restart) reject(payload.error);
+        });
+        consumer.run({ autoCommit: false, eachBatch: () => Promise.resolve() }).catch(reject);
+      });
+    } finally {
+      clearInterval(commit);
+      await consumer.disconnect().catch(() => undefined);
+    }
+  }
+
+  /** What outside lag tools are shown. */
+  committed(partition: number, offset: bigint): void {
+    this.#offsets.set(partition, offset);
+  }
+}
