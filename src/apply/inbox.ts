@@ -1,4 +1,5 @@
 import { Bell } from "../bell.ts";
+import { comparePositions, type Position, START } from "../model/position.ts";
 import type { IncomingBatch, IncomingMessage } from "../ports.ts";
 
 /** Most messages and bytes of one target transaction; a source transaction beyond that is applied in pieces. */
@@ -15,21 +16,29 @@ export type Segment = { readonly messages: readonly IncomingMessage[]; readonly 
 /**
  * The bounded queue between the Kafka reader and a lane. Each batch has to go on where the one before ended, and it is not left to the
  * reader to see to that: what comes twice is left out, and a gap is asked for again.
+ *
+ * What the topic repeats (a send whose answer was lost, a late write of a dying capture) is left out in the middle of a transaction: the
+ * last message of an earlier one, come again there, would end it too early.
  */
 export class Inbox {
   readonly #messages: IncomingMessage[] = [];
   #bytes = 0;
   #expected: number | undefined;
+  /** How far the messages that were accepted go; where the lane stands when there were none. */
+  #position = START;
+  #isInTransaction = false;
   #lastCut = 0; // how many of the messages end with the last of a transaction
   readonly #bell = new Bell();
   #failure: Error | undefined;
 
-  /** Empties the queue; only the message at `offset` and those after it are accepted from now on. */
-  expect(offset: bigint): void {
+  /** Empties the queue; only the message at `offset` and those after it are accepted. `position`: of the lane there. */
+  expect(offset: bigint, position: Position): void {
     this.#messages.length = 0;
     this.#bytes = 0;
     this.#lastCut = 0;
     this.#expected = Number(offset);
+    this.#position = position;
+    this.#isInTransaction = false;
     this.#failure = undefined;
   }
 
@@ -61,6 +70,14 @@ export class Inbox {
     this.#expected = next;
     for (const message of messages) {
       if (message.offset < expected) continue;
+      // One without a position is for the planner to refuse.
+      const position = message.position ?? this.#position;
+      const isRepeated = message.position !== undefined && comparePositions(position, this.#position) <= 0;
+      if (isRepeated && this.#isInTransaction) continue;
+      if (!isRepeated) {
+        this.#position = position;
+        this.#isInTransaction = !message.isTxLast;
+      }
       this.#messages.push(message);
       this.#bytes += message.value.length;
       if (message.isTxLast) this.#lastCut = this.#messages.length;

@@ -146,7 +146,7 @@ export class Lane {
         continue;
       }
       await this.#checkTopicHas(place);
-      this.inbox.expect(place.nextOffset);
+      this.inbox.expect(place.nextOffset, place.position);
       this.#deps.feed.seek(place.nextOffset);
       try {
         let at: Plan = {

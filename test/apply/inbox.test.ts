@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FULL_MESSAGES, Inbox, MOST_BYTES, MOST_MESSAGES, type Segment } from "../../src/apply/inbox.ts";
-import { ZERO_LSN } from "../../src/model/position.ts";
+import { asLsn, START } from "../../src/model/position.ts";
 import type { IncomingBatch, IncomingMessage } from "../../src/ports.ts";
 
 const never = new AbortController().signal;
@@ -9,14 +9,14 @@ const never = new AbortController().signal;
 /** Transactions of these sizes, one message an offset from 0 on. */
 function messagesOf(transactions: readonly { readonly size: number; readonly bytes: number }[]): IncomingMessage[] {
   const messages: IncomingMessage[] = [];
-  for (const { size, bytes } of transactions) {
+  for (const [transaction, { size, bytes }] of transactions.entries()) {
     const value = Buffer.alloc(bytes);
     for (let index = 0; index < size; index++) {
       const last = index === size - 1;
       messages.push({
         offset: messages.length,
         value,
-        position: { lsn: ZERO_LSN, ordinal: 1 },
+        position: { lsn: asLsn(BigInt(transaction + 1)), ordinal: index + 1 },
         tenant: "a",
         isTxLast: last,
         unavailable: undefined,
@@ -56,7 +56,7 @@ describe("an inbox", () => {
         async (transactions, fetches) => {
           const messages = messagesOf(transactions);
           const inbox = new Inbox();
-          inbox.expect(0n);
+          inbox.expect(0n, START);
           const taken: number[] = [];
           const drain = async () => {
             for (let segment = await takeNow(inbox); segment !== undefined; segment = await takeNow(inbox)) {
@@ -96,7 +96,7 @@ describe("an inbox", () => {
         async (transactions, fetch) => {
           const messages = messagesOf(transactions);
           const inbox = new Inbox();
-          inbox.expect(0n);
+          inbox.expect(0n, START);
           let read = 0;
           let taken = 0;
           let isPaused = false;
@@ -141,7 +141,7 @@ describe("an inbox", () => {
       { size: 2 * FULL_MESSAGES, bytes: 1 },
     ]);
     const inbox = new Inbox();
-    inbox.expect(0n);
+    inbox.expect(0n, START);
     inbox.push(batch(messages, 0, FULL_MESSAGES));
     expect(inbox.isFull).toBe(true);
     expect((await inbox.take(never)).messages).toHaveLength(whole);
@@ -161,9 +161,9 @@ describe("an inbox", () => {
       { size: 2, bytes: 1 },
     ]);
     const inbox = new Inbox();
-    inbox.expect(0n);
+    inbox.expect(0n, START);
     inbox.push(batch(messages, 0, 3));
-    inbox.expect(2n);
+    inbox.expect(2n, { lsn: asLsn(1n), ordinal: 2 });
     expect(inbox.push(batch(messages))).toBeUndefined();
     expect(offsets(await inbox.take(never))).toEqual([2, 3]);
   });
@@ -175,7 +175,7 @@ describe("an inbox", () => {
     ]);
     if (first === undefined || second === undefined) throw new Error("two messages were made");
     const inbox = new Inbox();
-    inbox.expect(0n);
+    inbox.expect(0n, START);
     inbox.push({ from: 0, next: 7, messages: [first] });
     expect(inbox.expected).toBe(7n);
     inbox.push({ from: 7, next: 9, messages: [{ ...second, offset: 8 }] });
@@ -183,10 +183,28 @@ describe("an inbox", () => {
     expect(inbox.expected).toBe(9n);
   });
 
+  it("leaves out what is repeated: the end of an earlier transaction is not the end of the one that it comes again in", async () => {
+    const [a1, a2, b1, b2] = messagesOf([
+      { size: 2, bytes: 1 },
+      { size: 2, bytes: 1 },
+    ]);
+    const stream = [a1, a2, b1, a1, a2, b1, b2].flatMap((message, offset) =>
+      message === undefined ? [] : { ...message, offset },
+    );
+    const inbox = new Inbox();
+    inbox.expect(1n, { lsn: asLsn(1n), ordinal: 1 });
+    inbox.push(batch(stream, 1, 3));
+    expect(offsets(await inbox.take(never))).toEqual([1]);
+    inbox.push(batch(stream, 3, 6));
+    expect(await takeNow(inbox)).toBeUndefined();
+    inbox.push(batch(stream, 6));
+    expect(offsets(await inbox.take(never))).toEqual([2, 6]);
+  });
+
   it("wakes who waits with the end of a transaction", async () => {
     const messages = messagesOf([{ size: 2, bytes: 1 }]);
     const inbox = new Inbox();
-    inbox.expect(0n);
+    inbox.expect(0n, START);
     const taken = inbox.take(never);
     inbox.push(batch(messages, 0, 1));
     inbox.push(batch(messages, 1));
@@ -196,7 +214,7 @@ describe("an inbox", () => {
   it("lets go of who waits when the lane ends", async () => {
     const stop = new AbortController();
     const inbox = new Inbox();
-    inbox.expect(0n);
+    inbox.expect(0n, START);
     const taken = inbox.take(stop.signal);
     stop.abort(new Error("the lane ends"));
     await expect(taken).rejects.toThrow("the lane ends");
