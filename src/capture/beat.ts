@@ -11,8 +11,8 @@ import type { Database } from "../ports.ts";
 export const PREFIX = "rehouse";
 
 export type Beat = {
-  /** pg_snapshot_xmax() in the statement that emitted it. */
-  readonly xmax: bigint;
+  /** Of its transaction, 64 bits. */
+  readonly xid: bigint;
   /** By the clock of the capture that emitted it. */
   readonly emittedAtMs: number;
   /** The run of capture that emitted it, and which of its beats it is. */
@@ -20,13 +20,13 @@ export type Beat = {
   readonly number: number;
 };
 
-/** `beat:<migration>:<xmax>:<epoch ms>:<run>:<number>`; undefined for anything else. */
+/** `beat:<migration>:<xid>:<epoch ms>:<run>:<number>`; undefined for anything else. */
 export function parseBeat(content: string, migration: string): Beat | undefined {
   const head = `beat:${migration}:`;
   if (!content.startsWith(head)) return undefined;
   const match = /^(\d+):(\d+):([0-9a-f]+):(\d+)$/.exec(content.slice(head.length));
   if (match === null) return undefined;
-  return { xmax: BigInt(match[1] ?? 0), emittedAtMs: Number(match[2]), run: match[3] ?? "", number: Number(match[4]) };
+  return { xid: BigInt(match[1] ?? 0), emittedAtMs: Number(match[2]), run: match[3] ?? "", number: Number(match[4]) };
 }
 
 /** While a tenant is on its way the notes decide how much it reads again, and a heartbeat when it is there. */
@@ -34,7 +34,7 @@ const HURRIED_MS = 100;
 const CALM_MS = 1_000;
 
 const EMIT = `
-  SELECT pg_logical_emit_message(true, '${PREFIX}', format('beat:%s:%s:%s:%s:%s', $1::text, pg_snapshot_xmax(pg_current_snapshot()), $2::text, $3::text, $4::text))
+  SELECT pg_logical_emit_message(true, '${PREFIX}', format('beat:%s:%s:%s:%s:%s', $1::text, pg_current_xact_id(), $2::text, $3::text, $4::text))
 `;
 
 /**

@@ -2,12 +2,15 @@
  * Offset notes: where a late tenant's lane has to begin. A note says: every transaction with xid >= `xid_ceiling` has all its messages at
  * or after `offsets`.
  *
- * Why that holds. Beats of one run are emitted one after the other, each after the commit of the one before. Let beat k read xmax. A
- * transaction with xid >= xmax got that xid after k's snapshot was taken, so after beat k-1 had committed, so its own commit record
- * stands behind that of beat k-1, and the stream brings it later. When the commit of beat k-1 came through the stream, all messages
+ * Why that holds. Beats of one run are emitted one after the other, each after the commit of the one before. Beat k gets its own xid after
+ * beat k-1 has committed, and ids are given out in order: a transaction with an xid >= that of beat k got it later still, so its own commit
+ * record stands behind that of beat k-1, and the stream brings it later. When the commit of beat k-1 came through the stream, all messages
  * before it had been handed to the outbox (those that had been held back too: a commit releases them), and the batch that was then
  * being gathered is the first that can hold anything later. So that transaction's messages were sent in that batch or after it, and land at
- * or after the offsets that Kafka had confirmed before that batch was sent. Those offsets, together with the xmax of beat k, are the note.
+ * or after the offsets that Kafka had confirmed before that batch was sent. Those offsets, together with the xid of beat k, are the note.
+ *
+ * The xmax of a snapshot would not do for the xid: it is the one after the newest *completed* transaction. One that has its id already, and
+ * that may even be in the WAL, invisible while it waits for a standby, can be at or beyond it.
  *
  * The offsets of beat k itself would not do: such a transaction may commit before beat k does. Beats of another run prove nothing, since
  * nobody waited for the one before them.
@@ -34,7 +37,7 @@ export class NoteMaker {
     const previous = this.#previous;
     this.#previous = { beat, offsets };
     if (previous === undefined || previous.beat.run !== beat.run || previous.beat.number !== beat.number - 1) return undefined;
-    return { lsn, xidCeiling: beat.xmax, offsets: previous.offsets };
+    return { lsn, xidCeiling: beat.xid, offsets: previous.offsets };
   }
 }
 

@@ -198,7 +198,11 @@ describe("an offset note", () => {
         offsets: numbers(JSON.parse(offsets ?? "[]")),
       }),
     );
-    const changes = await lab.changes();
+    const all = await lab.changes({ beats: true });
+    const changes = all.filter(({ op }) => op !== "m");
+    // The xmax of the beat's snapshot may be the xid of a transaction that is in the WAL already, and not visible yet.
+    const ofBeats = new Set(all.filter(({ op }) => op === "m").map(({ xid }) => BigInt(xid)));
+    expect(notes.slice(1).filter(({ ceiling }) => !ofBeats.has(ceiling))).toEqual([]);
     expect(notes.length).toBeGreaterThan(5);
     expect(notes[0]).toEqual({ ceiling: 0n, offsets: [0, 0, 0, 0] });
     expect(notes.at(-1)?.offsets.some((offset) => offset > 0)).toBe(true);

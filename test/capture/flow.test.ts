@@ -77,7 +77,7 @@ describe("the publisher", () => {
 
   it("notes a beat with what Kafka had confirmed before the beat's batch was sent", async () => {
     const { outbox, sends, beats, stop } = publishing([5n, 7n]);
-    const beat = { xmax: 1n, emittedAtMs: 0, run: "ab", number: 1 };
+    const beat = { xid: 1n, emittedAtMs: 0, run: "ab", number: 1 };
     outbox.push(message(0));
     await vi.waitFor(() => expect(sends.length).toBe(1));
     outbox.push(message(1));
@@ -105,9 +105,9 @@ describe("the outbox", () => {
 });
 
 describe("notes", () => {
-  const beat = (number: number, run = "ab") => ({ xmax: BigInt(700 + number), emittedAtMs: 0, run, number });
+  const beat = (number: number, run = "ab") => ({ xid: BigInt(700 + number), emittedAtMs: 0, run, number });
 
-  it("join the xmax of a beat with the offsets of the one before", () => {
+  it("join the xid of a beat with the offsets of the one before", () => {
     const notes = new NoteMaker();
     expect(notes.beat(beat(1), asLsn(1n), [1n])).toBeUndefined();
     expect(notes.beat(beat(2), asLsn(2n), [5n])).toEqual({ lsn: 2n, xidCeiling: 702n, offsets: [1n] });
@@ -124,7 +124,7 @@ describe("notes", () => {
 
 describe("a beat's text", () => {
   it("is of this migration alone", () => {
-    expect(parseBeat("beat:move-it:750:1700:ab:3", "move-it")).toEqual({ xmax: 750n, emittedAtMs: 1700, run: "ab", number: 3 });
+    expect(parseBeat("beat:move-it:750:1700:ab:3", "move-it")).toEqual({ xid: 750n, emittedAtMs: 1700, run: "ab", number: 3 });
     for (const other of ["beat:move-it-2:750:1700:ab:3", "beat:move-it:x", "mark:move-it"])
       expect(parseBeat(other, "move-it")).toBeUndefined();
   });

@@ -229,7 +229,7 @@ describe("messages", () => {
 
   it("of our own beats come back with what they carried", () => {
     play(sequencer(), begin(100n), message("rehouse", "beat:move-it:750:1700000000000:abcdef:3"), commit(110n));
-    expect(beats).toEqual([{ xmax: 750n, emittedAtMs: 1_700_000_000_000, run: "abcdef", number: 3 }]);
+    expect(beats).toEqual([{ xid: 750n, emittedAtMs: 1_700_000_000_000, run: "abcdef", number: 3 }]);
   });
 
   it("that ask for a row to be read again reach the partition of the row's unit alone", () => {
