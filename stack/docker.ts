@@ -73,8 +73,10 @@ function faultsOf(
   const faults: Faults = {
     async kill(name, signal) {
       if (signal === undefined) return void (await compose("stop", "--timeout", "30", name));
+      // The signal itself would reach the container's first process alone.
+      if (signal === "SIGSTOP") return void (await compose("pause", name));
+      if (signal === "SIGCONT") return void (await compose("unpause", name));
       await compose("kill", "--signal", signal, name);
-      if (signal === "SIGSTOP" || signal === "SIGCONT") return;
       await until(async () => (await compose("ps", "--quiet", "--status", "exited", name)).stdout.trim() !== "", {
         deadlineMs: 30_000,
         what: `${name} to end after ${signal}`,

@@ -25,7 +25,10 @@ export interface Stack {
 
 /** What a test can do to one server. Port and data stay the same. */
 export interface Faults {
-  /** Sends the signal; resolves when the server has ended, or at once for SIGSTOP and SIGCONT. Kept down until `start`. */
+  /**
+   * Sends the signal; resolves when the server has ended. Kept down until `start`. SIGSTOP and SIGCONT go to all of its processes, sessions
+   * included.
+   */
   kill(server: ServerName, signal?: NodeJS.Signals): Promise<void>;
   /** Starts a server that was killed; resolves when it answers. */
   start(server: ServerName): Promise<void>;

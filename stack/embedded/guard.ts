@@ -9,6 +9,7 @@ export type Order = ({ order: "start" } & Command) | { order: "signal"; name: st
 export type Report =
   | { report: "ready"; folder: string }
   | { report: "started"; name: string; pid: number }
+  | { report: "signalled" }
   | { report: "ended"; name: string; how: string; code: number | null };
 
 export type Command = {
@@ -38,12 +39,15 @@ export class Guard {
   readonly #pids = new Map<string, number>();
   /** For each command that runs: what to call when it has ended. */
   readonly #ended = new Map<string, (end: End) => void>();
+  /** For each signal that the guardian has not sent yet, in their order. */
+  readonly #signalled: (() => void)[] = [];
   #stopped: Promise<void> | undefined;
 
   private constructor(guardian: ChildProcess, folder: string) {
     this.#guardian = guardian;
     this.folder = folder;
     guardian.on("message", (message: Report) => {
+      if (message.report === "signalled") this.#signalled.shift()?.();
       if (message.report === "started") this.#pids.set(message.name, message.pid);
       if (message.report === "ended") {
         this.#pids.delete(message.name);
@@ -76,8 +80,12 @@ export class Guard {
     return { ended };
   }
 
-  signal(name: string, signal: NodeJS.Signals): void {
-    this.#tell({ order: "signal", name, signal });
+  /** Resolves when it is sent. */
+  signal(name: string, signal: NodeJS.Signals): Promise<void> {
+    return new Promise((resolve) => {
+      this.#signalled.push(resolve);
+      this.#tell({ order: "signal", name, signal });
+    });
   }
 
   /** Ends everything that was started and removes the folder. */
@@ -97,6 +105,7 @@ export class Guard {
 
   /** The guardian itself was killed: then the parent does its work as well as it can. */
   async #orphaned(): Promise<void> {
+    for (const signalled of this.#signalled.splice(0)) signalled();
     for (const ended of this.#ended.values()) ended({ how: "the end of the stack", code: null });
     if (this.#stopped) return;
     for (const pid of this.#pids.values()) {

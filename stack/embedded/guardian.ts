@@ -3,7 +3,7 @@
  * children, so there is no moment in which one runs that it does not know. It ends them, and removes their folder, when the channel to
  * the parent closes: that is how a normal stop looks, and Ctrl-C, and kill -9 of the parent.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmodSync, closeSync, mkdtempSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -51,9 +51,34 @@ function start(order: Extract<Order, { order: "start" }>): void {
 }
 
 function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  if (name === "SIGSTOP") {
+    // The server first, so that none of its processes is new to the list.
+    child.kill(name);
+    for (const pid of descendants(child)) send(pid, name);
+    return;
+  }
+  // A process that a test has stopped with SIGSTOP gets no other signal than SIGKILL until it goes on.
+  const stopped = descendants(child);
   child.kill(name);
-  // A server that a test has stopped with SIGSTOP gets no other signal than SIGKILL until it goes on.
-  if (name !== "SIGSTOP") child.kill("SIGCONT");
+  for (const pid of stopped) send(pid, "SIGCONT");
+  child.kill("SIGCONT");
+}
+
+/** Postgres' sessions are processes of their own, each in a process group of its own. */
+function descendants(child: ChildProcess): number[] {
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
+  const pairs = stdout.split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  const childrenOf = (parent: number): number[] =>
+    pairs.flatMap(([pid = 0, of]) => (of === parent ? [pid, ...childrenOf(pid)] : []));
+  return child.pid === undefined ? [] : childrenOf(child.pid);
+}
+
+function send(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 async function end(): Promise<void> {
@@ -77,6 +102,7 @@ process.on("message", (order: Order) => {
   else {
     const server = running.get(order.name);
     if (server) signal(server.child, order.signal);
+    report({ report: "signalled" });
   }
 });
 process.on("disconnect", end);

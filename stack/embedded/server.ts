@@ -45,7 +45,7 @@ export class Server {
 
   async kill(signal: NodeJS.Signals = this.#orderly): Promise<void> {
     const { name } = this.#command;
-    this.#guard.signal(name, signal);
+    await this.#guard.signal(name, signal);
     if (signal === "SIGSTOP" || signal === "SIGCONT") return;
     let gone = this.#ended === undefined;
     void this.#ended?.then(() => {

@@ -42,6 +42,24 @@ test("a server that was killed stays down until it is started", async () => {
   expect(await query(stack.targetUrl, "SELECT 1")).toEqual([[1]]);
 });
 
+test("a server that is stopped answers nobody, not even who is connected, and goes on where it was", async () => {
+  const client = new Client({ connectionString: stack.sourceUrl });
+  await client.connect();
+  await client.query("CREATE TEMPORARY TABLE mine AS SELECT 1 AS id");
+  await faults.kill("source", "SIGSTOP");
+  let hasAnswered = false;
+  const answer = client.query({ text: "SELECT id FROM mine", rowMode: "array" }).then(({ rows }) => {
+    hasAnswered = true;
+    return rows;
+  });
+  for (let asked = 0; asked < 20; asked++) await query(stack.targetUrl, "SELECT 1");
+  const answeredMeanwhile = hasAnswered;
+  await faults.kill("source", "SIGCONT");
+  expect(await answer).toEqual([[1]]);
+  expect(answeredMeanwhile).toBe(false);
+  await client.end();
+});
+
 test("the broker comes back with its topics", async () => {
   const topics = async (work: (admin: ReturnType<Kafka["admin"]>) => Promise<unknown>) => {
     const admin = new Kafka({ brokers: stack.kafkaBrokers, logLevel: logLevel.NOTHING }).admin();

@@ -42,6 +42,7 @@ export function withDatabase(url: string, database: string): string {
 
 async function onServer(url: string, work: (client: Client) => Promise<unknown>): Promise<void> {
   const client = new Client({ connectionString: url });
+  client.on("error", () => undefined);
   await client.connect();
   try {
     await work(client);

@@ -1,6 +1,6 @@
 export { type Addresses, addresses } from "./addresses.ts";
 export { type FreshDatabases, freshDatabases, withDatabase } from "./databases.ts";
-export { Gate, gateSql } from "./gate.ts";
+export { applyGateSql, Gate, type GateName, gateSql } from "./gate.ts";
 export { type FileBody, Migration, type Pair, type Story } from "./migration.ts";
 export { type Ended, RehouseProcess } from "./process.ts";
 export { Random } from "./random.ts";

@@ -27,6 +27,8 @@ export type Story = {
   readonly file: FileBody;
   /** Servers of the test's own; left out: those of this test run. */
   readonly at?: Addresses;
+  /** The same servers as Rehouse is to reach them, through proxies say; the test itself goes straight to them. */
+  readonly through?: Addresses;
   /** Moves out of this one's source, to a target of its own. */
   readonly beside?: Migration;
 };
@@ -46,12 +48,19 @@ export class Migration implements AsyncDisposable {
   readonly target: Sql;
   readonly databases: FreshDatabases;
   readonly #at: Addresses;
+  readonly #through: Addresses;
   readonly #directory: string;
   readonly #processes: RehouseProcess[] = [];
 
-  private constructor(databases: FreshDatabases, sourceUrl: string, at: Addresses, directory: string) {
+  private constructor(
+    databases: FreshDatabases,
+    sourceUrl: string,
+    ways: { at: Addresses; through: Addresses },
+    directory: string,
+  ) {
     this.databases = databases;
-    this.#at = at;
+    this.#at = ways.at;
+    this.#through = ways.through;
     this.#directory = directory;
     this.name = databases.name.replaceAll("_", "-");
     this.source = new Sql(sourceUrl, 12);
@@ -62,7 +71,8 @@ export class Migration implements AsyncDisposable {
     const at = story.at ?? addresses();
     const databases = await freshDatabases(at);
     const sourceUrl = story.beside?.source.url ?? databases.sourceUrl;
-    const migration = new Migration(databases, sourceUrl, at, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
+    const ways = { at, through: story.through ?? at };
+    const migration = new Migration(databases, sourceUrl, ways, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
     try {
       await migration.source.run(story.source);
       if (story.target !== undefined) await migration.target.run(story.target);
@@ -84,12 +94,12 @@ export class Migration implements AsyncDisposable {
 
   /** The file anew; JSON is YAML. */
   async write(body: FileBody): Promise<void> {
-    const kafka = { brokers: this.#at.kafkaBrokers, partitions: 2, ...body.kafka };
+    const kafka = { brokers: this.#through.kafkaBrokers, partitions: 2, ...body.kafka };
     const whole = {
       migration: this.name,
       source: `\${SOURCE_URL}`,
       target: `\${TARGET_URL}`,
-      registry: { url: this.#at.registryUrl },
+      registry: { url: this.#through.registryUrl },
       ...body,
       kafka,
     };
@@ -98,9 +108,15 @@ export class Migration implements AsyncDisposable {
 
   /** `rehouse <args>`, under way. */
   start(...args: readonly string[]): RehouseProcess {
+    return this.startWith({}, ...args);
+  }
+
+  /** The same, with more in its environment. */
+  startWith(environment: Readonly<Record<string, string>>, ...args: readonly string[]): RehouseProcess {
     const started = new RehouseProcess([...args, "-f", this.path], {
-      SOURCE_URL: this.source.url,
-      TARGET_URL: this.databases.targetUrl,
+      SOURCE_URL: sameServer(this.source.url, this.#through.sourceUrl),
+      TARGET_URL: sameServer(this.databases.targetUrl, this.#through.targetUrl),
+      ...environment,
     });
     this.#processes.push(started);
     return started;
@@ -227,6 +243,13 @@ export class Migration implements AsyncDisposable {
 }
 
 class Stopped extends GiveUp {}
+
+/** The database of `url` on the server of `at`. */
+function sameServer(url: string, at: string): string {
+  const other = new URL(url);
+  other.host = new URL(at).host;
+  return other.href;
+}
 
 function differenceOf(expected: readonly unknown[], found: readonly unknown[]): { missing: unknown[]; extra: unknown[] } {
   const counts = new Map<string, number>();

@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import { waitUntil } from "./wait-until.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+/** A run is six processes, and most of what a process costs until it works is reading the same TypeScript: kept, it is 0.35 s of CPU for 0.85 s. */
+const COMPILED = fileURLToPath(new URL("../../node_modules/.cache/rehouse", import.meta.url));
 
 export type Ended = {
   readonly code: number | null;
@@ -16,12 +18,13 @@ export class RehouseProcess implements AsyncDisposable {
   readonly pid: number;
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcess;
+  readonly #err: () => string;
   #hasEnded = false;
 
   constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
     const child = spawn(process.execPath, ["--disable-warning=TimeoutNegativeWarning", MAIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1", ...env },
+      env: { ...process.env, NO_COLOR: "1", NODE_COMPILE_CACHE: COMPILED, ...env },
     });
     this.#child = child;
     this.pid = child.pid ?? 0;
@@ -29,6 +32,7 @@ export class RehouseProcess implements AsyncDisposable {
     const kill = () => child.kill("SIGKILL");
     process.once("exit", kill);
     const [out, err] = [collect(child.stdout), collect(child.stderr)];
+    this.#err = err;
     this.ended = new Promise((resolve) => {
       child.once("close", (code, signal) => {
         this.#hasEnded = true;
@@ -40,6 +44,11 @@ export class RehouseProcess implements AsyncDisposable {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** What it has said on stderr so far. */
+  get said(): string {
+    return this.#err();
   }
 
   signal(name: NodeJS.Signals): void {
