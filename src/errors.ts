@@ -69,6 +69,10 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}
+
 export type ErrorDetail = {
   /** What happened, one sentence, never with a secret in it. */
   what: string;

@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { ERROR_CODES, RehouseError } from "../errors.ts";
+import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { comparePositions, type Position } from "../model/position.ts";
@@ -112,7 +112,7 @@ export class Lane {
       } catch (error) {
         if (signal.aborted) return;
         const failure = asFailure(error, this.#deps.name);
-        if (ERROR_CODES[failure.code].policy === "stop-role") throw failure;
+        if (failure.policy !== "retry") throw failure;
         failures++;
         this.#deps.report(failure);
         this.#deps.log.warn({ error: failure, failures }, "the lane waits and goes on from its place");

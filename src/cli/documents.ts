@@ -19,6 +19,9 @@ export type Phase = (typeof PHASES)[number];
 /** Why something stands still until a person acts. `position` is the change's, `0/1A2B3C4:17`, where one is to blame. */
 export type Stopped = { code: string; what: string; position: string | null; fix?: string | null };
 
+/** A server that is away, say: tried `attempts` times since then, and again until it works. */
+export type Waiting = { role: string; code: string; what: string; since: string; attempts: number };
+
 export type TenantStatus = {
   tenant: string;
   phase: Phase;
@@ -53,6 +56,8 @@ export type StatusDocument = {
   throttle: { pace: number; because: { signal: string; value: string; limit: string; since: string } | null };
   /** What stops the whole migration, and not a tenant alone. */
   stopped?: Stopped | null;
+  /** What processes wait out by themselves, the latest first. */
+  waits?: Waiting[];
   /** The newest ones, newest first. */
   notices?: Notice[];
 };

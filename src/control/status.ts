@@ -1,7 +1,7 @@
 /** The status document: one look at the state tables and at the source's slot. */
 
-import type { StatusDocument, Stopped, TenantStatus } from "../cli/documents.ts";
-import { RehouseError } from "../errors.ts";
+import type { StatusDocument, Stopped, TenantStatus, Waiting } from "../cli/documents.ts";
+import { ERROR_CODES, isErrorCode, RehouseError } from "../errors.ts";
 import { VERIFIED } from "../evidence/index.ts";
 import type { Phase } from "../model/phase.ts";
 import { formatPosition, parseLsn } from "../model/position.ts";
@@ -25,7 +25,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [slot, [head], tenants, tables, [chunks], notices] = await Promise.all([
+  const [slot, [head], tenants, tables, [chunks], notices, failing] = await Promise.all([
     readSlot(deps.source, deps.slot),
     target.query(HEAD, [migration]),
     target.query(TENANTS, [migration]),
@@ -35,6 +35,7 @@ export async function readStatus(deps: {
       [migration],
     ),
     target.query(NOTICES, [migration]),
+    target.query(FAILING, [migration]),
   ]);
   const rows = tenants.map(tenantStatus);
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
@@ -62,7 +63,8 @@ export async function readStatus(deps: {
     })),
     tenants: rows,
     throttle: { pace: 1, because: null },
-    stopped: head?.["error"] === null || head?.["error"] === undefined ? null : stoppedOf(head["error"]),
+    stopped: failing.map((row) => stoppedOf(row["error"] ?? "")).find(({ code }) => !isWaitedOut(code)) ?? null,
+    waits: failing.flatMap(waitOf),
     notices: notices.map((row) => ({
       at: row["at"] ?? "",
       table: row["table"] ?? "",
@@ -74,11 +76,14 @@ export async function readStatus(deps: {
 
 const HEAD = `
   SELECT m.state, c.lsn, c.lag_ms, (SELECT sum(changes) FROM rehouse.lane AS l WHERE l.migration = m.name) AS applied,
-         EXISTS (SELECT FROM rehouse.process AS p WHERE p.migration = m.name AND p.beat_at > now() - interval '${BEAT_LIMIT}') AS alive,
-         (SELECT error::text FROM rehouse.process AS p
-           WHERE p.migration = m.name AND p.error IS NOT NULL ORDER BY p.beat_at DESC LIMIT 1) AS error
+         EXISTS (SELECT FROM rehouse.process AS p WHERE p.migration = m.name AND p.beat_at > now() - interval '${BEAT_LIMIT}') AS alive
     FROM rehouse.migration AS m LEFT JOIN rehouse.capture AS c ON c.migration = m.name
    WHERE m.name = $1`;
+
+/** Processes that wait something out, or have ended with an error. */
+const FAILING = `
+  SELECT role, error::text AS error, beat_at > now() - interval '${BEAT_LIMIT}' AS alive
+    FROM rehouse.process WHERE migration = $1 AND error IS NOT NULL ORDER BY beat_at DESC`;
 
 /** A lane that has nothing to do still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied. */
 const TENANTS = `
@@ -167,6 +172,19 @@ function stoppedOf(json: string): Stopped {
     position: typeof position === "string" ? position : null,
     fix: typeof fix === "string" ? fix : null,
   };
+}
+
+function isWaitedOut(code: string): boolean {
+  return isErrorCode(code) && ERROR_CODES[code].policy === "retry";
+}
+
+/** A process that is gone waits no more. */
+function waitOf(row: Row): Waiting[] {
+  const parsed: unknown = JSON.parse(row["error"] ?? "null");
+  const field = (name: string) => (typeof parsed === "object" && parsed !== null ? Reflect.get(parsed, name) : undefined);
+  const { code, what } = stoppedOf(row["error"] ?? "null");
+  if (row["alive"] !== "t" || !isWaitedOut(code)) return [];
+  return [{ role: row["role"] ?? "", code, what, since: String(field("since") ?? ""), attempts: Number(field("attempts") ?? 1) }];
 }
 
 function number(row: Row | undefined, column: string): number | null {

@@ -2,24 +2,32 @@
 
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Role, RunEvent } from "../cli/engine.ts";
 import type { RehouseError } from "../errors.ts";
 import type { Database } from "../ports.ts";
+import { type Wait, Waits } from "./waits.ts";
 
 const BEAT_MS = 1_000;
 
 export class Heart {
   readonly #target: Database;
   readonly #migration: string;
-  readonly #role: string;
-  /** Who waits something out → what. */
-  readonly #errors = new Map<string, RehouseError>();
+  readonly #role: Role;
+  readonly #onEvent: (event: RunEvent) => void;
+  readonly #waits = new Waits();
   #state = "running";
   #wasThere = false;
 
-  constructor(target: Database, migration: string, role: string) {
-    this.#target = target;
-    this.#migration = migration;
-    this.#role = role;
+  constructor(of: {
+    readonly target: Database;
+    readonly migration: string;
+    readonly role: Role;
+    readonly onEvent: (event: RunEvent) => void;
+  }) {
+    this.#target = of.target;
+    this.#migration = of.migration;
+    this.#role = of.role;
+    this.#onEvent = of.onEvent;
   }
 
   get isPaused(): boolean {
@@ -28,8 +36,13 @@ export class Heart {
 
   /** Shown by `status` until the next call for the same part of the role; undefined when all is well with it again. */
   report(error: RehouseError | undefined, part = ""): void {
-    if (error === undefined) this.#errors.delete(part);
-    else this.#errors.set(part, error);
+    if (error === undefined) {
+      this.#waits.well(part, Date.now());
+      return;
+    }
+    const isToBeSaid = this.#waits.failed(part, error, Date.now());
+    const wait = this.#waits.of(part);
+    if (isToBeSaid && wait !== undefined) this.#onEvent({ level: "warning", role: this.#role, text: sentence(wait) });
   }
 
   /** Beats until `signal` aborts; calls `cancelled` when the migration is being cancelled or is gone. */
@@ -57,7 +70,7 @@ export class Heart {
       cancelled();
       return;
     }
-    const error = this.#errors.values().next().value;
+    const wait = this.#waits.longest;
     await this.#target.query(
       `INSERT INTO rehouse.process (migration, host, pid, role, rss_bytes, error) VALUES ($1, $2, $3, $4, $5, $6::jsonb)
        ON CONFLICT (migration, host, pid, role) DO UPDATE SET beat_at = now(), rss_bytes = EXCLUDED.rss_bytes, error = EXCLUDED.error`,
@@ -67,7 +80,7 @@ export class Heart {
         String(process.pid),
         this.#role,
         String(process.memoryUsage.rss()),
-        error === undefined ? null : JSON.stringify(error),
+        wait === undefined ? null : JSON.stringify(document(wait)),
       ],
     );
   }
@@ -83,4 +96,14 @@ export class Heart {
         )
     ).catch(() => undefined);
   }
+}
+
+function sentence({ error, sinceMs, attempts }: Wait): string {
+  const where = error.where === undefined ? "" : ` (${error.where})`;
+  const seconds = Math.round((Date.now() - sinceMs) / 1_000);
+  return `${seconds < 60 ? "waits" : `has waited for ${Math.round(seconds / 60)} min, ${attempts} attempts`}: ${error.message}${where}`;
+}
+
+function document({ error, sinceMs, attempts }: Wait) {
+  return { ...error.toJSON(), since: new Date(sinceMs).toISOString(), attempts };
 }

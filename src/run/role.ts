@@ -24,7 +24,7 @@ const WELL_AFTER_MS = 3_000;
 export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
-  const heart = new Heart(deps.target, deps.migration, deps.role);
+  const heart = new Heart(deps);
   let isCancelled = false;
   const beating = heart.run(ended, () => {
     isCancelled = true;
@@ -70,12 +70,6 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
       heart.report(failure);
       const waitMs = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
       deps.log.warn({ error: failure, failures, waitMs }, "the role waits and tries again");
-      if (failures === 3)
-        deps.onEvent({
-          level: "warning",
-          role: deps.role,
-          text: `waits: ${failure.message}${failure.where === undefined ? "" : ` (${failure.where})`}`,
-        });
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
     } finally {
       clearTimeout(well);

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
-import { ERROR_CODES, type ErrorCode, RehouseError } from "../errors.ts";
+import { isErrorCode, RehouseError } from "../errors.ts";
 import { FAILPOINTS_VARIABLE } from "../failpoint.ts";
 
 export type SupervisorOptions = {
@@ -157,8 +157,4 @@ function errorIn(stdout: string): RehouseError | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }

@@ -144,6 +144,14 @@ describe("the live view", () => {
     expect(shown[shown.findIndex((line) => line.startsWith("tenant ")) + 1]).toMatch(/^o'neil +stopped/);
   });
 
+  it("says what is waited out, by whom, for how long, and how often it was tried", () => {
+    const wait = { role: "apply", code: "REHOUSE_UNREACHABLE", what: "Kafka cannot be reached", attempts: 63 };
+    const since = new Date(NOW - 200_000).toISOString();
+    const shown = lines({ ...busy(10), waits: [{ ...wait, since }] }, 100, 40);
+    expect(shown.at(-2)).toBe("apply has waited for 3m 20s, 63 attempts: REHOUSE_UNREACHABLE");
+    expect(shown.at(-1)).toBe("  Kafka cannot be reached");
+  });
+
   it("says what slows it", () => {
     const throttled = status({
       throttle: { pace: 0.5, because: { signal: "replica lag", value: "12 s", limit: "5 s", since: "2026-01-01T00:00:00Z" } },

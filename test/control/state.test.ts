@@ -151,14 +151,17 @@ describe("the state of a migration", () => {
 
     it("as running while a process tells of itself, and with what it waits out", async () => {
       await target.query(
-        "INSERT INTO rehouse.process (migration, host, pid, role, error) VALUES ('m', 'h', 1, 'apply', '{\"code\": \"REHOUSE_UNREACHABLE\", \"what\": \"away\"}')",
+        'INSERT INTO rehouse.process (migration, host, pid, role, error) VALUES (\'m\', \'h\', 1, \'apply\', \'{"code": "REHOUSE_UNREACHABLE", "what": "away", "since": "2026-01-01T00:00:00.000Z", "attempts": 3}\')',
       );
       expect(await status()).toMatchObject({
         state: "running",
-        stopped: { code: "REHOUSE_UNREACHABLE", what: "away", position: null },
+        stopped: null,
+        waits: [{ role: "apply", code: "REHOUSE_UNREACHABLE", what: "away", since: "2026-01-01T00:00:00.000Z", attempts: 3 }],
       });
       await target.query("UPDATE rehouse.process SET beat_at = now() - interval '1 minute', error = NULL");
-      expect(await status()).toMatchObject({ state: "stopped", stopped: null });
+      expect(await status()).toMatchObject({ state: "stopped", stopped: null, waits: [] });
+      await target.query(`UPDATE rehouse.process SET error = '{"code": "REHOUSE_SLOT_LOST", "what": "gone"}'`);
+      expect(await status()).toMatchObject({ state: "stopped", stopped: { code: "REHOUSE_SLOT_LOST", what: "gone" }, waits: [] });
       await target.query("UPDATE rehouse.migration SET state = 'paused'");
       expect((await status()).state).toBe("paused");
     });

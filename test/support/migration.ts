@@ -217,7 +217,7 @@ export class Migration implements AsyncDisposable {
         return false;
       }
     };
-    const outcome = await this.#stopped(waitUntil(holds, { deadlineMs: withinMs, what, everyMs: 100 }), last);
+    const outcome = await this.#stopped(waitUntil(holds, { deadlineMs: withinMs, what, everyMs: 100 }), run, last);
     if (outcome === "ended") {
       const { code, signal, out, err } = await run.ended;
       throw new Error(`run ended with ${code ?? signal} while waiting for ${what}\n${out}\n${err}`);
@@ -225,7 +225,7 @@ export class Migration implements AsyncDisposable {
   }
 
   /** A deadline that passed says where everything stood. */
-  async #stopped<T>(waiting: Promise<T>, last: unknown): Promise<T> {
+  async #stopped<T>(waiting: Promise<T>, run: RehouseProcess, last: unknown): Promise<T> {
     try {
       return await waiting;
     } catch (error) {
@@ -233,9 +233,10 @@ export class Migration implements AsyncDisposable {
       const processes = await this.target
         .rows("SELECT role, error, beat_at FROM rehouse.process WHERE migration = $1", [this.name])
         .catch(() => []);
-      const units = await this.units().catch(() => []);
+      const units = await this.target.rows("SELECT * FROM rehouse.tenant WHERE migration = $1", [this.name]).catch(() => []);
+      const said = run.said.slice(-4_000).split("\n");
       throw new Error(
-        `${error instanceof Error ? error.message : error}\n${JSON.stringify({ last: String(last), units, lanes, processes }, null, 1)}`,
+        `${error instanceof Error ? error.message : error}\n${JSON.stringify({ last: String(last), units, lanes, processes, said }, null, 1)}`,
         { cause: error },
       );
     }

@@ -20,6 +20,7 @@ export function progressLine(status: StatusDocument, samples: readonly Sample[],
     ...(throttle.because === null ? [] : [`slowed by ${oneLine(throttle.because.signal)} to ${percent(throttle.pace)}`]),
     ...(stopped === 0 ? [] : [`${stopped} stopped`]),
     ...(status.stopped ? [status.stopped.code] : []),
+    ...(status.waits ?? []).map(({ role, code }) => `${oneLine(role)} waits: ${code}`),
   ];
   return `${new Date(now).toISOString().slice(11, 19)}Z  ${parts.join(", ")}`;
 }

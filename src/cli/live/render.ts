@@ -5,6 +5,7 @@ import { ARRIVED, phaseCounts } from "./order.ts";
 import { type Rates, ratesOf, type Sample } from "./rates.ts";
 import { renderStopped } from "./stopped.ts";
 import { renderTables, renderTenants } from "./tenants.ts";
+import { renderWaits } from "./waits.ts";
 import { cut, oneLine, padEnd, padStart, widthOf, withoutColor } from "./width.ts";
 
 export type Screen = {
@@ -33,7 +34,10 @@ export function render(status: StatusDocument, samples: readonly Sample[], scree
     "",
     ...facts(status, paint, screen),
   ];
-  const stopped = renderStopped(status, paint, screen.columns, Math.max(3, Math.floor(screen.rows / 4)));
+  const stopped = [
+    ...renderStopped(status, paint, screen.columns, Math.max(3, Math.floor(screen.rows / 4))),
+    ...renderWaits(status, paint, screen.columns, screen.now),
+  ];
   // Two lines of air: above the tenants and above what is stopped.
   const left = screen.rows - head.length - stopped.length - 1 - (stopped.length > 0 ? 1 : 0);
   const tenants = hasTenants(status) ? renderTenants(status, paint, screen, left) : renderTables(status, paint, screen, left);

@@ -27,7 +27,7 @@ export function faultTests(
     if (struck.length === 0) continue;
     describe(phase, () => {
       for (const fault of struck)
-        test.skipIf(fault.unavailable !== undefined)(titleOf(fault), { timeout: 240_000 }, async () => {
+        test.skipIf(fault.unavailable !== undefined)(titleOf(fault), { timeout: 400_000 }, async () => {
           if (phase === "in-sync") return standing.strike(fault);
           await using scene = await Scene.enter(phase, fault.failpoints, where());
           await fault.strike(scene);
