@@ -3,7 +3,14 @@ import { Client, type ClientConfig } from "pg";
 import type { Database, Param, Row, Session } from "../../src/ports.ts";
 import { connectFailure } from "./failures.ts";
 import { PgSession } from "./session.ts";
-import { CANONICAL_SETTINGS, POOLED_PATH, SESSION_PATH, startupOptions } from "./settings.ts";
+import {
+  CANONICAL_SETTINGS,
+  KEEPALIVE_AFTER_MS,
+  KEEPALIVE_SETTINGS,
+  POOLED_PATH,
+  SESSION_PATH,
+  startupOptions,
+} from "./settings.ts";
 
 export type DatabaseAddress = {
   /** postgres://user:password@host:port/database */
@@ -124,7 +131,8 @@ export function clientConfig(
     application_name: options.name ?? address.applicationName ?? "rehouse",
     connectionTimeoutMillis: address.connectTimeoutMs ?? 10_000,
     keepAlive: true,
-    options: startupOptions({ ...CANONICAL_SETTINGS, ...SESSION_PATH, ...options.settings }),
+    keepAliveInitialDelayMillis: KEEPALIVE_AFTER_MS,
+    options: startupOptions({ ...CANONICAL_SETTINGS, ...KEEPALIVE_SETTINGS, ...SESSION_PATH, ...options.settings }),
     types: AS_TEXT,
   };
 }

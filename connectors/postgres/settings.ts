@@ -16,6 +16,18 @@ export const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
+ * A machine that dies says goodbye to nobody. Its server would keep the transaction, and with it the locks of a lane or a chunk, for the two hours
+ * that TCP waits by default; so would a process wait for a server. Each side asks the other after 15 seconds of silence, and gives it up after 15 more.
+ */
+export const KEEPALIVE_SETTINGS: Readonly<Record<string, string>> = {
+  tcp_keepalives_idle: "15",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "3",
+};
+/** Ours; Node then asks every second, ten times. */
+export const KEEPALIVE_AFTER_MS = 15_000;
+
+/**
  * The `options` parameter of a connection's startup message (manual, "libpq-connect", options): settings that hold from the first
  * statement on and need no round trip. A space or backslash in a value is escaped with a backslash.
  */

@@ -3,6 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { createDatabase } from "../../../connectors/postgres/database.ts";
 import { ConnectionLost } from "../../../src/ports.ts";
+import { addresses } from "../../support/index.ts";
 
 /** A message of Postgres' protocol: its type, its length, its body. */
 function message(type: string, body: Buffer): Buffer {
@@ -33,4 +34,18 @@ test("a connection that the server ends in the same breath as it grants it is lo
     for (const socket of sockets) socket.destroy();
     server.close();
   }
+});
+
+test("a server asks after 15 seconds of silence whether the machine of its client is still there", async () => {
+  const database = createDatabase({ url: addresses().targetUrl });
+  const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"];
+  const rows = await database.query("SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[]) ORDER BY name", [
+    `{${names.join()}}`,
+  ]);
+  await database.close();
+  expect(rows.map(({ name, setting }) => `${name} ${setting}`)).toEqual([
+    "tcp_keepalives_count 3",
+    "tcp_keepalives_idle 15",
+    "tcp_keepalives_interval 5",
+  ]);
 });

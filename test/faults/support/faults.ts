@@ -1,5 +1,6 @@
 /** What is broken, and how. Each fault strikes a scene, and has healed when it is done; the scene then has to come to its end. */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { FAILPOINTS, type Failpoint } from "../../../src/failpoint.ts";
 import type { LinkName } from "./links.ts";
 import type { Phase } from "./phases.ts";
@@ -64,11 +65,26 @@ function processes(): Fault[] {
 
 /** The way to each server, broken in each manner for a while. */
 function ways(): Fault[] {
-  const manners: readonly { name: string; phases: readonly Phase[]; quick?: LinkName; how: (proxy: TcpProxy) => void }[] = [
+  const manners: readonly {
+    name: string;
+    phases: readonly Phase[];
+    quick?: LinkName;
+    how: (proxy: TcpProxy) => void | Promise<void>;
+  }[] = [
     { name: "is cut", phases: ["in-sync"], how: (proxy) => proxy.cut() },
     { name: "is reset", phases: RUNNING, quick: "source", how: (proxy) => proxy.reset() },
     { name: "refuses", phases: ALL, quick: "kafka", how: (proxy) => proxy.refuse() },
     { name: "is silent", phases: RUNNING, quick: "target", how: (proxy) => proxy.hold("to-server", "to-client") },
+    {
+      name: "is silent for 40 s, then reset",
+      phases: ["in-sync"],
+      // Longer than a request to Kafka may take. The time is the fault itself.
+      how: async (proxy) => {
+        proxy.hold("to-server", "to-client");
+        await delay(40_000);
+        proxy.reset();
+      },
+    },
     { name: "hears, and is not heard", phases: ["in-sync"], how: (proxy) => proxy.hold("to-client") },
     { name: "is late by 200 ms", phases: ["in-sync"], how: (proxy) => proxy.delay(200, "to-server", "to-client") },
     { name: "has 100 kB/s", phases: ["in-sync"], how: (proxy) => proxy.throttle(100_000, "to-server", "to-client") },
@@ -80,7 +96,7 @@ function ways(): Fault[] {
         phases,
         quick: quick === server ? ["in-sync"] : [],
         strike: async (scene) => {
-          how(scene.links.to(server));
+          await how(scene.links.to(server));
           await scene.letGo();
           await scene.transactions(MEANWHILE);
           scene.links.to(server).heal();
