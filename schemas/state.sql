@@ -126,12 +126,15 @@ CREATE TABLE IF NOT EXISTS rehouse.compared_unit (
   omitted     bigint,                        -- differing rows beyond those that were looked at one by one
   position    pg_lsn,                        -- everything that was committed by then was compared
   compared_at timestamptz,
-  -- How much had been written when it began; another number now means that something has changed since.
+  -- How much had been applied for the tenant and written to the table when it began; other numbers now mean that something has changed since.
   changes     bigint,
   writes      bigint,
+  target      text,                          -- where its rows are, quoted for SQL; NULL: the reconciler does not know the unit yet
   -- The pass under way.
   passes      bigint NOT NULL DEFAULT 0,     -- begun so far
   began_at    timestamptz,                   -- NULL: none is under way
+  key_order   text[],                        -- key columns at the source in the order in which ranges are cut; NULL: the unit is one range
+  frontier    text[],                        -- the last key that is in a range; NULL: none is
   is_cut      boolean NOT NULL DEFAULT false, -- every row is in one of its ranges
   pass_changes bigint,
   pass_writes bigint,
@@ -163,6 +166,12 @@ CREATE TABLE IF NOT EXISTS rehouse.compared_range (
   PRIMARY KEY (migration, direction, source, tenant, range),
   FOREIGN KEY (migration, direction, source, tenant) REFERENCES rehouse.compared_unit ON DELETE CASCADE
 );
+
+-- Rows written so far into a table, by the statistics of the server (some seconds behind). NULL where they do not say.
+CREATE OR REPLACE FUNCTION rehouse.writes_of(relation text) RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+  SELECT pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid) + pg_stat_get_tuples_deleted(oid)
+    FROM pg_class WHERE oid = to_regclass(relation) AND relkind = 'r'
+$$;
 
 -- One row for each comparison of a unit that came to its end: the history that an auditor reads. The newest of each unit are kept.
 CREATE TABLE IF NOT EXISTS rehouse.evidence (

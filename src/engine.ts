@@ -22,7 +22,7 @@ import type { EngineDeps } from "./systems.ts";
 import { verify } from "./verify/index.ts";
 
 /** The roles of this version, in the order in which they are started. */
-const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply"];
+const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
 const POLL_MS = 200;
 
 export class MigrationEngine implements Engine, AsyncDisposable {
@@ -41,12 +41,6 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     signal: AbortSignal,
   ): Promise<RunOutcome> {
     const roles = options.roles ?? ALL_ROLES;
-    if (roles.includes("reconcile")) {
-      throw new RehouseError("REHOUSE_USAGE", {
-        what: "The role reconcile is not in this version; `rehouse verify` compares fully.",
-        fix: `--role ${ALL_ROLES.join(" | ")}`,
-      });
-    }
     this.#armFailpoints(options.onEvent);
     // A server that is away at the start is a mistake more often than a passing fault; later on the roles wait for it.
     if (process.env[SUPERVISED] === undefined) await this.#requireServers();

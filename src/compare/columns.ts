@@ -1,6 +1,6 @@
 import type { TableMapping, TargetColumn } from "../model/mapping.ts";
 import { ident } from "../model/sql.ts";
-import { castType, type Encodings, hashForm, isBinarySafe } from "./types.ts";
+import { castType, type Encodings, hashForm, isBinarySafe, textForm } from "./types.ts";
 
 /** What the SQL of a table depends on besides its mapping: facts about the two servers. */
 export type ServerFacts = {
@@ -17,6 +17,8 @@ export type MappedColumn = {
   readonly copied: string;
   readonly sourceHash: string;
   readonly targetHash: string;
+  readonly sourceText: string;
+  readonly targetText: string;
   readonly isBinarySafe: boolean;
 };
 
@@ -37,6 +39,8 @@ export function mappedColumn(table: TableMapping, column: TargetColumn, facts: S
     name: column.name,
     copied,
     sourceHash: hashForm(copied, type, facts.encodings),
+    sourceText: textForm(copied, type),
+    targetText: textForm(ident(column.name), column.type),
     targetHash: hashForm(isText ? `(${ident(column.name)})::text` : ident(column.name), type, facts.encodings),
     isBinarySafe: !isText && (isBinarySafe(type) || facts.enums.has(type)),
   };

@@ -22,8 +22,8 @@ export class Sessions {
   #closed = false;
 
   /** One that is still being opened when all are closed is closed as soon as it is there, and rejected as lost. */
-  async open(database: Database, name: string): Promise<Session> {
-    const session = await database.connect({ name, settings: SETTINGS });
+  async open(database: Database, name: string, settings: Readonly<Record<string, string>> = {}): Promise<Session> {
+    const session = await database.connect({ name, settings: { ...SETTINGS, ...settings } });
     if (this.#closed) {
       await session.close(true);
       throw new ConnectionLost("the work that the session was for has ended");

@@ -36,12 +36,13 @@ export type Encodings = "same" | "differ";
 export function hashForm(value: string, type: string, encodings: Encodings): string {
   if (NATIVE.test(type)) return value;
   if (NUMERIC.test(type)) return `pg_catalog.numeric_send(${value})`;
-  const isBareBpchar = type === "bpchar";
-  if (encodings === "differ")
-    return isBareBpchar
-      ? `pg_catalog.convert_to(pg_catalog.format('%s', ${value}), 'UTF8')`
-      : `pg_catalog.convert_to((${value})::text, 'UTF8')`;
-  return isBareBpchar ? `pg_catalog.bpcharsend(${value})` : `((${value})::text) COLLATE "C"`;
+  if (encodings === "differ") return `pg_catalog.convert_to(${textForm(value, type)}, 'UTF8')`;
+  return type === "bpchar" ? `pg_catalog.bpcharsend(${value})` : `((${value})::text) COLLATE "C"`;
+}
+
+/** The text of `value`, as people see it. `bpchar` without a length is another one for each blank at its end, which its cast to text drops. */
+export function textForm(value: string, type: string): string {
+  return type === "bpchar" ? `pg_catalog.textin(pg_catalog.bpcharout(${value}))` : `(${value})::text`;
 }
 
 /**

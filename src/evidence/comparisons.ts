@@ -2,7 +2,7 @@
 
 import { formatLsn, type Lsn } from "../model/position.ts";
 import type { Session } from "../ports.ts";
-import { type ComparedUnit, unitParams } from "./unit.ts";
+import { type ComparedUnit, OF_UNIT, unitParams } from "./unit.ts";
 
 /** The result of comparing a unit whole. `hash` and `rows` are those of the side that holds the truth, at the first look. */
 export type Comparison = {
@@ -36,8 +36,8 @@ export async function noteComparison(
        INSERT INTO rehouse.evidence (migration, direction, source, tenant, compared_by, pass, rows, hash, differences, unsettled, omitted, position, began_at)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING *
      ), old AS (
-       DELETE FROM rehouse.evidence WHERE migration = $1 AND direction = $2 AND source = $3 AND tenant = $4 AND evidence <=
-         (SELECT evidence FROM rehouse.evidence WHERE migration = $1 AND direction = $2 AND source = $3 AND tenant = $4
+       DELETE FROM rehouse.evidence WHERE ${OF_UNIT} AND evidence <=
+         (SELECT evidence FROM rehouse.evidence WHERE ${OF_UNIT}
            ORDER BY evidence DESC OFFSET ${HISTORY - 1} LIMIT 1)
      )
      INSERT INTO rehouse.compared_unit AS u (migration, direction, source, tenant, rows, hash, differences, unsettled, omitted, position, compared_at)

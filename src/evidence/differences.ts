@@ -4,7 +4,7 @@ import { formatLsn, type Lsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import type { Difference } from "../verify/document.ts";
-import { type ComparedUnit, unitParams } from "./unit.ts";
+import { type ComparedUnit, OF_UNIT, unitParams } from "./unit.ts";
 
 type Queryable = Pick<Session, "query">;
 
@@ -46,7 +46,7 @@ export async function closeUnseen(on: Queryable, unit: ComparedUnit, since: stri
   await on.query(
     `WITH gone AS (
        UPDATE rehouse.difference SET gone_at = clock_timestamp()
-        WHERE migration = $1 AND direction = $2 AND source = $3 AND tenant = $4 AND gone_at IS NULL AND last_seen < $5::timestamptz
+        WHERE ${OF_UNIT} AND gone_at IS NULL AND last_seen < $5::timestamptz
        RETURNING key, kind
      )
      INSERT INTO rehouse.journal (migration, tenant, event, detail)
@@ -61,7 +61,7 @@ export async function closeRepaired(on: Queryable, unit: ComparedUnit, ids: read
   await on.query(
     `WITH gone AS (
        UPDATE rehouse.difference SET gone_at = clock_timestamp(), repaired_at = clock_timestamp(), repaired_by = $6
-        WHERE migration = $1 AND direction = $2 AND source = $3 AND tenant = $4 AND gone_at IS NULL AND id = ANY ($5::text[])
+        WHERE ${OF_UNIT} AND gone_at IS NULL AND id = ANY ($5::text[])
        RETURNING key, kind
      )
      INSERT INTO rehouse.journal (migration, tenant, event, detail)

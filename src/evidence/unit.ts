@@ -9,7 +9,10 @@ export type ComparedUnit = {
   readonly tenant: string;
 };
 
-/** The columns that name a unit in every state table: migration, direction, source, tenant. */
+/** The condition of a unit's rows in every state table, for {@link unitParams}. */
+export const OF_UNIT = "migration = $1 AND direction = $2 AND source = $3 AND tenant = $4";
+
+/** What names a unit: the parameters $1 to $4. */
 export function unitParams({ migration, direction, table, tenant }: ComparedUnit): string[] {
   return [migration, direction, table, tenant];
 }

@@ -10,12 +10,14 @@ import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { runControl, type TargetBuilder } from "../control/run.ts";
 import { RehouseError } from "../errors.ts";
+import { secretColumns } from "../evidence/index.ts";
 import { expandCommon, expandTenants, finishForeignKeys, finishKeys } from "../expand/index.ts";
 import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
+import { runReconcile } from "../reconcile/index.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
 import type { Heart } from "./heart.ts";
 
@@ -34,7 +36,7 @@ export function stageOf(role: Role, deps: StageDeps): Stage {
     case "apply":
       return (heart, signal) => applyStage(deps, heart, signal);
     case "reconcile":
-      throw new RehouseError("REHOUSE_USAGE", { what: "the role reconcile is not in this version" });
+      return (heart, signal) => reconcileStage(deps, heart, signal);
   }
 }
 
@@ -186,6 +188,26 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
       mapping: move.mapping,
       paused: () => heart.isPaused,
       report: (error, lane) => heart.report(error, lane),
+      log: deps.context.log,
+    },
+    signal,
+  );
+}
+
+async function reconcileStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+  const { file, systems } = deps;
+  if (!(await begun(deps, signal))) return;
+  const move = await resolved(file, systems);
+  await runReconcile(
+    {
+      migration: file.name,
+      direction: "forward",
+      mapping: move.mapping,
+      source: systems.source,
+      target: systems.target,
+      secrets: secretColumns(file, move.mapping),
+      settings: file.reconcile,
+      paused: () => heart.isPaused,
       log: deps.context.log,
     },
     signal,

@@ -18,6 +18,7 @@ export async function waitForLane(
   tenant: string,
   lsn: Lsn,
   signal: AbortSignal,
+  longestMs = LONGEST_MS,
 ): Promise<Applied> {
   const began = Date.now();
   let [last, movedAt] = ["", began];
@@ -32,7 +33,7 @@ export async function waitForLane(
     if (at !== undefined && parseLsn(at) >= lsn) return "passed";
     if (at === undefined || row?.["alive"] !== "t") return "stalled";
     if (at !== last) [last, movedAt] = [at, Date.now()];
-    if (Date.now() - movedAt > STALLED_AFTER_MS || Date.now() - began > LONGEST_MS) return "stalled";
+    if (Date.now() - movedAt > STALLED_AFTER_MS || Date.now() - began > longestMs) return "stalled";
     await setTimeout(POLL_MS, undefined, { signal });
   }
 }

@@ -50,32 +50,39 @@ export function sidesOf(mapping: Mapping, table: TableMapping, facts: ServerFact
   const side = (
     parts: Side["parts"],
     form: (column: MappedColumn) => string,
-    value: (column: MappedColumn) => string,
+    text: (column: MappedColumn) => string,
     at: "source" | "target",
   ): Side => ({
     parts,
     rowHash: rowHash(columns.map(form)),
     keyHash: rowHash(key.columns.map(form)),
     version: `${at === "source" ? `${sourceAlias(table)}.` : ""}xmin::text::bigint`,
-    key: key.isWhole ? [`(${rowHash(columns.map(form))})::text`] : key.columns.map((column) => `(${value(column)})::text`),
+    key: key.isWhole ? [`(${rowHash(columns.map(form))})::text`] : key.columns.map(text),
     hasKey: (first) => key.hasKey(at, first),
-    texts: columns.map((column) => ({ name: column.name, sql: `(${value(column)})::text` })),
+    texts: columns.map((column) => ({ name: column.name, sql: text(column) })),
   });
   return {
     source: side(
       (units) => [sourcePart(table, units, isPartitionRoot)],
       (column) => column.sourceHash,
-      (column) => column.copied,
+      (column) => column.sourceText,
       "source",
     ),
     target: side(
       (units) => targetParts(mapping, table, units),
       (column) => column.targetHash,
-      (column) => ident(column.name),
+      (column) => column.targetText,
       "target",
     ),
     key: key.columns.map((column) => column.name),
   };
+}
+
+/** The same side, with only the rows that meet these conditions too. */
+export function narrowed(side: Side, conditions: readonly string[]): Side {
+  const parts: Side["parts"] = (units) =>
+    side.parts(units).map((part) => ({ ...part, rows: { ...part.rows, where: [...part.rows.where, ...conditions] } }));
+  return { ...side, parts };
 }
 
 /** All units in one scan: without an index on the tenant, forty tenants would otherwise read the table forty times. */

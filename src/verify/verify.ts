@@ -11,7 +11,7 @@ import {
 } from "../evidence/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
-import { ConnectionLost, ServerError } from "../ports.ts";
+import { ConnectionLost, ServerError, type Session } from "../ports.ts";
 import { requireAppliers } from "../repair/index.ts";
 import { waitForLane } from "./applied.ts";
 import type { VerifyDeps, VerifyRequest } from "./deps.ts";
@@ -134,7 +134,7 @@ async function scanAll(
   signal: AbortSignal,
 ): Promise<ScannedTable[]> {
   const facts = await readServerFacts(deps.mapping, deps.source, deps.target);
-  const roots = await partitionRoots(sessions);
+  const roots = await partitionRoots(sessions.source);
   const scanned: ScannedTable[] = [];
   for (const table of deps.mapping.tables) {
     signal.throwIfAborted();
@@ -169,8 +169,8 @@ function report(request: VerifyRequest, tenants: readonly TenantState[], scanned
 }
 
 /** Partitioned tables of the source, as schema.table. */
-async function partitionRoots(sessions: Sessions): Promise<Set<string>> {
-  const rows = await sessions.source.query(
+export async function partitionRoots(source: Session): Promise<Set<string>> {
+  const rows = await source.query(
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'p'",
   );
   return new Set(rows.map((row) => `${row["nspname"]}.${row["relname"]}`));

@@ -47,5 +47,5 @@ test("one transaction of 300,000 rows passes through processes that stay small",
   // All of it or nothing.
   expect([...seen].filter((count) => count !== "0" && count !== String(ROWS / 2))).toEqual([]);
   expect(Object.fromEntries([...most].filter(([, bytes]) => bytes > MOST_RSS_BYTES))).toEqual({});
-  expect([...most.keys()].sort()).toEqual(["apply", "backfill", "capture", "control"]);
+  expect([...most.keys()].sort()).toEqual(["apply", "backfill", "capture", "control", "reconcile"]);
 });

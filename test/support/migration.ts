@@ -17,6 +17,7 @@ export type FileBody = {
   readonly layout?: unknown;
   readonly tables: Readonly<Record<string, unknown>>;
   readonly kafka?: Readonly<Record<string, unknown>>;
+  readonly reconcile?: unknown;
 };
 
 export type Story = {

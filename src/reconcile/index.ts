@@ -1,0 +1,2 @@
+export type { ReconcileDeps, Tuning } from "./deps.ts";
+export { runReconcile } from "./run.ts";

@@ -1,0 +1,102 @@
+/**
+ * The role `reconcile` of a migration under the heaviest traffic there is: it raises no false alarm, and finds what is wrong. REHOUSE_PASSES
+ * says how many passes of every table of every tenant have to be clean.
+ */
+
+import { expect, test } from "vitest";
+import { type FileBody, Migration } from "../support/index.ts";
+import { Clients, SHOP_FILE, shopSql, TENANTS } from "../support/shop.ts";
+
+const PASSES = Number(process.env["REHOUSE_PASSES"] ?? 4);
+const AT_FULL_SPEED: FileBody = { ...SHOP_FILE, reconcile: { pace: 1, every: "0s", everyChanged: "0s" } };
+/** A table for each tenant, and the shared one. */
+const UNITS = TENANTS.length * 5 + 1;
+
+/** Units with this many passes that began after `since`. */
+async function passed(migration: Migration, since: string | null, passes: number): Promise<boolean> {
+  const units = await migration.target.value(
+    `SELECT count(*) FROM (SELECT FROM rehouse.evidence WHERE began_at > $1::timestamptz GROUP BY source, tenant HAVING count(*) >= $2::int) AS u`,
+    [since, String(passes)],
+  );
+  return Number(units) === UNITS;
+}
+
+async function clock(migration: Migration): Promise<string | null> {
+  return migration.target.value("SELECT clock_timestamp()");
+}
+
+/** A difference of each kind in each tenant's events, in rows that no client touches; `id` says which. */
+const CORRUPTION = TENANTS.map(
+  (tenant) => `
+    UPDATE shop_${tenant}.events SET payload = '{"of": 0}' WHERE id = 2000 + ${tenant};
+    DELETE FROM shop_${tenant}.events WHERE id = 2010 + ${tenant};
+    INSERT INTO shop_${tenant}.events (id, at) VALUES (900000 + ${tenant}, now());`,
+).join("\n");
+
+async function expectCorruptionFound(migration: Migration): Promise<void> {
+  expect(
+    await migration.target.rows(
+      "SELECT tenant, source, key->>'id', kind FROM rehouse.difference WHERE gone_at IS NULL ORDER BY 1, 3",
+    ),
+  ).toEqual(
+    TENANTS.flatMap((tenant) => [
+      [tenant, "public.events", String(2000 + Number(tenant)), "different"],
+      [tenant, "public.events", String(2010 + Number(tenant)), "missing"],
+      [tenant, "public.events", String(900_000 + Number(tenant)), "extra"],
+    ]),
+  );
+}
+
+test("under traffic no row in flight is taken for a difference, its process may be killed at any time, and what is wrong is found in one pass", {
+  timeout: 120_000 + PASSES * 30_000,
+}, async () => {
+  await using migration = await Migration.prepare({ source: shopSql(300), file: AT_FULL_SPEED });
+  const clients = new Clients(migration.source, { seed: 7, count: 3, truncates: false });
+  const run = migration.run();
+  try {
+    await migration.inSync(run);
+    const since = await clock(migration);
+    await migration.until(
+      run,
+      "a range",
+      async () => (await migration.target.value("SELECT count(*) FROM rehouse.compared_range")) !== "0",
+    );
+    await run.killRole("reconcile");
+    await migration.until(run, `${PASSES} passes`, () => passed(migration, since, PASSES), PASSES * 30_000 + 30_000);
+    expect(
+      await migration.target.rows("SELECT source, tenant, key, kind, source_image, target_image FROM rehouse.difference"),
+    ).toEqual([]);
+
+    await migration.target.run(CORRUPTION);
+    const corruptedAt = await clock(migration);
+    await migration.until(run, "a pass", () => passed(migration, corruptedAt, 1));
+    await expectCorruptionFound(migration);
+    const { tenants } = await migration.status();
+    expect(tenants.filter(({ tenant }) => tenant !== "(shared)").map(({ verified }) => verified?.differences)).toEqual(
+      TENANTS.map(() => 3),
+    );
+  } finally {
+    await clients.stop();
+  }
+});
+
+test("what is wrong right after the copy is found while the tenant catches up", { timeout: 120_000 }, async () => {
+  await using migration = await Migration.prepare({ source: shopSql(300), file: AT_FULL_SPEED });
+  const clients = new Clients(migration.source, { seed: 8, count: 2, truncates: false });
+  const copied = async () => {
+    const copying = migration.run("--role", "control", "capture", "backfill");
+    await migration.until(copying, "the copy", async () => {
+      const units = await migration.units();
+      return units.length > 0 && units.every(({ phase }) => phase === "catching-up");
+    });
+    await copying.stop();
+  };
+  await copied().finally(() => clients.stop());
+  await migration.target.run(CORRUPTION);
+  const corruptedAt = await clock(migration);
+  // Without control nobody leaves the phase.
+  const following = migration.run("--role", "capture", "apply", "reconcile");
+  await migration.until(following, "a pass", () => passed(migration, corruptedAt, 1));
+  await expectCorruptionFound(migration);
+  expect(new Set((await migration.units()).map(({ phase }) => phase))).toEqual(new Set(["catching-up"]));
+});
