@@ -3,7 +3,6 @@
  * an idle database, measures the lag from end to end, and carries what offset notes are made of (see notes.ts).
  */
 
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../ports.ts";
 
@@ -42,17 +41,16 @@ const EMIT = `
  * locally, because a beat that waits for a standby measures nothing.
  */
 export async function emitBeats(
-  of: { readonly migration: string; readonly source: Database; readonly hurried: () => boolean },
+  of: { readonly migration: string; readonly source: Database; readonly run: string; readonly hurried: () => boolean },
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
-  const run = randomBytes(6).toString("hex");
   const session = await of.source.connect({ name: "rehouse capture heartbeat", settings: { synchronous_commit: "local" } });
   const close = () => void session.close(true);
   signal.addEventListener("abort", close, { once: true });
   try {
     for (let number = 1; !signal.aborted; number += 1) {
-      await session.query(EMIT, [of.migration, String(Date.now()), run, String(number)]);
+      await session.query(EMIT, [of.migration, String(Date.now()), of.run, String(number)]);
       await sleep(of.hurried() ? HURRIED_MS : CALM_MS, undefined, { signal });
     }
   } catch (error) {

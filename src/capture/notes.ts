@@ -12,8 +12,8 @@
  * The xmax of a snapshot would not do for the xid: it is the one after the newest *completed* transaction. One that has its id already, and
  * that may even be in the WAL, invisible while it waits for a standby, can be at or beyond it.
  *
- * The offsets of beat k itself would not do: such a transaction may commit before beat k does. Beats of another run prove nothing, since
- * nobody waited for the one before them.
+ * The offsets of beat k itself would not do: such a transaction may commit before beat k does. Beats of another run of capture prove nothing:
+ * when they are sent again, what came behind them may be in the topic already, sent by that run, and before the offsets of now.
  */
 
 import { Bell } from "../bell.ts";
@@ -28,15 +28,21 @@ export type Offsets = readonly bigint[];
 
 export type Note = { readonly lsn: Lsn; readonly xidCeiling: bigint; readonly offsets: Offsets };
 
-/** Pairs each beat with the one before it. Pure. */
+/** Pairs each beat of this run with the one before it. Pure. */
 export class NoteMaker {
+  readonly #run: string;
   #previous: { readonly beat: Beat; readonly offsets: Offsets } | undefined;
+
+  constructor(run: string) {
+    this.#run = run;
+  }
 
   /** `offsets`: what Kafka had confirmed before the batch with the beat's commit was sent. */
   beat(beat: Beat, lsn: Lsn, offsets: Offsets): Note | undefined {
+    if (beat.run !== this.#run) return undefined;
     const previous = this.#previous;
     this.#previous = { beat, offsets };
-    if (previous === undefined || previous.beat.run !== beat.run || previous.beat.number !== beat.number - 1) return undefined;
+    if (previous === undefined || previous.beat.number !== beat.number - 1) return undefined;
     return { lsn, xidCeiling: beat.xid, offsets: previous.offsets };
   }
 }

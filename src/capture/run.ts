@@ -1,5 +1,6 @@
 /** One run of capture, from the slot to the topic, until its signal aborts or something fails. It leaves nothing behind. */
 
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   changesTopicName,
@@ -153,7 +154,8 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
     known: start.known,
     onChange: report,
   });
-  const notes = new NoteMaker();
+  const run = randomBytes(6).toString("hex");
+  const notes = new NoteMaker(run);
   const orphans = new Map<string, number>();
 
   const sequencer = new Sequencer({
@@ -227,7 +229,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
     blaming(
       source,
       Promise.race([started.promise, aborted(inner.signal)]).then(() =>
-        emitBeats({ migration, source, hurried: () => recorder.isHurried }, inner.signal),
+        emitBeats({ migration, source, run, hurried: () => recorder.isHurried }, inner.signal),
       ),
     ),
     watchTables({ migration, source, target, report }, inner.signal),
