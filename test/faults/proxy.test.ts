@@ -12,7 +12,7 @@ beforeAll(async () => {
   links = await Links.open(addresses());
 });
 afterEach(async () => {
-  for (const name of ["source", "target", "kafka", "registry"] as const) links.to(name).heal();
+  links.heal();
   await Promise.all(clients.splice(0).map((client) => client.end().catch(() => undefined)));
 });
 afterAll(() => links?.[Symbol.asyncDispose]());

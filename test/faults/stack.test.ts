@@ -32,7 +32,7 @@ const FAULTS: readonly Fault[] = [
   ...NAMES.flatMap((name): Fault[] => [
     {
       name: `${name} is killed and comes back`,
-      phases: RUNNING,
+      phases: name === "registry" ? ["in-sync"] : RUNNING,
       strike: async (scene) => {
         await servers.kill(name, "SIGKILL");
         await scene.letGo();
@@ -46,7 +46,7 @@ const FAULTS: readonly Fault[] = [
     },
     {
       name: `${name} stands still for ${STANDS_STILL_MS / 1_000} s`,
-      phases: RUNNING,
+      phases: name === "registry" ? ["in-sync"] : RUNNING,
       quick: name === "target" ? ["in-sync"] : [],
       strike: async (scene) => {
         await servers.kill(name, "SIGSTOP");

@@ -73,7 +73,7 @@ function ways(): Fault[] {
   }[] = [
     { name: "is cut", phases: ["in-sync"], how: (proxy) => proxy.cut() },
     { name: "is reset", phases: RUNNING, quick: "source", how: (proxy) => proxy.reset() },
-    { name: "refuses", phases: ALL, quick: "kafka", how: (proxy) => proxy.refuse() },
+    { name: "refuses", phases: ["starting", "in-sync"], quick: "kafka", how: (proxy) => proxy.refuse() },
     { name: "is silent", phases: RUNNING, quick: "target", how: (proxy) => proxy.hold("to-server", "to-client") },
     {
       name: "is silent for 40 s, then reset",
@@ -93,7 +93,8 @@ function ways(): Fault[] {
     SERVERS.map(
       (server): Fault => ({
         name: `${server} ${name}`,
-        phases,
+        // Nobody asks the registry but processes that start.
+        phases: server === "registry" ? phases.filter((phase) => phase === "starting" || phase === "in-sync") : phases,
         quick: quick === server ? ["in-sync"] : [],
         strike: async (scene) => {
           await how(scene.links.to(server));
@@ -180,7 +181,7 @@ function registry(): Fault[] {
     },
   });
   return [
-    fault("answers 500", answering("500 Internal Server Error"), RUNNING, ["in-sync"]),
+    fault("answers 500", answering("500 Internal Server Error"), ["starting", "in-sync"], ["in-sync"]),
     fault("answers 503", answering("503 Service Unavailable"), ["in-sync"]),
     fault("takes seconds", { afterMs: 4_000 }, ["in-sync"]),
   ];

@@ -42,6 +42,10 @@ export class Links implements AsyncDisposable {
     return this.#proxies[server];
   }
 
+  heal(): void {
+    for (const proxy of Object.values(this.#proxies)) proxy.heal();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(Object.values(this.#proxies).map((proxy) => proxy[Symbol.asyncDispose]()));
   }

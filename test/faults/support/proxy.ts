@@ -26,6 +26,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly #upstream: Address;
   readonly #protocol: Protocol;
   readonly #links = new Set<Link>();
+  /** Every socket of a client, also of a link that is over and whose other side is still busy. */
+  readonly #clients = new Set<Socket>();
   readonly #shapes: Record<Direction, Shape> = { "to-server": { ...AS_IT_IS }, "to-client": { ...AS_IT_IS } };
   #rule: Rule | undefined;
   #refuses = false;
@@ -97,11 +99,14 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const link of this.#links) link.reset();
+    this.reset();
+    for (const client of this.#clients) client.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
   #accept(client: Socket): void {
+    this.#clients.add(client);
+    client.once("close", () => this.#clients.delete(client));
     if (this.#refuses) {
       client.on("error", () => undefined);
       client.resetAndDestroy();

@@ -147,8 +147,9 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stopLoad().catch(() => undefined);
     await this.letGo();
-    await this.links[Symbol.asyncDispose]();
+    this.links.heal();
     await this.migration[Symbol.asyncDispose]();
+    await this.links[Symbol.asyncDispose]();
   }
 
   async #stopLoad(): Promise<void> {
