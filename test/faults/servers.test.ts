@@ -1,6 +1,7 @@
 /** Each server goes away in mid-stream and comes back; what was under way goes on by itself. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROLES } from "../../src/cli/engine.ts";
 import { type Faults, type ServerName, type Stack, startStack } from "../../stack/index.ts";
 import { Clients, Migration, SHOP_FILE, shopPairs, shopSql, waitUntil } from "../support/index.ts";
 
@@ -41,7 +42,7 @@ test("broker, registry and both databases are killed and restarted while clients
     for (const { server, signal, killed = [] } of BLOWS) {
       await faults.kill(server, signal);
       for (const role of killed) await run.killRole(role);
-      await waitUntil(() => !run.hasEnded && run.roles().length === 4, {
+      await waitUntil(() => !run.hasEnded && run.roles().length === ROLES.length, {
         deadlineMs: 10_000,
         what: `the roles to live without ${server}`,
       });

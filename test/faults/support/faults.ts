@@ -1,6 +1,7 @@
 /** What is broken, and how. Each fault strikes a scene, and has healed when it is done; the scene then has to come to its end. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { ROLES } from "../../../src/cli/engine.ts";
 import { FAILPOINTS, type Failpoint } from "../../../src/failpoint.ts";
 import type { LinkName } from "./links.ts";
 import type { Phase } from "./phases.ts";
@@ -38,7 +39,7 @@ const PLACES: readonly { of: RegExp; phases: readonly Phase[]; quick?: Partial<R
 export const FAULTS: readonly Fault[] = [...processes(), ...ways(), ...messages(), ...registry(), ...group(), ...failpoints()];
 
 function processes(): Fault[] {
-  const roles = ["control", "capture", "backfill", "apply"].map(
+  const roles = ROLES.map(
     (role): Fault => ({
       name: `kill -9 of ${role}`,
       phases: ALL,
