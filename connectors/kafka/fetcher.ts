@@ -19,8 +19,8 @@ import { RecordReader } from "./record-reader.ts";
 const WAIT_MS = 200;
 const BRIEF_WAIT_MS = 5;
 /** Enough for some thousand changes a fetch. One answer a partition waits in the process for a reader that is paused. */
-const BYTES_PER_PARTITION = 512 * 1024;
-const BYTES = 2 * 1024 * 1024;
+const BYTES_PER_PARTITION = 256 * 1024;
+const BYTES = 1024 * 1024;
 
 /** kafkajs' two connections to a broker. What it sends over the first one meanwhile waits for the brief request. */
 const CONNECTIONS = { waiting: 1, brief: 0 } as const;
