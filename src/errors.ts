@@ -58,6 +58,11 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "What was asked for is done by the running roles, and they do not run.",
   },
+  REHOUSE_ROW_WITHOUT_TENANT: {
+    policy: "stop-role",
+    exit: 1,
+    meaning: "A row was written without a tenant, and the file says to refuse that.",
+  },
   REHOUSE_NO_MIGRATION: { policy: "usage", exit: 2, meaning: "The target knows no migration of this name." },
   REHOUSE_MIGRATION_CHANGED: {
     policy: "stop-role",

@@ -7,7 +7,7 @@
  * per column.
  */
 
-import { castType, intakeType } from "../compare/index.ts";
+import { castType, intakeType, isExact } from "../compare/index.ts";
 import type { TableMapping, TableName, TargetColumn } from "../model/mapping.ts";
 import { ident, identList, literal, qualified } from "../model/sql.ts";
 
@@ -53,8 +53,11 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
   const values = (columns: readonly TargetColumn[]) =>
     columns.map((column) => `${typed(column, types)} AS ${ident(column.name)}`).join(", ");
 
-  const isKey = new Set(table.targetKey);
-  const settable = table.columns.filter((column) => !isKey.has(column.name) && !facts.alwaysIdentity.has(column.name));
+  // A key that equals the one that is there may still be another text: 1.0 and 1.00, or two spellings under a collation.
+  const settled = new Set(
+    table.columns.filter(({ name, type }) => table.targetKey.includes(name) && isExact(type)).map(({ name }) => name),
+  );
+  const settable = table.columns.filter((column) => !settled.has(column.name) && !facts.alwaysIdentity.has(column.name));
   const onConflict =
     settable.length === 0
       ? "DO NOTHING"
@@ -103,7 +106,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
           : `UPDATE ${qualified(target)} AS t SET ${whole.map((column) => `${ident(column.name)} = k.${ident(column.name)}`).join(", ")} FROM k
              WHERE ${joinKey} RETURNING ${table.targetKey.map((name) => `t.${ident(name)}`).join(", ")}`;
       const sql = `
-        WITH k AS MATERIALIZED (SELECT ${values([...keyColumns, ...whole])} FROM ${rows(kept)}), found AS (${set})
+        WITH k AS MATERIALIZED (SELECT ${values([...new Set([...keyColumns, ...whole])])} FROM ${rows(kept)}), found AS (${set})
         SELECT ${table.targetKey.map((name, index) => `k.${ident(name)}::text AS k${index}`).join(", ")} FROM k
         WHERE NOT EXISTS (SELECT FROM found AS t WHERE ${joinKey})`;
       return { sql, inputs: kept };
@@ -158,8 +161,13 @@ export function refetchStatement(table: TableMapping, inputs: readonly string[])
   if (table.tenantColumn !== undefined)
     match.push(`s.${ident(table.tenantColumn)} = $${table.key.length + 1}::${types.get(table.tenantColumn)}`);
   return `
-    SELECT ${inputs.map((name, index) => `s.${ident(name)}::text AS ${ident(`c${index}`)}`).join(", ")}
+    SELECT ${inputs.map((name, index) => `${asText(`s.${ident(name)}`, types.get(name))} AS ${ident(`c${index}`)}`).join(", ")}
     FROM ${qualified(table.source)} AS s JOIN (SELECT ${keys}) AS k ON ${match.join(" AND ")}`;
+}
+
+/** As the stream prints it: a cast to text would take the blanks off a bpchar's end. */
+function asText(value: string, type: string | undefined): string {
+  return type === "bpchar" ? `bpcharout(${value})::text` : `${value}::text`;
 }
 
 /** The loop marker: the first thing in every transaction that writes rows, so that a capture of this database leaves it out. */

@@ -38,6 +38,8 @@ export type CaptureDeps = {
   readonly version: string;
   /** Every tenant moves, also those that are not known yet; otherwise the ones in the state tables. */
   readonly allTenantsMove: boolean;
+  /** A row that is written without a tenant is an error; otherwise it is left out. */
+  readonly refusesOrphans: boolean;
   readonly source: Database;
   readonly target: Database;
   /** Of the slot and publication {@link slotName}. */
@@ -168,7 +170,8 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
     slab,
     tail: start.tail,
     out: outbox,
-    onOrphan(table) {
+    onOrphan(table, written) {
+      if (deps.refusesOrphans && written !== undefined) throw withoutTenant(table, written());
       const count = (orphans.get(table) ?? 0) + 1;
       orphans.set(table, count);
       if (count > 1) return;
@@ -245,6 +248,14 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
     await producer.close();
     await ended;
   }
+}
+
+function withoutTenant(table: string, written: string): RehouseError {
+  return new RehouseError("REHOUSE_ROW_WITHOUT_TENANT", {
+    what: `a row was written without a tenant: ${written}`,
+    where: table,
+    fix: "set tenants.null to leave, and start `rehouse run` again: such a row stays at the source, and moves once it is given a tenant",
+  });
 }
 
 async function messageEncoder(migration: string, registry: SchemaRegistry, slab: Slab, stamp: SourceStamp): Promise<Encoder> {

@@ -36,8 +36,8 @@ export type SequencerOptions = {
   /** Each partition's last position: what is at or before it is there already. */
   readonly tail: ReadonlyMap<number, Position>;
   readonly out: { push(message: OutgoingMessage): void; commit(end: Lsn): void; beat(beat: Beat, lsn: Lsn): void };
-  /** A row without a tenant was left out. */
-  readonly onOrphan: (table: string) => void;
+  /** A row without a tenant is left out. `written`: the row and its position, where it was written so and not only rid of. */
+  readonly onOrphan: (table: string, written: (() => string) | undefined) => void;
 };
 
 const OP_HEADER: Readonly<Record<Op, Buffer>> = {
@@ -49,6 +49,7 @@ const OP_HEADER: Readonly<Record<Op, Buffer>> = {
 };
 const APPLIED = Buffer.from("apply:");
 const MARK = "mark:";
+const BLANK = 0x20;
 const NO_STAMP: TransactionStamp = { xid: 0, lsn: ZERO_LSN, committedAtMs: 0, capturedAtMs: 0 };
 
 type MutableMessage = { partition: number; key: Buffer; value: Buffer; headers: Record<string, Buffer> };
@@ -168,7 +169,7 @@ export class Sequencer {
       this.#publishToAll(table, op, before, after);
       return;
     }
-    const route = this.#route(table, of);
+    const route = this.#route(table, of, op !== OP.delete);
     if (route !== undefined) this.#publishRow(table, route, op, before, after, undefined);
   }
 
@@ -184,26 +185,28 @@ export class Sequencer {
     const tenant = table.tenantIndex;
     if (tenant < 0 || before === undefined || sameValue(before, after, tenant)) {
       // A tenant that is itself an unchanged TOAST value stands in the old row only.
-      const route = this.#route(table, (after.starts[tenant] ?? 0) < NULL_VALUE && before !== undefined ? before : after);
+      const route = this.#route(table, (after.starts[tenant] ?? 0) < NULL_VALUE && before !== undefined ? before : after, true);
       if (route !== undefined) this.#publishRow(table, route, OP.update, before, after, fill);
       return;
     }
-    const from = this.#route(table, before);
+    const from = this.#route(table, before, false);
     if (from !== undefined) this.#publishRow(table, from, OP.delete, before, undefined, undefined);
     this.#ordinal += 1;
-    const to = this.#route(table, after);
+    const to = this.#route(table, after, true);
     if (to !== undefined) this.#publishRow(table, to, OP.create, undefined, after, fill);
   }
 
-  #route(table: CapturedTable, row: Tuple): Route | undefined {
+  #route(table: CapturedTable, row: Tuple, isWritten: boolean): Route | undefined {
     if (table.kind === "shared") return this.#shared;
     if (table.kind === "whole") return this.#whole;
     const start = row.starts[table.tenantIndex] ?? NULL_VALUE;
     if (start < 0) {
-      this.#of.onOrphan(table.name);
+      this.#of.onOrphan(table.name, isWritten ? () => `${keyTextOf(table, row)} at ${this.#position()}` : undefined);
       return undefined;
     }
-    const route = this.#of.routes.of(row.bytes, start, row.ends[table.tenantIndex] ?? start);
+    let end = row.ends[table.tenantIndex] ?? start;
+    if (table.tenantIsPadded) while (end > start && row.bytes[end - 1] === BLANK) end -= 1;
+    const route = this.#of.routes.of(row.bytes, start, end);
     return route.moves ? route : undefined;
   }
 
@@ -315,6 +318,15 @@ export class Sequencer {
     slab.decimal(this.#ordinal);
     return slab.end();
   }
+}
+
+/** `id = 5, no = 1`, for people. */
+function keyTextOf({ key, relation }: CapturedTable, row: Tuple): string {
+  const text = (index: number) => {
+    const start = row.starts[index] ?? NULL_VALUE;
+    return start < 0 ? "NULL" : row.bytes.toString("utf8", start, row.ends[index]);
+  };
+  return key.map((index) => `${relation.columns[index]?.name} = ${text(index)}`).join(", ");
 }
 
 function sameValue(a: Tuple, b: Tuple, column: number): boolean {

@@ -24,8 +24,12 @@ export type CapturedTable = {
   /** The `table` header. */
   readonly header: Buffer;
   readonly relation: Relation;
+  /** Indexes of the key's columns; -1 for one that the table no longer has. */
+  readonly key: readonly number[];
   /** Index of the tenant column; -1 when the table has none. */
   readonly tenantIndex: number;
+  /** The tenant comes with the blanks of a char(n), which are no part of the value. */
+  readonly tenantIsPadded: boolean;
   /** Whether an old row or key that the server sends holds the tenant. */
   readonly tenantInIdentity: boolean;
   readonly encoder: Encoder;
@@ -42,6 +46,9 @@ export type TablesOptions = {
   /** A table has not the columns that the mapping was made for. */
   readonly onChange: (change: SourceChange) => void;
 };
+
+/** The type's oid in pg_type.dat, the same everywhere. */
+const BPCHAR = 1042;
 
 export class CapturedTables {
   readonly #of: TablesOptions;
@@ -105,12 +112,15 @@ export class CapturedTables {
     ]);
     const tenantIndex = tenantIndexOf(relation, mapping);
     const index = new Map(relation.columns.map((column, i) => [column.name, i]));
+    const keyColumns = mapping.sourceKey.map((column) => index.get(column) ?? -1);
     return {
       kind: mapping.kind,
       name,
       header: Buffer.from(name),
       relation,
+      key: keyColumns,
       tenantIndex,
+      tenantIsPadded: relation.columns[tenantIndex]?.typeOid === BPCHAR,
       tenantInIdentity: relation.columns[tenantIndex]?.inIdentity ?? false,
       encoder: new Encoder({
         slab,
@@ -120,7 +130,7 @@ export class CapturedTables {
         valueSchemaId,
         keySchemaId,
         keyName: name,
-        keyColumns: mapping.sourceKey.map((column) => index.get(column) ?? -1),
+        keyColumns,
       }),
     };
   }

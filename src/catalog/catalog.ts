@@ -32,6 +32,8 @@ export type CatalogColumn = {
   readonly generated: { readonly expression: string; readonly kind: "stored" | "virtual" } | undefined;
   /** Quoted and qualified; only where it is not the type's own. */
   readonly collation: string | undefined;
+  /** False where texts that differ may be equal under the column's collation. */
+  readonly deterministic: boolean;
   readonly comment: string | undefined;
   readonly sequence: Sequence | undefined;
 };

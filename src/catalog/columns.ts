@@ -16,6 +16,7 @@ export async function readColumns(session: Session, oids: readonly string[]): Pr
            ) AS not_null,
            pg_get_expr(d.adbin, d.adrelid) AS expression,
            CASE WHEN a.attcollation <> t.typcollation THEN format('%I.%I', cn.nspname, co.collname) END AS collation,
+           coalesce(co.collisdeterministic, true) AS deterministic,
            col_description(a.attrelid, a.attnum) AS comment
       FROM pg_attribute a
       JOIN pg_type t ON t.oid = a.atttypid
@@ -42,6 +43,7 @@ export async function readColumns(session: Session, oids: readonly string[]): Pr
           identity: identityOf(row),
           generated: kind === "none" || expression === undefined ? undefined : { expression, kind },
           collation: optional(row, "collation"),
+          deterministic: flag(row, "deterministic"),
           comment: optional(row, "comment"),
           sequence: sequences.get(relation)?.get(name),
         };

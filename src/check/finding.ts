@@ -37,6 +37,7 @@ export const FINDING_CODES = {
   partitioned: "A partitioned table becomes one plain table at the target.",
   "tenant-null": "Rows without a tenant stay behind.",
   // Tenants
+  "tenant-type": "Two texts may be the same tenant.",
   "tenant-unknown": "A tenant of the list has no row at the source.",
   "no-tenants": "The tenants' query or the tables name no tenant.",
   "tenant-schema": "A tenant's schema cannot have the name that the layout gives it.",

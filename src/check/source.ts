@@ -11,7 +11,7 @@ import type { Scope } from "./scope.ts";
 import { checkSourcePrivileges } from "./source-privileges.ts";
 import { checkSourceServer } from "./source-server.ts";
 import { checkSourceTable } from "./source-tables.ts";
-import { checkListedTenants, checkRowsWithoutTenant, checkTenantNames, type Holder } from "./tenants.ts";
+import { checkListedTenants, checkRowsWithoutTenant, checkTenantNames, checkTenantType, type Holder } from "./tenants.ts";
 
 export type SourceAnswers = {
   readonly findings: readonly Finding[];
@@ -40,7 +40,7 @@ export async function checkSource(scope: Scope): Promise<SourceAnswers> {
     Promise.all(
       holders.map((holder) =>
         findings(place, `rows of ${tableText(holder.table.name)} without a tenant`, signal, () =>
-          checkRowsWithoutTenant(source, holder),
+          checkRowsWithoutTenant(source, holder, file.tenants?.null ?? "leave"),
         ),
       ),
     ),
@@ -49,7 +49,7 @@ export async function checkSource(scope: Scope): Promise<SourceAnswers> {
   const columns = new Map(file.tables.map((spec) => [tableText(spec.source), spec.tenantColumn]));
   const fitness = tables.flatMap((table) => checkSourceTable(table, columns.get(tableText(table.name))));
   return {
-    findings: [...server, ...privileges, ...fitness, ...orphans.flat(), ...tenants.findings],
+    findings: [...server, ...privileges, ...fitness, ...holders.flatMap(checkTenantType), ...orphans.flat(), ...tenants.findings],
     catalog: catalog.value,
     tenants: tenants.tenants,
   };

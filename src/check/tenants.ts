@@ -100,8 +100,30 @@ export async function checkListedTenants(
   }
 }
 
+/** Types whose `=` is looser than their text: 1.0 = 1.00, -0 = 0, '1 mon' = '30 days'; and citext, wherever it is installed. */
+const LOOSE = /^(numeric|real|double precision|interval|jsonb|(.*\.)?citext)$/;
+
+/** Rehouse tells tenants apart by their text, in the stream's partitions and in names of schemas. */
+export function checkTenantType({ table, column }: Holder): Finding[] {
+  const found = findColumn(table, column);
+  if (found === undefined || (found.deterministic && !LOOSE.test(found.type))) return [];
+  const why = found.deterministic ? `it is ${found.type}` : `its collation ${found.collation ?? ""} is nondeterministic`;
+  return [
+    error(
+      "tenant-type",
+      `source ${tableText(table.name)}.${column}`,
+      `${why}: what is one tenant for the source may be written in several ways, and would be several tenants in the stream`,
+      "move by a column of another type (integer, text, uuid, numeric with a scale): `tenant:` of the table names it",
+    ),
+  ];
+}
+
 /** Rows that no tenant's move takes along. */
-export async function checkRowsWithoutTenant(source: Database, { table, column }: Holder): Promise<Finding[]> {
+export async function checkRowsWithoutTenant(
+  source: Database,
+  { table, column }: Holder,
+  policy: "leave" | "refuse",
+): Promise<Finding[]> {
   if (findColumn(table, column)?.notNull !== false) return [];
   const [row] = await rolledBack(source, (session) =>
     session.query(
@@ -111,8 +133,9 @@ export async function checkRowsWithoutTenant(source: Database, { table, column }
   const rows = Number(optional(row ?? {}, "rows") ?? "0");
   if (rows === 0) return [];
   const count = rows >= COUNTED ? `${COUNTED} rows or more have` : rows === 1 ? "1 row has" : `${rows} rows have`;
+  const finding = policy === "refuse" ? error : warning;
   return [
-    warning(
+    finding(
       "tenant-null",
       `source ${tableText(table.name)}.${column}`,
       `${count} no tenant and would stay behind`,

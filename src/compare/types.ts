@@ -59,6 +59,11 @@ export function castType(type: string): string {
   return `${name === "bit" ? "bit varying" : name}${array}`;
 }
 
+/** Whether values that are equal always have the same text. */
+export function isExact(type: string): boolean {
+  return NATIVE.test(type);
+}
+
 /** Whether a value of this type may travel in binary COPY between servers of different versions. */
 export function isBinarySafe(type: string): boolean {
   return BINARY.test(type);

@@ -31,6 +31,8 @@ export type RegistrySettings = { url: string; auth: RegistryAuth | undefined };
 export type TenantsSpec = {
   column: string;
   move: { kind: "list"; ids: string[] } | { kind: "all" } | { kind: "query"; sql: string };
+  /** What becomes of rows whose tenant is NULL. */
+  null: "leave" | "refuse";
 };
 
 export type TableSpec = {

@@ -40,10 +40,12 @@ export function resolve(file: ParsedMigration): MigrationFile {
 
 export function resolveTenants(tenants: ParsedMigration["tenants"]): TenantsSpec | undefined {
   if (tenants === undefined) return undefined;
-  const { column, move } = tenants;
-  if (move === "all") return { column, move: { kind: "all" } };
-  if (Array.isArray(move)) return { column, move: { kind: "list", ids: move } };
-  return { column, move: { kind: "query", sql: move.query } };
+  return { column: tenants.column, move: resolveMove(tenants.move), null: tenants.null ?? "leave" };
+}
+
+function resolveMove(move: NonNullable<ParsedMigration["tenants"]>["move"]): TenantsSpec["move"] {
+  if (move === "all") return { kind: "all" };
+  return Array.isArray(move) ? { kind: "list", ids: move } : { kind: "query", sql: move.query };
 }
 
 export function resolveLayout(layout: ParsedMigration["layout"]): LayoutSpec {

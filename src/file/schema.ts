@@ -50,8 +50,13 @@ const tenantsSchema = z
           description: "A list of tenants, `all`, or `{ query }`.",
           examples: [[42, 43], "all", { query: "SELECT id FROM accounts" }],
         }),
+      null: z.enum(["leave", "refuse"], "leave or refuse").optional().meta({
+        title: "Rows without a tenant",
+        description:
+          "What becomes of rows whose tenant is NULL. `leave` (default): they stay at the source, and status tells of them. `refuse`: the preflight does not pass while there are any, and capture stops at the first one that is written.",
+      }),
     },
-    "a map with column, move",
+    "a map with column, move, null",
   )
   .meta({ title: "Tenants", description: "Which tenants move. Left out: everything moves as one unit, shown as tenant `*`." });
 

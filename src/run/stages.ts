@@ -143,7 +143,11 @@ async function captureStage(deps: StageDeps, signal: AbortSignal): Promise<void>
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
   const allTenantsMove = file.tenants === undefined || file.tenants.move.kind === "all";
-  await runCapture({ ...systems, mapping: move.mapping, version: deps.version, allTenantsMove, log: deps.context.log }, signal);
+  const refusesOrphans = file.tenants?.null === "refuse";
+  await runCapture(
+    { ...systems, mapping: move.mapping, version: deps.version, allTenantsMove, refusesOrphans, log: deps.context.log },
+    signal,
+  );
 }
 
 async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {

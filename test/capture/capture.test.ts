@@ -137,6 +137,26 @@ describe("capture", () => {
     expect(await told()).toEqual([["public.orders"]]);
   });
 
+  it("stops at a row that is written without a tenant where that is to be refused, and goes on where it is to be left", async () => {
+    await using lab = await provisioned(await captureLab(ORDERS, [{ table: "orders", key: ["id"] }]));
+    const refusing = lab.start({ refusesOrphans: true });
+    await lab.source.run("INSERT INTO orders VALUES (1, 1, 'own'); INSERT INTO orders VALUES (2, NULL, 'nobody')");
+    await expect(refusing.ended).rejects.toMatchObject({
+      code: "REHOUSE_ROW_WITHOUT_TENANT",
+      where: "public.orders",
+      message: expect.stringContaining("id = 2"),
+    });
+    await lab.source.run("UPDATE orders SET tenant = 3 WHERE id = 2");
+    lab.start();
+    await lab.caughtUp();
+    expect((await lab.changes()).map(({ op, tenant }) => [op, tenant])).toEqual(
+      expect.arrayContaining([
+        ["c", "1"],
+        ["c", "3"],
+      ]),
+    );
+  });
+
   it("takes unchanged TOAST from the old row, or says that it is missing", async () => {
     await using lab = await provisioned(
       await captureLab(

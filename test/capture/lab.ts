@@ -111,6 +111,7 @@ export async function captureLab(
     mapping,
     version: "0.0.0",
     allTenantsMove: of.tenants === undefined,
+    refusesOrphans: false,
     source: sourceDb,
     target: targetDb,
     stream: () => createReplicationStream({ url: databases.sourceUrl, slot, publication: slot }),

@@ -143,8 +143,9 @@ describe("a tenant's rows", () => {
 
   it("without a tenant are reported and belong to nobody", () => {
     play(sequencer(), begin(100n), insert(orders, "1", null, "a"), insert(orders, "2", "7", "b"), commit(110n));
-    expect(orphans).toEqual(["public.orders"]);
-    expect(sent.map(position)).toEqual(["0/64:2"]);
+    play(sequencer(), begin(200n), remove(full, "3", null, "x"), update(full, ["4", null, "x"], ["4", "7", "x"]), commit(210n));
+    expect(orphans).toEqual(["public.orders id = 1 at 0/64:1", "public.notes undefined", "public.notes undefined"]);
+    expect(sent.map(position)).toEqual(["0/64:2", "0/C8:3"]);
   });
 
   it("that are updated or deleted without the tenant in the replica identity may be anybody's: all tenants get to know", () => {
@@ -305,7 +306,7 @@ function sequencer(
     slab,
     tail: of.tail ?? new Map(),
     out: { push: (one) => sent.push(one), commit: (end) => commits.push(end), beat: (beat) => beats.push(beat) },
-    onOrphan: (table) => orphans.push(table),
+    onOrphan: (table, written) => orphans.push(`${table} ${written?.()}`),
   });
 }
 
@@ -332,6 +333,8 @@ function captured(of: Relation, kind: TableKind, slab: Slab): CapturedTable {
     header: Buffer.from(name),
     relation: of,
     tenantIndex,
+    key: [0],
+    tenantIsPadded: false,
     tenantInIdentity: of.columns[tenantIndex]?.inIdentity ?? false,
     encoder: encoder(of.table, of.columns.length, slab),
   };

@@ -184,7 +184,7 @@ describe("tenants", () => {
   });
   afterAll(() => pair[Symbol.asyncDispose]());
   const moving = (move: NonNullable<MigrationFile["tenants"]>["move"]) =>
-    checked(pair, migrationFile({ accounts: { tenant: "id" } }, { tenants: { column: "id", move } }));
+    checked(pair, migrationFile({ accounts: { tenant: "id" } }, { tenants: { column: "id", move, null: "leave" } }));
 
   it("that are not there are warned of, and those that Postgres writes in another way refused", async () => {
     const findings = await moving({ kind: "list", ids: ["1", "7", "042"] });
@@ -207,7 +207,10 @@ describe("tenants", () => {
     await using texts = await freshPair(
       `CREATE TABLE accounts (id text PRIMARY KEY); INSERT INTO accounts VALUES ('${"x".repeat(60)}'), ('ok');`,
     );
-    const file = migrationFile({ accounts: { tenant: "id" } }, { tenants: { column: "id", move: { kind: "all" } } });
+    const file = migrationFile(
+      { accounts: { tenant: "id" } },
+      { tenants: { column: "id", move: { kind: "all" }, null: "leave" } },
+    );
     expect(short(await checked(texts, file))).toContain(`error tenant-schema: tenant ${"x".repeat(60)}`);
   });
 });

@@ -30,7 +30,7 @@ describe("a migration file", () => {
       source: { url: "postgres://app@source/app", replicationUrl: "postgres://app@source/app", tls: undefined },
       kafka: { brokers: ["localhost:9092"], partitions: 8, replicationFactor: undefined, retentionMs: undefined },
       registry: { url: "http://localhost:8081", auth: undefined },
-      tenants: { column: "tenant_id", move: { kind: "list", ids: ["42", "43"] } },
+      tenants: { column: "tenant_id", move: { kind: "list", ids: ["42", "43"] }, null: "leave" },
       layout: { schema: "tenant_{tenant}", tenantColumn: "drop" },
     });
     expect(file.tables.map(({ source, tenantColumn, shared }) => [source.schema, source.table, tenantColumn, shared])).toEqual([

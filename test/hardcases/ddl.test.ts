@@ -1,6 +1,6 @@
 /** What somebody does to the source's tables while their rows are on the move. */
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type FileBody, Migration, type RehouseProcess } from "../support/index.ts";
 
 const FILE: FileBody = {
@@ -34,6 +34,8 @@ const SOURCE = `
   INSERT INTO rewritten SELECT tenant, id, repeat(md5(id::text), 100) FROM grown;
   INSERT INTO keyed SELECT tenant, id, -id, 'a' FROM grown;
   INSERT INTO lost SELECT tenant, id, 'a' FROM grown;`;
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let migration: Migration;
 let run: RehouseProcess;

@@ -179,7 +179,7 @@ describe("a target table that is there", () => {
 
 describe("the tenants", () => {
   const tenantsOf = async (move: NonNullable<MigrationFile["tenants"]>["move"]) => {
-    const file = migrationFile(SAAS_TABLES, { tenants: { column: "tenant_id", move } });
+    const file = migrationFile(SAAS_TABLES, { tenants: { column: "tenant_id", move, null: "leave" } });
     const catalog = await readCatalog(
       pair.source,
       file.tables.map((table) => table.source),

@@ -18,7 +18,10 @@ export function migrationFile(
   more: Partial<Pick<MigrationFile, "tenants" | "layout" | "name">> = {},
 ): MigrationFile {
   const server = { url: "postgres://nowhere", replicationUrl: "postgres://nowhere", tls: undefined };
-  const tenants = "tenants" in more ? more.tenants : { column: "tenant_id", move: { kind: "list" as const, ids: ["1", "2"] } };
+  const tenants =
+    "tenants" in more
+      ? more.tenants
+      : { column: "tenant_id", move: { kind: "list" as const, ids: ["1", "2"] }, null: "leave" as const };
   return {
     name: more.name ?? "a-move",
     source: server,
