@@ -4,6 +4,7 @@
  *
  * - extra_float_digits 3: the shortest text that reads back as the same float, on every version.
  * - lc_monetary C: the text of `money` would otherwise change with the locale of the server.
+ * - row_security off: a statement whose rows a policy would hide is an error, where it would otherwise see and change fewer without a word.
  */
 export const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
   client_encoding: "UTF8",
@@ -13,6 +14,7 @@ export const CANONICAL_SETTINGS: Readonly<Record<string, string>> = {
   extra_float_digits: "3",
   bytea_output: "hex",
   lc_monetary: "C",
+  row_security: "off",
 };
 
 /**

@@ -69,6 +69,12 @@ export class NetEffect<Message, Schema> {
     this.entries.set(key, { kind: "refresh", image, lacking: NOTHING, replaces });
   }
 
+  /** What the message lacks is neither at the target nor in what came before: the row is read again from the source. */
+  reread(key: string, message: Message, schema: Schema, lacks: ReadonlySet<string>): void {
+    const image = { message, schema, side: "after" as const, lacks, under: undefined };
+    this.entries.set(key, { kind: "reread", image, lacking: lacks });
+  }
+
   /** A change of key: the row moves, and what the new image lacks comes from the row under its old key. */
   move(from: string, to: string, message: Message, schema: Schema, lacks: ReadonlySet<string> | undefined): void {
     const earlier = this.entries.get(from);

@@ -11,7 +11,7 @@ import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type SlotMaker } from "../ports.ts";
 import { blaming, OBJECT_IN_USE, readSlot, requireSlot, slotName } from "./slot.ts";
-import { rememberTables } from "./source-tables.ts";
+import { REPAIR, rememberTables, type SourceChange } from "./source-tables.ts";
 
 export type Provision = {
   /** The slot's consistent point: every later commit is in its stream. */
@@ -45,7 +45,7 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   if (lsn != null && snapshot != null) {
     await blaming(source, requireSlot(source, name));
     await rememberTables(source, target, mapping);
-    await blaming(source, ensurePublication(source, name, mapping));
+    if (await blaming(source, ensurePublication(source, name, mapping))) await reportAltered(target, migration, name);
     return { lsn: parseLsn(lsn), snapshot };
   }
   const present = await blaming(source, readSlot(source, name));
@@ -100,7 +100,21 @@ function slotExists(name: string, place: string): RehouseError {
   });
 }
 
-async function ensurePublication(source: Database, name: string, mapping: Mapping): Promise<void> {
+/** Somebody altered it, and what it did not publish meanwhile is missing from the stream. */
+async function reportAltered(target: Database, migration: string, publication: string): Promise<void> {
+  const change: SourceChange = {
+    table: publication,
+    what: "the publication had been altered and is put right; changes in between may be missing from the stream",
+    fix: REPAIR,
+  };
+  await target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, 'source-changed', $2::jsonb)", [
+    migration,
+    JSON.stringify(change),
+  ]);
+}
+
+/** Whether a publication that was there had to be changed. */
+async function ensurePublication(source: Database, name: string, mapping: Mapping): Promise<boolean> {
   const tables = mapping.tables.map((table) => table.source);
   const list = tables.map(qualified).join(", ");
   const options = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true";
@@ -110,14 +124,22 @@ async function ensurePublication(source: Database, name: string, mapping: Mappin
   );
   if (publication === undefined) {
     await source.query(`CREATE PUBLICATION ${ident(name)} FOR TABLE ${list} WITH (${options})`);
-    return;
+    return false;
   }
-  if (publication["complete"] !== "t") await source.query(`ALTER PUBLICATION ${ident(name)} SET (${options})`);
-  const published = await source.query("SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = $1", [
-    name,
-  ]);
-  const there: TableName[] = published.map((row) => ({ schema: row["schemaname"] ?? "", table: row["tablename"] ?? "" }));
-  if (!sameTables(there, tables)) await source.query(`ALTER PUBLICATION ${ident(name)} SET TABLE ${list}`);
+  const isComplete = publication["complete"] === "t";
+  if (!isComplete) await source.query(`ALTER PUBLICATION ${ident(name)} SET (${options})`);
+  // Row filters and column lists came with version 15.
+  const published = await source.query(
+    `SELECT n.nspname, c.relname, to_jsonb(r) ->> 'prqual' IS NOT NULL OR to_jsonb(r) ->> 'prattrs' IS NOT NULL AS partial
+       FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
+       JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE p.pubname = $1`,
+    [name],
+  );
+  const there: TableName[] = published.map((row) => ({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }));
+  const isWhole = sameTables(there, tables) && published.every((row) => row["partial"] === "f");
+  if (!isWhole) await source.query(`ALTER PUBLICATION ${ident(name)} SET TABLE ${list}`);
+  return !isComplete || !isWhole;
 }
 
 function sameTables(a: readonly TableName[], b: readonly TableName[]): boolean {

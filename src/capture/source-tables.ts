@@ -58,7 +58,9 @@ export async function lookAtTables(
   const rows = await source.query(
     `SELECT known.source, known.relation, format('%I.%I', n.nspname, c.relname) AS now, n.nspname || '.' || c.relname AS name,
             EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
-                     WHERE p.pubname = $2 AND r.prrelid = c.oid) AS published,
+                     WHERE p.pubname = $2 AND r.prrelid = c.oid AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
+                       -- Both since version 15.
+                       AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL) AS published,
             EXISTS (SELECT FROM pg_class AS o JOIN pg_namespace AS m ON m.oid = o.relnamespace
                      WHERE m.nspname || '.' || o.relname = known.source AND o.oid <> known.relation AND o.relkind IN ('r', 'p')) AS replaced,
             ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid) WHERE relid <> c.oid) AS partitions,
@@ -115,6 +117,8 @@ export async function watchTables(
   }
 }
 
+export const REPAIR = "`rehouse verify` shows the rows that differ, `rehouse verify --repair` brings them";
+
 function refuseLost(row: Row, publication: string): void {
   const table = row["source"] ?? "";
   const now = row["now"];
@@ -127,15 +131,14 @@ function refuseLost(row: Row, publication: string): void {
   if (row["replaced"] === "t") throw replaced(table, `the one that is moved is called ${now} now`);
   if (row["published"] !== "t")
     throw new RehouseError("REHOUSE_SCHEMA_CHANGED", {
-      what: `the table was taken out of the publication ${publication}: its changes since then are missing from the stream`,
+      what: `the publication ${publication} was altered and no longer has all of the table: changes since then are missing from the stream`,
       where: table,
-      fix: "cancel the migration and begin it again",
+      fix: `start \`rehouse run\` again, which puts it right; then ${REPAIR}`,
     });
 }
 
 function changesOf(row: Row): SourceChange[] {
   const table = row["source"] ?? "";
-  const repair = "`rehouse verify` shows the rows that differ, `rehouse verify --repair` brings them";
   const changes: SourceChange[] = [];
   if (row["name"] !== table)
     changes.push({
@@ -147,13 +150,13 @@ function changesOf(row: Row): SourceChange[] {
     changes.push({
       table,
       what: `${row["attached"]} was attached as a partition: the rows that it held are not in the stream`,
-      fix: repair,
+      fix: REPAIR,
     });
   if (row["detached"] != null)
     changes.push({
       table,
       what: `the partition ${row["detached"]} was detached or dropped: that its rows are gone is not in the stream`,
-      fix: repair,
+      fix: REPAIR,
     });
   return changes;
 }

@@ -72,9 +72,14 @@ export class CapturedTables {
     return true;
   }
 
-  /** Undefined for a table that does not move. */
+  /**
+   * Undefined for a table that does not move, where that may be: once the tables are known, the stream has rows of no other. (A partition is
+   * announced beside its root, whose name its rows come under.)
+   */
   get(relation: Relation): CapturedTable | undefined {
-    return this.#current.get(relation);
+    const table = this.#current.get(relation);
+    if (table === undefined && this.#of.known.size > 0) throw notOurs(relation);
+    return table;
   }
 
   async learn(relation: Relation): Promise<void> {
@@ -142,6 +147,15 @@ export class CapturedTables {
     );
     return relation.columns.map((column, i) => ({ name: column.name, pgType: types[i]?.["type"] ?? "???" }));
   }
+}
+
+/** The publication has the tables of the mapping alone, and partitions under the name of their root. */
+function notOurs(relation: Relation): RehouseError {
+  return new RehouseError("REHOUSE_SCHEMA_CHANGED", {
+    what: `the stream has rows of ${tableText(relation)}, which does not move: somebody has altered the publication`,
+    where: tableText(relation),
+    fix: "cancel the migration and begin it again",
+  });
 }
 
 const NOT_CARRIED = "bring the target in line with the source where it is not";

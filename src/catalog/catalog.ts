@@ -99,6 +99,13 @@ export type Index = {
   readonly constraint: string | undefined;
 };
 
+/** A rewrite rule of a table. */
+export type Rule = {
+  readonly name: string;
+  readonly event: "update" | "insert" | "delete";
+  readonly enabled: Trigger["enabled"];
+};
+
 export type Trigger = { readonly name: string; readonly enabled: "origin" | "always" | "replica" | "disabled" };
 
 /** A piece of storage: the table itself, or each leaf partition. `filenode` changes when the table is rewritten. */
@@ -138,6 +145,7 @@ export type Table = {
   readonly rowsEstimated: number;
   readonly bytes: number;
   readonly triggers: readonly Trigger[];
+  readonly rules: readonly Rule[];
 };
 
 export type UserType = { readonly name: TableName; readonly extension: string | undefined } & (

@@ -7,7 +7,7 @@ import { readColumns } from "./columns.ts";
 import { readConstraints } from "./constraints.ts";
 import { number, text } from "./fields.ts";
 import { readIndexes } from "./indexes.ts";
-import { readLeaves, readRelations, readTriggers } from "./relations.ts";
+import { readLeaves, readRelations, readRules, readTriggers } from "./relations.ts";
 import { readExtensions, readFunctions, readTypes } from "./types.ts";
 
 export async function readCatalog(database: Database, wanted: readonly TableName[]): Promise<Catalog> {
@@ -20,6 +20,7 @@ export async function readCatalog(database: Database, wanted: readonly TableName
     const indexes = await readIndexes(session, oids, version);
     const leaves = await readLeaves(session, oids);
     const triggers = await readTriggers(session, oids);
+    const rules = await readRules(session, oids);
     const types = await readTypes(session, oids);
     const none = { primaryKey: undefined, uniques: [], checks: [], foreignKeys: [], exclusions: [] };
     const tables = relations.map(({ replicaIdentity, ...relation }): Table => {
@@ -33,6 +34,7 @@ export async function readCatalog(database: Database, wanted: readonly TableName
         rowsEstimated: storage.reduce((sum, leaf) => sum + leaf.rowsEstimated, 0),
         bytes: storage.reduce((sum, leaf) => sum + leaf.bytes, 0),
         triggers: triggers.get(relation.oid) ?? [],
+        rules: rules.get(relation.oid) ?? [],
       };
       return { ...partial, identity: { kind: replicaIdentity, columns: identityColumns(replicaIdentity, partial) } };
     });

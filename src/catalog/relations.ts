@@ -2,7 +2,7 @@
 
 import type { TableName } from "../model/mapping.ts";
 import type { Session } from "../ports.ts";
-import type { Leaf, RelationKind, Table, Trigger } from "./catalog.ts";
+import type { Leaf, RelationKind, Rule, Table, Trigger } from "./catalog.ts";
 import { coded, flag, groupBy, number, oidArray, optional, text } from "./fields.ts";
 
 export type Relation = Pick<
@@ -102,6 +102,18 @@ export async function readTriggers(session: Session, oids: readonly string[]): P
   return mapGroups(groupBy(rows, "tgrelid"), (row) => ({
     name: text(row, "tgname"),
     enabled: coded(row, "tgenabled", TRIGGER_STATES),
+  }));
+}
+
+export async function readRules(session: Session, oids: readonly string[]): Promise<Map<string, Rule[]>> {
+  const rows = await session.query(
+    `SELECT ev_class, rulename, ev_type, ev_enabled FROM pg_rewrite WHERE ev_class = ANY($1::oid[]) AND ev_type <> '1' ORDER BY ev_class, rulename`,
+    [oidArray(oids)],
+  );
+  return mapGroups(groupBy(rows, "ev_class"), (row) => ({
+    name: text(row, "rulename"),
+    event: coded<Rule["event"]>(row, "ev_type", { "2": "update", "3": "insert", "4": "delete" }),
+    enabled: coded(row, "ev_enabled", TRIGGER_STATES),
   }));
 }
 

@@ -23,7 +23,7 @@ export const FINDING_CODES = {
   "create-privilege": "The target's role may not create schemas, or tables in one.",
   "write-privilege": "The target's role may not write to a table that is there.",
   "replica-role": "The target's role may not switch triggers off for its session.",
-  "row-security": "Row security hides rows from the source's role.",
+  "row-security": "Row security hides rows from the role of a server, or is on and does not come along.",
   // Source tables
   "table-missing": "A table of the file is not at the source.",
   "column-missing": "A column of the file is not in its table.",
@@ -57,6 +57,7 @@ export const FINDING_CODES = {
   "target-key-missing": "A target table that is there has no unique index over the key.",
   "target-differs": "The target tables of two tenants differ.",
   "target-row-in-the-way": "A target table already has rows where the tenants' rows go.",
+  "target-rule": "A rule of a target table stands in the way of what is written.",
   "target-trigger": "A trigger of a target table would fire for copied and applied rows.",
   "type-missing": "A type is not at the target and cannot be made there.",
   "type-differs": "A type at the target is not the source's.",

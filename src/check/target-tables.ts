@@ -26,6 +26,8 @@ export function checkTargetTable(move: TableMove, table: Table, ours: boolean): 
     ...narrower(move, table),
     ...(ours ? [] : key(move, table, place)),
     ...triggers(table, place),
+    ...rules(table, place),
+    ...rowSecurity(table, place),
   ];
 }
 
@@ -34,6 +36,7 @@ export function actsOnRows(table: Table): string[] {
   const name = tableText(table.name);
   return [
     ...table.triggers.filter((trigger) => trigger.enabled === "origin").map((trigger) => `trigger ${trigger.name} of ${name}`),
+    ...table.rules.filter((rule) => rule.enabled === "origin").map((rule) => `rule ${rule.name} of ${name}`),
     ...table.foreignKeys.map((foreignKey) => `foreign key ${foreignKey.name} of ${name}`),
   ];
 }
@@ -109,6 +112,34 @@ function triggers(table: Table, place: string): Finding[] {
         `ALTER TABLE ${qualified(table.name)} ENABLE TRIGGER ${ident(trigger.name)};  (origin: it then fires for the application only)`,
       ),
     );
+}
+
+/** Postgres refuses INSERT ... ON CONFLICT on a table with a rule for updates, whether that fires or not. */
+function rules(table: Table, place: string): Finding[] {
+  return table.rules
+    .filter(({ event, enabled }) => event === "update" || enabled === "always" || enabled === "replica")
+    .map(({ name, event, enabled }) =>
+      error(
+        "target-rule",
+        place,
+        event === "update"
+          ? `it has the rule ${name} for updates, and Postgres takes no INSERT ... ON CONFLICT on such a table`
+          : `the rule ${name} is ENABLE ${enabled.toUpperCase()}: it would rewrite what is applied`,
+        `DROP RULE ${ident(name)} ON ${qualified(table.name)};  a trigger can do the same after the move`,
+      ),
+    );
+}
+
+function rowSecurity(table: Table, place: string): Finding[] {
+  if (!table.rowsHidden) return [];
+  return [
+    error(
+      "row-security",
+      place,
+      "row security hides rows from the target's role, so that changes would not find them",
+      "ALTER ROLE ... BYPASSRLS; for the role of the target's URL, or connect as the table's owner",
+    ),
+  ];
 }
 
 /** Tables of different tenants that should be alike: columns, types and NOT NULL against those of `model`. */

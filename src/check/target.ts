@@ -47,6 +47,7 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
   return [
     ...resolution.findings,
     ...partitioned(resolution),
+    ...policiesLeftBehind(resolution),
     ...server.findings,
     ...(server.value?.findings ?? []),
     ...role,
@@ -102,6 +103,20 @@ async function rows({ target, signal }: Scope, there: readonly Target[], tenants
   return found.flat();
 }
 
+/** What a policy kept from an application's role would be open to it at the new home. */
+function policiesLeftBehind({ tables }: Resolution): Finding[] {
+  return tables
+    .filter((table) => table.source.rowSecurity !== "off" && table.model === undefined)
+    .map((table) =>
+      warning(
+        "row-security",
+        `source ${tableText(table.source.name)}`,
+        "row security is on, and its policies do not come along: the table that is made at the target has none",
+        "create the policies there, and ALTER TABLE ... ENABLE ROW LEVEL SECURITY, before an application uses it",
+      ),
+    );
+}
+
 function partitioned({ tables }: Resolution): Finding[] {
   return tables
     .filter((table) => table.source.kind === "partitioned table" && table.model === undefined)
@@ -109,8 +124,8 @@ function partitioned({ tables }: Resolution): Finding[] {
       warning(
         "partitioned",
         `source ${tableText(table.source.name)}`,
-        "it is partitioned, and becomes one plain table at the target",
-        "create the target table yourself, partitioned as you like; it is then used as it is",
+        "it is partitioned, and becomes one plain table at the target; a TRUNCATE of a single partition, or one that is attached or detached with its rows, is not in the stream",
+        "create the target table yourself if it is to be partitioned: it is then used as it is; meanwhile truncate the partitioned table, or DELETE",
       ),
     );
 }
