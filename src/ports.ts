@@ -217,6 +217,8 @@ export interface ChangesTopic {
   exists(): Promise<boolean>;
   /** Per partition the first offset that is still there and the next one to be written. */
   offsets(): Promise<{ readonly partition: number; readonly low: bigint; readonly high: bigint }[]>;
+  /** Bytes of the longest message that it takes. */
+  longestMessage(): Promise<number>;
   delete(): Promise<void>;
 }
 

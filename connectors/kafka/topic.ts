@@ -39,6 +39,11 @@ export function createChangesTopic(kafka: Kafka, name: string, where: string): C
           .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
           .sort((a, b) => a.partition - b.partition);
       }),
+    longestMessage: () =>
+      admin(async (on) => {
+        const found = await describe(on, name);
+        return Math.min(Number(found.get("max.message.bytes") ?? MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES);
+      }),
     delete: () =>
       admin(async (on) => {
         if (await exists(on)) await on.deleteTopics({ topics: [name] });
@@ -75,7 +80,9 @@ async function describe(on: Admin, name: string): Promise<Map<string, string>> {
     on.fetchTopicMetadata({ topics: [name] }),
     on.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ["cleanup.policy", "retention.ms"] }],
+      resources: [
+        { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ["cleanup.policy", "retention.ms", "max.message.bytes"] },
+      ],
     }),
   ]);
   const entries = configs.resources

@@ -82,7 +82,9 @@ export class NetEffect<Message, Schema> {
     if (lacks === undefined) this.write(to, message, schema, lacks);
     else {
       const moved = over(earlier, message, schema, lacks);
-      this.entries.set(to, moved.kind === "patch" ? { ...moved, kind: "reread" } : moved);
+      // Whatever the target has under the new key is another row, one that this run has taken away.
+      if (moved.kind === "refresh") this.entries.set(to, { ...moved, replaces: true });
+      else this.entries.set(to, moved.kind === "patch" ? { ...moved, kind: "reread" } : moved);
     }
   }
 

@@ -172,10 +172,14 @@ function record(effect: RowChanges, message: IncomingMessage, schema: MessageSch
     return;
   }
   const key = keyText(message.value, reader.afterStarts, reader.afterEnds, keyIndexes);
-  const unavailable = message.unavailable === undefined ? undefined : new Set(readUnavailable(message.unavailable));
+  const unavailable = message.unavailable === undefined ? undefined : readUnavailable(message.unavailable);
+  const lacks = unavailable === undefined ? undefined : new Set(unavailable.columns);
   const before = reader.hasBefore ? keyText(message.value, reader.beforeStarts, reader.beforeEnds, keyIndexes) : key;
-  if (before === key) effect.write(key, message, schema, unavailable);
-  else effect.move(before, key, message, schema, unavailable);
+  if (lacks !== undefined && unavailable?.mayBeNew === true) {
+    if (before !== key) effect.remove(before, message, schema);
+    effect.reread(key, message, schema, lacks);
+  } else if (before === key) effect.write(key, message, schema, lacks);
+  else effect.move(before, key, message, schema, lacks);
 }
 
 function imageKey({ message, schema }: RereadImage): string {

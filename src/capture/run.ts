@@ -97,7 +97,7 @@ async function readStart(deps: CaptureDeps) {
     throw new RehouseError("REHOUSE_NO_MIGRATION", { what: `the target knows no migration ${migration}`, where: target.place });
   const tenantPartitions = Number(state["partitions"]);
   const partitions = topicPartitions(mapping, tenantPartitions);
-  const offsets = await topic.offsets();
+  const [offsets, longestMessage] = await Promise.all([topic.offsets(), topic.longestMessage()]);
   if (offsets.length !== partitions)
     throw new RehouseError("REHOUSE_TOPIC_MISMATCH", {
       what: `the topic ${topic.name} has ${offsets.length} partitions where ${partitions} are needed`,
@@ -123,6 +123,7 @@ async function readStart(deps: CaptureDeps) {
     tail,
     moving,
     known,
+    longestMessage,
     database: database?.["name"] ?? "",
   };
 }
@@ -154,6 +155,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
     slab,
     stamp,
     known: start.known,
+    limit: start.longestMessage,
     onChange: report,
   });
   const run = randomBytes(6).toString("hex");

@@ -231,7 +231,10 @@ export class Sequencer {
       position: this.#position(),
     };
     if (encoder.unavailable.length > 0)
-      headers["unavailable"] = unavailableHeader(encoder.unavailable.map((column) => table.relation.columns[column]?.name ?? ""));
+      headers["unavailable"] = unavailableHeader({
+        columns: encoder.unavailable.map((column) => table.relation.columns[column]?.name ?? ""),
+        mayBeNew: encoder.hasLeftOut,
+      });
     this.#hold({ partition, key, value, headers });
   }
 

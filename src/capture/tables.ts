@@ -43,6 +43,8 @@ export type TablesOptions = {
   readonly slab: Slab;
   readonly stamp: SourceStamp;
   readonly known: KnownTables;
+  /** Bytes of the longest message that the topic takes. */
+  readonly limit: number;
   /** A table has not the columns that the mapping was made for. */
   readonly onChange: (change: SourceChange) => void;
 };
@@ -136,6 +138,7 @@ export class CapturedTables {
         keySchemaId,
         keyName: name,
         keyColumns,
+        limit: this.#of.limit,
       }),
     };
   }

@@ -37,6 +37,8 @@ const FIELD_OVERHEAD = 2 + 5 + UNAVAILABLE.length;
 const NOTHING: Tuple = { bytes: Buffer.alloc(0), starts: new Int32Array(0), ends: new Int32Array(0) };
 /** More than the schema's id, the union branches and the ordinals take. */
 const FIXED_OVERHEAD = 64;
+/** More than a message's key, headers and source block take; a key's value is at most a third of a page. */
+const AROUND_A_ROW = 64 * 1024;
 /** More than `4294967295:18446744073709551615` takes. */
 const TRANSACTION_BYTES = 40;
 
@@ -50,8 +52,13 @@ export class Encoder {
   readonly #sourceRest: Buffer;
   readonly #keyHead: Buffer;
   readonly #keyColumns: readonly number[];
+  readonly #limit: number;
   /** Columns of the last row's `after` whose value is not in the message. */
   readonly unavailable: number[] = [];
+  /** Whether values of the last row's `after` were left out because the message would have been too long: the update may have changed them. */
+  hasLeftOut = false;
+  /** Values beyond this are left out of the row that is being written. */
+  #longest = Number.POSITIVE_INFINITY;
   readonly #scratch = new Slab(1024);
   #stamp: TransactionStamp | undefined;
   /** source, op, ts_ms and the transaction's id, the same for all changes of this table in one transaction but for the op. */
@@ -70,11 +77,14 @@ export class Encoder {
     readonly keyName: string;
     /** Index of each key column in the tuple; -1 for a column that the table no longer has. */
     readonly keyColumns: readonly number[];
+    /** Bytes of the longest message that the topic takes; left out: any. */
+    readonly limit?: number;
   }) {
     this.#slab = of.slab;
     this.#valueId = of.valueSchemaId;
     this.#columns = of.columns;
     this.#keyColumns = of.keyColumns;
+    this.#limit = (of.limit ?? Number.POSITIVE_INFINITY) - 2 * of.columns * FIELD_OVERHEAD - AROUND_A_ROW;
     this.#sourceHead = constant(64 + 4 * (of.source.version.length + of.source.name.length), (slab) => {
       slab.text(of.source.version);
       slab.text("postgresql");
@@ -111,7 +121,7 @@ export class Encoder {
   }
 
   /**
-   * A row's message. A value that `after` lacks (unchanged TOAST) is taken from `fill`, the old row or key, where the server sent it.
+   * A row's message. Where it would be longer than the topic takes, its long values are left out, so that it always fits. A value that `after` lacks (unchanged TOAST) is taken from `fill`, the old row or key, where the server sent it.
    * `ordinal` is the change's in its transaction.
    */
   row(
@@ -124,12 +134,16 @@ export class Encoder {
   ): Buffer {
     if (stamp !== this.#stamp) this.#beginTransaction(stamp);
     const slab = this.#slab;
-    const size = (before?.bytes.length ?? 0) + (after?.bytes.length ?? 0) + (fill?.bytes.length ?? 0);
+    const bound = (before?.bytes.length ?? 0) + (after?.bytes.length ?? 0) + (fill?.bytes.length ?? 0);
+    if (bound > this.#limit) this.#longest = this.#longestFor(before, after, fill);
+    const size = Math.min(bound, this.#limit);
     slab.begin(size + 2 * this.#columns * FIELD_OVERHEAD + this.#tail.length + FIXED_OVERHEAD);
     slab.schemaId(this.#valueId);
     this.#image(before, undefined);
     if (this.unavailable.length > 0) this.unavailable.length = 0;
+    this.hasLeftOut = false;
     this.#image(after, fill);
+    this.#longest = Number.POSITIVE_INFINITY;
     this.#end(op, ordinal);
     return slab.end();
   }
@@ -159,8 +173,10 @@ export class Encoder {
     for (let column = 0; column < this.#columns; column += 1) {
       const start = starts[column] ?? NULL_VALUE;
       if (start >= 0) {
+        const end = ends[column] ?? start;
         slab.byte(2);
-        slab.sized(bytes, start, ends[column] ?? start);
+        if (end - start > this.#longest && !this.#keyColumns.includes(column)) this.#leaveOut(column);
+        else slab.sized(bytes, start, end);
       } else if (start === UNCHANGED_TOAST) this.#unchanged(column, fill);
       else slab.byte(0);
     }
@@ -170,11 +186,25 @@ export class Encoder {
     const slab = this.#slab;
     const start = fill?.starts[column] ?? UNCHANGED_TOAST;
     slab.byte(2);
-    if (fill !== undefined && start >= 0) slab.sized(fill.bytes, start, fill.ends[column] ?? start);
+    const end = fill?.ends[column] ?? start;
+    if (fill !== undefined && start >= 0 && end - start <= this.#longest) slab.sized(fill.bytes, start, end);
     else {
       this.unavailable.push(column);
       slab.sized(UNAVAILABLE, 0, UNAVAILABLE.length);
     }
+  }
+
+  /** What an old row lacks besides its key is nobody's concern, and forgotten with it: {@link row} writes `after` last. */
+  #leaveOut(column: number): void {
+    this.unavailable.push(column);
+    this.hasLeftOut = true;
+    this.#slab.sized(UNAVAILABLE, 0, UNAVAILABLE.length);
+  }
+
+  /** So that each column of both images may have as much, if all of them together are too much. */
+  #longestFor(before: Tuple | undefined, after: Tuple | undefined, fill: Tuple | undefined): number {
+    const fits = lengthOf(before) + lengthOf(after) + lengthOf(fill) <= this.#limit;
+    return fits ? Number.POSITIVE_INFINITY : Math.floor(this.#limit / (2 * this.#columns));
   }
 
   #end(op: Op, ordinal: number): void {
@@ -208,6 +238,12 @@ export class Encoder {
     slab.text(`${stamp.xid}:${stamp.lsn}`);
     this.#tail = slab.end();
   }
+}
+
+/** Of all values. */
+function lengthOf(row: Tuple | undefined): number {
+  if (row === undefined) return 0;
+  return row.starts.reduce((sum, start, column) => (start < 0 ? sum : sum + (row.ends[column] ?? start) - start), 0);
 }
 
 function constant(bound: number, write: (slab: Slab) => void): Buffer {

@@ -35,12 +35,21 @@ export function isTxLast(headers: Headers): boolean {
   return headers["txLast"] !== undefined;
 }
 
-/** Columns whose value is not in the message; percent-encoded, so that a comma in a name separates nothing. */
-export function unavailableHeader(columns: readonly string[]): Buffer {
-  return Buffer.from(columns.map(encodeURIComponent).join(","));
+/** What the header `unavailable` says. */
+export type Unavailable = {
+  readonly columns: readonly string[];
+  /** They are missing because the message would have been too long, so they may have been changed; otherwise they were left alone. */
+  readonly mayBeNew: boolean;
+};
+
+/** Percent-encoded, so that a comma in a name separates nothing. A first name that is empty, as none is, says that values may be new. */
+export function unavailableHeader({ columns, mayBeNew }: Unavailable): Buffer {
+  return Buffer.from([...(mayBeNew ? [""] : []), ...columns.map(encodeURIComponent)].join(","));
 }
 
 /** From the header's text. */
-export function readUnavailable(text: string | undefined): string[] {
-  return text === undefined ? [] : text.split(",").map(decodeURIComponent);
+export function readUnavailable(text: string): Unavailable {
+  const names = text.split(",").map(decodeURIComponent);
+  const mayBeNew = names[0] === "";
+  return { columns: mayBeNew ? names.slice(1) : names, mayBeNew };
 }

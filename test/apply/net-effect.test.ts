@@ -16,6 +16,8 @@ type Change =
   | { readonly kind: "insert"; readonly key: string; readonly unit: Unit; readonly lacks: readonly Column[] }
   | { readonly kind: "update"; readonly key: string; readonly lacks: readonly Column[] }
   | { readonly kind: "move"; readonly key: string; readonly to: string; readonly lacks: readonly Column[] }
+  /** Every value is new, and one was too long for the message. */
+  | { readonly kind: "long"; readonly key: string }
   | { readonly kind: "delete"; readonly key: string }
   | { readonly kind: "refresh"; readonly key: string; readonly unit: Unit }
   | { readonly kind: "truncate"; readonly units: readonly Unit[] };
@@ -39,6 +41,7 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
   },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("update" as const), key: keys, lacks }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("move" as const), key: keys, to: keys, lacks }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("long" as const), key: keys }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete" as const), key: keys }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("refresh" as const), key: keys, unit: units }) },
   {
@@ -88,6 +91,14 @@ function replay(sequence: readonly Change[], effect: Effect): Map<string, Stored
         const { row, after } = written(there.row, change.lacks);
         source.set(change.key, { unit: there.unit, row });
         effect.write(change.key, { unit: there.unit, after }, undefined, lacked(change.lacks));
+        break;
+      }
+      case "long": {
+        if (there === undefined) break;
+        const { row } = written(there.row, []);
+        source.set(change.key, { unit: there.unit, row });
+        const after = { small: row.small, big: row.big };
+        effect.reread(change.key, { unit: there.unit, after }, undefined, new Set(["huge"]));
         break;
       }
       case "move": {
@@ -175,7 +186,11 @@ describe("the net effect of a run of changes", () => {
 
   it("reads nothing again as long as the rows stay where they are", () => {
     const still = changes.filter(
-      (change) => change.kind !== "move" && change.kind !== "refresh" && !(change.kind === "insert" && change.lacks.length > 0),
+      (change) =>
+        change.kind !== "move" &&
+        change.kind !== "long" &&
+        change.kind !== "refresh" &&
+        !(change.kind === "insert" && change.lacks.length > 0),
     );
     fc.assert(
       fc.property(fc.array(still, { maxLength: 25 }), (sequence) => {
@@ -197,6 +212,20 @@ describe("the net effect of a run of changes", () => {
     );
     expect(effect.entries.get("2")?.kind).toBe("reread");
     expect(sorted(apply(effect, source))).toEqual({ 2: { unit: "a", row: { small: 10, big: -2, huge: 12 } } });
+  });
+
+  it("puts a row that is read again in the place of the one that moved away, whoever's that was", () => {
+    const effect: Effect = new NetEffect();
+    const source = replay(
+      [
+        { kind: "move", key: "1", to: "3", lacks: [] },
+        { kind: "refresh", key: "2", unit: "b" },
+        { kind: "move", key: "2", to: "1", lacks: ["huge"] },
+        { kind: "truncate", units: ["b"] },
+      ],
+      effect,
+    );
+    expect(sorted(apply(effect, source))).toEqual(sorted(source));
   });
 
   it("leaves the rows of others in a table when one unit's are truncated", () => {

@@ -249,7 +249,7 @@ function changeOf(
     tenant: readTenant(headers),
     table: readTable(headers),
     txLast: isTxLast(headers),
-    unavailable: readUnavailable(headers["unavailable"]?.toString()),
+    unavailable: headers["unavailable"] === undefined ? [] : readUnavailable(headers["unavailable"].toString()).columns,
     before: reader.hasBefore ? row(reader.beforeStarts, reader.beforeEnds) : null,
     after: reader.hasAfter ? row(reader.afterStarts, reader.afterEnds) : null,
     types: Object.fromEntries(schema.columns.map(({ name, pgType }) => [name, pgType])),

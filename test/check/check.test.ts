@@ -15,6 +15,7 @@ function topicThatIs(there: boolean): ChangesTopic {
     exists: async () => there,
     ensure: async () => undefined,
     offsets: async () => [],
+    longestMessage: async () => 0,
     delete: async () => undefined,
   };
 }

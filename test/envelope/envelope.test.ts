@@ -76,6 +76,30 @@ describe("a row's message", () => {
     expect(encoder.unavailable).toEqual([]);
   });
 
+  it("leaves long values out of a row that the topic would not take, says so, and keeps the key", () => {
+    const limit = 200_000;
+    const { encoder, value } = encoderOf(["id", "a", "b", "c"], ["id"], limit);
+    const [id, long, short] = ["i".repeat(2_000), "l".repeat(120_000), "short"];
+    const whole = encoder.row(STAMP, OP.create, undefined, tuple(id, long, short, null), undefined, 1);
+    expect(read(value.text, whole)).toMatchObject({ after: { a: long } });
+    expect({ unavailable: encoder.unavailable, hasLeftOut: encoder.hasLeftOut }).toEqual({ unavailable: [], hasLeftOut: false });
+
+    const old = tuple(id, long, short, long);
+    const cut = encoder.row(STAMP, OP.update, old, tuple(id, long, short, TOAST), old, 2);
+    expect(cut.length).toBeLessThan(limit);
+    expect(read(value.text, cut)).toMatchObject({
+      before: { id, a: UNAVAILABLE_VALUE, b: short },
+      after: { id, a: UNAVAILABLE_VALUE, b: short, c: UNAVAILABLE_VALUE },
+    });
+    expect({ unavailable: encoder.unavailable, hasLeftOut: encoder.hasLeftOut }).toEqual({
+      unavailable: [1, 3],
+      hasLeftOut: true,
+    });
+    const removed = encoder.row(STAMP, OP.delete, old, undefined, undefined, 3);
+    expect(read(value.text, removed)).toMatchObject({ before: { id, b: short }, after: null });
+    expect(encoder.unavailable).toEqual([]);
+  });
+
   it("survives an Avro round trip for any text, and our reader finds the same bytes", () => {
     const text = fc.oneof(fc.constant(null), fc.string({ unit: "binary" }), fc.string({ minLength: 60, maxLength: 9_000 }));
     const row = fc.array(text, { minLength: 3, maxLength: 3 });
@@ -193,7 +217,7 @@ describe("a heartbeat's or marker's message", () => {
   });
 });
 
-function encoderOf(columns: readonly string[], keyColumns: readonly string[]) {
+function encoderOf(columns: readonly string[], keyColumns: readonly string[], limit = Number.POSITIVE_INFINITY) {
   const value = valueSchema({
     migration: "move-it",
     table: TABLE,
@@ -211,6 +235,7 @@ function encoderOf(columns: readonly string[], keyColumns: readonly string[]) {
     keySchemaId: 259,
     keyName: "public.orders",
     keyColumns: keyColumns.map((name) => columns.indexOf(name)),
+    limit,
   });
   return { encoder, value, key };
 }

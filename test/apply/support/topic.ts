@@ -165,7 +165,7 @@ export class MemoryTopic {
       position: { lsn: stamp.lsn, ordinal },
       tenant: "tenant" in change ? change.tenant : undefined,
       isTxLast: last,
-      unavailable: lacking.length === 0 ? undefined : unavailableHeader(lacking).toString(),
+      unavailable: lacking.length === 0 ? undefined : unavailableHeader({ columns: lacking, mayBeNew: false }).toString(),
     });
   }
 
@@ -181,6 +181,7 @@ export class MemoryTopic {
       ensure: () => Promise.resolve(),
       exists: () => Promise.resolve(true),
       delete: () => Promise.resolve(),
+      longestMessage: () => Promise.resolve(Number.POSITIVE_INFINITY),
       offsets: () => Promise.resolve([{ partition: 0, low: BigInt(this.low), high: this.head }]),
     };
   }
