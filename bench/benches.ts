@@ -5,6 +5,7 @@ import { benchMemory } from "./cases/memory.ts";
 import { benchReplicate } from "./cases/replicate.ts";
 import { benchScale } from "./cases/scale.ts";
 import { benchStages } from "./cases/stages.ts";
+import { benchVerify } from "./cases/verify.ts";
 import type { BenchName } from "./options.ts";
 import type { Result } from "./report.ts";
 
@@ -20,6 +21,7 @@ export async function runBenches(bench: Bench, names: readonly BenchName[], tell
     [wants("latency"), () => benchLatency(bench)],
     [wants("memory"), () => benchMemory(bench)],
     [wants("scale"), () => benchScale(bench)],
+    [wants("verify"), () => benchVerify(bench)],
   ];
   for (const [isWanted, run] of plan) if (isWanted) for (const result of await run()) tell(result);
 }

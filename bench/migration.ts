@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { until } from "../stack/index.ts";
 import type { Bench } from "./bench.ts";
 import { ask } from "./servers/postgres.ts";
@@ -8,7 +9,12 @@ import type { Programs, Running } from "./servers/programs.ts";
 import { waitUntil } from "./servers/wait.ts";
 import { EVENTS, TENANTS } from "./workload/events.ts";
 
-export type Role = "control" | "capture" | "backfill" | "apply";
+const verified = z.object({
+  equal: z.boolean(),
+  tenants: z.array(z.object({ tables: z.array(z.object({ differences: z.array(z.unknown()) })) })),
+});
+
+export type Role = "control" | "capture" | "backfill" | "apply" | "reconcile";
 
 /** A migration of the workload's table with all tenants into a database of the same layout, driven by the command line alone. */
 export class Migration {
@@ -65,6 +71,16 @@ export class Migration {
   /** Resolves when every tenant is in-sync and every process has ended. */
   async runUntilInSync(): Promise<void> {
     await this.#start(["run", "--json", "--until", "in-sync"]).ended;
+  }
+
+  /** `rehouse verify`; resolves to whether it called both sides equal, and how long it took, the start of its process included. */
+  async verify(): Promise<{ readonly isEqual: boolean; readonly differences: number; readonly seconds: number }> {
+    const began = performance.now();
+    const output = await this.#start(["verify", "--json"], {}, [0, 1]).ended;
+    const seconds = (performance.now() - began) / 1000;
+    const { equal, tenants } = verified.parse(JSON.parse(output));
+    const differences = tenants.flatMap(({ tables }) => tables.flatMap((table) => table.differences)).length;
+    return { isEqual: equal, differences, seconds };
   }
 
   /** Takes away what it made at the source, in Kafka and in the registry; nothing where it never ran. */
@@ -136,9 +152,10 @@ export class Migration {
     );
   }
 
-  #start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  /** `exits`: the exit codes that are an answer, not a failure. */
+  #start(args: readonly string[], env: Readonly<Record<string, string>> = {}, exits: readonly number[] = [0]): Running {
     this.#begun = true;
     const variables = { ...this.#programs.markVariable, ...env };
-    return this.#programs.start(process.execPath, [...this.#command, ...args, "-f", this.#file], variables);
+    return this.#programs.start(process.execPath, [...this.#command, ...args, "-f", this.#file], variables, exits);
   }
 }

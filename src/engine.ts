@@ -15,6 +15,7 @@ import { secretColumns } from "./evidence/index.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
+import { type ReportData, readReport } from "./report/index.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, supervise } from "./run/supervisor.ts";
@@ -82,6 +83,11 @@ export class MigrationEngine implements Engine, AsyncDisposable {
       { tenants, onProgress, repairFor: repair ? operatorName() : undefined },
       signal,
     );
+  }
+
+  async report(document: VerifyDocument): Promise<ReportData> {
+    const { source, target } = this.#deps.systems;
+    return readReport({ migration: this.#deps.file.name, version: this.#deps.version, source, target }, document);
   }
 
   async pause(): Promise<ControlOutcome> {

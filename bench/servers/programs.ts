@@ -37,7 +37,13 @@ export class Programs implements AsyncDisposable {
     return this.#guard.folder;
   }
 
-  start(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  /** `exits`: the exit codes that are no failure. */
+  start(
+    command: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    exits: readonly number[] = [0],
+  ): Running {
     const name = `${command} ${++this.#started}`;
     const log = join(this.#guard.folder, `${this.#started}.log`);
     const { ended } = this.#guard.start({
@@ -52,7 +58,7 @@ export class Programs implements AsyncDisposable {
     });
     const done = ended.then(async ({ how, code }) => {
       const output = await readFile(log, "utf8").catch(() => "");
-      if (code !== 0)
+      if (code === null || !exits.includes(code))
         throw new Error(
           `${[command, ...args].join(" ").replaceAll(PASSWORD, "$1")} ended with ${how}\n${output.slice(-LAST_WORDS)}`,
         );

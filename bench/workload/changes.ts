@@ -75,7 +75,14 @@ export class Changes {
       state,
       make: async () => {
         await using client = await connect(this.#sourceUrl);
-        await client.query("CALL make_steady($1, $2, $3, $4, $5)", [this.#perTenant, from, count, perSecond, state]);
+        const { rows } = await client.query<{ spent: string }>("CALL make_steady($1, $2, $3, $4, $5, 0)", [
+          this.#perTenant,
+          from,
+          count,
+          perSecond,
+          state,
+        ]);
+        return { msEach: (Number(rows[0]?.spent) * 1000) / count };
       },
     };
   }
@@ -118,18 +125,21 @@ const BATCHES = `
   END $$`;
 
 const STEADY = `
-  CREATE PROCEDURE make_steady(rows_per_tenant bigint, first bigint, wanted bigint, per_second int, new_state text)
+  CREATE PROCEDURE make_steady(rows_per_tenant bigint, first bigint, wanted bigint, per_second int, new_state text, INOUT spent double precision)
   LANGUAGE plpgsql AS $$
   DECLARE
     began timestamptz := clock_timestamp();
     early double precision;
+    before timestamptz;
   BEGIN
     FOR n IN 0 .. wanted - 1 LOOP
       early := n / per_second::double precision - extract(epoch FROM clock_timestamp() - began);
       IF early > 0 THEN PERFORM pg_sleep(early); END IF;
+      before := clock_timestamp();
       UPDATE events SET amount = n, state = new_state, at = clock_timestamp()
        WHERE tenant_id = 1 + n % ${TENANTS} AND id = 1 + n % ${TENANTS} + ${TENANTS} * ((first + n / ${TENANTS}) * ${STRIDE} % rows_per_tenant);
       COMMIT;
+      spent := spent + extract(epoch FROM clock_timestamp() - before);
     END LOOP;
   END $$`;
 

@@ -6,8 +6,8 @@ export type Steady = {
   readonly count: number;
   /** What `state` holds after each of them. */
   readonly state: string;
-  /** Makes them; resolves after the last. */
-  make(): Promise<void>;
+  /** Makes them; resolves after the last, to what each took inside the server, commit included. */
+  make(): Promise<{ readonly msEach: number }>;
 };
 
 export type Percentiles = { readonly p50Ms: number; readonly p99Ms: number };

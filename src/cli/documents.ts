@@ -37,6 +37,20 @@ export type Notice = { at: string; table: string; what: string; fix: string };
 
 export type TableStatus = { table: string; rowsCopied: number; rowsEstimated: number };
 
+/** What the endless comparison knows. A unit is a table of one tenant. */
+export type ReconcileStatus = {
+  units: number;
+  compared: number;
+  /** When the unit was compared that has waited longest. */
+  oldest: string | null;
+  /** Rows that differ now, as far as is known. */
+  differences: number;
+  /** The unit that was worked at last. */
+  now: { table: string; tenant: string } | null;
+  /** Units that could not be compared the last time, and why; twenty at most. */
+  obstacles: { table: string; tenant: string; why: string }[];
+};
+
 export type StatusDocument = {
   formatVersion: 1;
   migration: string;
@@ -50,6 +64,7 @@ export type StatusDocument = {
   };
   backfill: { rowsCopied: number; rowsEstimated: number; chunksDone: number; chunksTotal: number };
   apply: { changes: number; lagMs: number | null };
+  reconcile?: ReconcileStatus;
   tables?: TableStatus[];
   tenants: TenantStatus[];
   /** `pace` from 0 to 1; `because`: the signal that slows it, its value, its limit, and since when. */

@@ -1,5 +1,6 @@
 import type { MigrationFile } from "../file/index.ts";
 import type { Logger } from "../log.ts";
+import type { ReportData } from "../report/index.ts";
 import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./documents.ts";
 
 /** The parts of `run`; each can be a process of its own. */
@@ -30,6 +31,8 @@ export interface Engine {
     options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
+  /** What a report on this comparison is made of. */
+  report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;
   resume(signal: AbortSignal): Promise<ControlOutcome>;
   retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;

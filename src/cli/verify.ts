@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { page, ReportFile } from "../report/index.ts";
 import type { Difference, VerifyDocument } from "./documents.ts";
 import type { VerifyProgress } from "./engine.ts";
 import { count, fraction, percent } from "./live/numbers.ts";
@@ -9,14 +10,16 @@ import { type CommonOptions, collect, EXIT, printJson, type Surroundings, verb, 
 /** Of each table; --json has all. */
 const SHOWN_DIFFERENCES = 5;
 
-type VerifyOptions = CommonOptions & { tenant?: string[]; repair?: boolean };
+type VerifyOptions = CommonOptions & { tenant?: string[]; repair?: boolean; report?: string };
 
 /** `rehouse verify`: 0 when both sides are equal, or all that differed is repaired; 1 when they differ. */
 export function verifyVerb(around: Surroundings): Command {
   return verb("verify", "compare fully now, row by row where a checksum differs")
     .option("--tenant <tenant>", "only this tenant; may be given again", collect)
     .option("--repair", "have the rows that differ read again from the source, and look at them once more")
+    .option("--report <file>", "write a page that can be kept: what was compared, up to where, and what differed (HTML)")
     .action(async (options: VerifyOptions) => {
+      await using report = options.report === undefined ? undefined : await ReportFile.at(options.report);
       await withEngine(options, around, async ({ io, json, style, engine, signal }) => {
         // A line that is drawn over, so on a terminal only.
         const show = io.terminal && !json;
@@ -27,6 +30,7 @@ export function verifyVerb(around: Surroundings): Command {
         const document = await engine.verify(asked, signal).finally(() => {
           if (show) io.out("\r\x1b[2K");
         });
+        await report?.write(page(await engine.report(document, signal)));
         if (json) printJson(io, document);
         else io.out(`${formatComparison(document, style)}\n`);
         return document.equal ? EXIT.done : EXIT.no;

@@ -7,6 +7,7 @@ import type { Phase } from "../model/phase.ts";
 import { formatPosition, parseLsn } from "../model/position.ts";
 import type { Database, Row } from "../ports.ts";
 import { hasBegun } from "./begin.ts";
+import { readReconcile } from "./reconcile-status.ts";
 
 /** A process that has not told of itself for this long is taken for gone. */
 export const BEAT_LIMIT = "5 seconds";
@@ -25,7 +26,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [slot, [head], tenants, tables, [chunks], notices, failing] = await Promise.all([
+  const [slot, [head], tenants, tables, [chunks], notices, failing, reconcile] = await Promise.all([
     readSlot(deps.source, deps.slot),
     target.query(HEAD, [migration]),
     target.query(TENANTS, [migration]),
@@ -36,6 +37,7 @@ export async function readStatus(deps: {
     ),
     target.query(NOTICES, [migration]),
     target.query(FAILING, [migration]),
+    readReconcile(target, migration),
   ]);
   const rows = tenants.map(tenantStatus);
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
@@ -56,6 +58,7 @@ export async function readStatus(deps: {
       chunksTotal: number(chunks, "total") ?? 0,
     },
     apply: { changes: number(head, "applied") ?? 0, lagMs: lags.length === 0 ? null : Math.max(...lags) },
+    reconcile,
     tables: tables.map((row) => ({
       table: row["source"] ?? "",
       rowsCopied: number(row, "copied") ?? 0,

@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { RehouseError } from "../../src/errors.ts";
 import { rehouse, status, tenant } from "./support.ts";
@@ -231,5 +234,33 @@ describe("cancel", () => {
     expect(exit).toBe(2);
     expect(err).toContain("--yes");
     expect(methods(calls)).toEqual(["dispose"]);
+  });
+});
+
+describe("verify --report", () => {
+  it("writes the page beside what it prints, and leaves nothing else", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "rehouse-report-"));
+    const { exit, out } = await rehouse(["verify", "-f", "FILE", "--json", "--report", join(folder, "out.html")]);
+    expect(exit).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ equal: true });
+    expect(await readdir(folder)).toEqual(["out.html"]);
+    expect(await readFile(join(folder, "out.html"), "utf8")).toContain("Both sides are equal.");
+    await rm(folder, { recursive: true });
+  });
+
+  it("is refused before anything is compared when the file cannot be written", async () => {
+    const { exit, err, calls } = await rehouse(["verify", "-f", "FILE", "--report", "/nowhere/at/all/out.html"]);
+    expect(exit).toBe(2);
+    expect(err).toContain("/nowhere/at/all/out.html");
+    expect(err).toContain("--report");
+    expect(calls).toEqual([]);
+  });
+
+  it("leaves no file behind when comparing fails", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "rehouse-report-"));
+    const verify = async () => Promise.reject(new RehouseError("REHOUSE_UNREACHABLE", { what: "No answer." }));
+    expect((await rehouse(["verify", "-f", "FILE", "--report", join(folder, "out.html")], { engine: { verify } })).exit).toBe(3);
+    expect(await readdir(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
   });
 });

@@ -209,3 +209,27 @@ describe("the line off a terminal", () => {
     );
   });
 });
+
+describe("what the endless comparison knows", () => {
+  const reconcile = {
+    units: 120,
+    compared: 90,
+    oldest: "2026-01-01T00:00:10Z",
+    differences: 0,
+    now: { table: "public.orders", tenant: "42" },
+    obstacles: [],
+  };
+  const line = (more: Partial<typeof reconcile>) =>
+    lines({ ...busy(3), reconcile: { ...reconcile, ...more } }, 120, 40).find((text) => text.startsWith("reconcile")) ?? "";
+
+  it("is one line: how much of it, how old, where it is now", () => {
+    expect(line({})).toBe(
+      "reconcile no differences · 90/120 tables of tenants compared · the oldest 20 s ago · at public.orders of 42",
+    );
+    expect(lines(busy(3)).some((text) => text.startsWith("reconcile"))).toBe(false);
+  });
+
+  it("says first what a person has to look at", () => {
+    expect(line({ differences: 2 })).toContain("2 rows differ");
+  });
+});

@@ -3,6 +3,7 @@ import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { program } from "../../src/cli/program.ts";
 import { HEAD, inDirectory } from "../file/support.ts";
+import { reportData } from "../report/data.ts";
 
 export const GOOD_FILE = `${HEAD}tenants: { column: tenant_id, move: all }\ntables: { users: {} }\n`;
 
@@ -47,6 +48,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     run: note("run", { outcome: "in-sync" as const, status: status() }),
     status: note("status", status()),
     verify: note("verify", { formatVersion: 1 as const, equal: true, tenants: [] }),
+    report: async () => reportData(),
     pause: note("pause", { did: ["Paused."] }),
     resume: note("resume", { did: ["Resumed."] }),
     retry: note("retry", { did: ["Retried."] }),

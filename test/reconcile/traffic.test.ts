@@ -3,6 +3,8 @@
  * says how many passes of every table of every tenant have to be clean.
  */
 
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { type FileBody, Migration } from "../support/index.ts";
 import { Clients, SHOP_FILE, shopSql, TENANTS } from "../support/shop.ts";
@@ -11,6 +13,8 @@ const PASSES = Number(process.env["REHOUSE_PASSES"] ?? 4);
 const AT_FULL_SPEED: FileBody = { ...SHOP_FILE, reconcile: { pace: 1, every: "0s", everyChanged: "0s" } };
 /** A table for each tenant, and the shared one. */
 const UNITS = TENANTS.length * 5 + 1;
+
+const CORRUPTED = TENANTS.length * 3;
 
 /** Units with this many passes that began after `since`. */
 async function passed(migration: Migration, since: string | null, passes: number): Promise<boolean> {
@@ -71,13 +75,25 @@ test("under traffic no row in flight is taken for a difference, its process may 
     const corruptedAt = await clock(migration);
     await migration.until(run, "a pass", () => passed(migration, corruptedAt, 1));
     await expectCorruptionFound(migration);
-    const { tenants } = await migration.status();
+    const { tenants, reconcile } = await migration.status();
+    expect(reconcile).toMatchObject({
+      units: UNITS,
+      compared: UNITS,
+      differences: CORRUPTED,
+      obstacles: [],
+      now: { tenant: expect.any(String) },
+    });
     expect(tenants.filter(({ tenant }) => tenant !== "(shared)").map(({ verified }) => verified?.differences)).toEqual(
       TENANTS.map(() => 3),
     );
   } finally {
     await clients.stop();
   }
+  const report = join(dirname(migration.path), "report.html");
+  expect(await migration.rehouse("verify", "--tenant", "1", "--json", "--report", report)).toMatchObject({ code: 1 });
+  const text = await readFile(report, "utf8");
+  for (const part of [migration.name, "The sides are not equal", "still there", "reconcile", "2001"])
+    expect(text).toContain(part);
 });
 
 test("what is wrong right after the copy is found while the tenant catches up", { timeout: 120_000 }, async () => {

@@ -1,4 +1,4 @@
-import type { StatusDocument } from "../documents.ts";
+import type { ReconcileStatus, StatusDocument } from "../documents.ts";
 import { type Style, style } from "../style.ts";
 import { bar, bytes, count, duration, fraction, percent } from "./numbers.ts";
 import { ARRIVED, phaseCounts } from "./order.ts";
@@ -147,6 +147,8 @@ function facts(status: StatusDocument, paint: Style, screen: Screen): string[] {
     ],
     ["apply", [`lag ${duration(apply.lagMs)}`, `${count(apply.changes)} changes`]],
   ];
+  if (status.reconcile !== undefined && status.reconcile.units > 0)
+    lines.push(["reconcile", reconcileParts(status.reconcile, paint, screen.now)]);
   if (throttle.pace < 1 || throttle.because !== null) {
     const { because } = throttle;
     const since = because === null ? Number.NaN : screen.now - Date.parse(because.since);
@@ -167,6 +169,31 @@ function facts(status: StatusDocument, paint: Style, screen: Screen): string[] {
   });
   if (hasTenants(status)) lines.push(["tenants", counts.length === 0 ? [paint.dim("none yet")] : counts]);
   return lines.map(([label, parts]) => padEnd(label, LABEL) + joined(parts, screen.columns - LABEL, paint));
+}
+
+function reconcileParts(
+  { units, compared, oldest, differences, now, obstacles }: ReconcileStatus,
+  paint: Style,
+  at: number,
+): string[] {
+  const found =
+    differences === 0
+      ? paint.green("no differences")
+      : paint.red(`${count(differences)} ${differences === 1 ? "row differs" : "rows differ"}`);
+  const [first] = obstacles;
+  return [
+    found,
+    `${count(compared)}/${count(units)} tables of tenants compared`,
+    ...(first === undefined
+      ? []
+      : [
+          paint.yellow(
+            `${obstacles.length} not, e.g. ${oneLine(first.table)} of ${oneLine(first.tenant)}: ${oneLine(first.why)}`,
+          ),
+        ]),
+    ...(oldest === null ? [] : [`the oldest ${duration(Math.max(0, at - Date.parse(oldest)))} ago`]),
+    ...(now === null ? [] : [paint.dim(`at ${oneLine(now.table)} of ${oneLine(now.tenant)}`)]),
+  ];
 }
 
 /** As many of the parts as fit. */

@@ -1,0 +1,3 @@
+export { type ReportData, readReport } from "./data.ts";
+export { page } from "./page.ts";
+export { ReportFile } from "./write.ts";
