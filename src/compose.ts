@@ -48,7 +48,7 @@ function connectSystems(file: MigrationFile, { log }: EngineContext): Systems {
     target,
     topic,
     registry,
-    slots: createSlotMaker(replication),
+    slots: createSlotMaker(replication, { failover: file.source.failoverSlot }),
     stream: () => createReplicationStream({ ...replication, slot, publication: slot }),
     tail: createTailReader(kafka(), topic, kafkaPlace),
     producer: () => createChangesProducer(kafka(), name, kafkaPlace),

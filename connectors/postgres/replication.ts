@@ -174,8 +174,11 @@ function replicationConfig(address: DatabaseAddress): ClientConfig & { readonly 
   return { ...clientConfig(address, { settings: REPLICATION_SETTINGS }), replication: "database" };
 }
 
-/** Makes slots on a replication connection of its own, since only there a slot's snapshot can be exported. */
-export function createSlotMaker(address: DatabaseAddress): SlotMaker {
+/**
+ * Makes slots on a replication connection of its own, since only there a slot's snapshot can be exported. `failover`: standbys keep a copy of
+ * it, since version 17.
+ */
+export function createSlotMaker(address: DatabaseAddress, { failover = false }: { failover?: boolean } = {}): SlotMaker {
   return {
     async create(slot, signal) {
       signal.throwIfAborted();
@@ -194,7 +197,7 @@ export function createSlotMaker(address: DatabaseAddress): SlotMaker {
       try {
         // The option list in parentheses came with version 15; this form is still taken by all.
         const { rows } = await client.query<Record<string, string>>(
-          `CREATE_REPLICATION_SLOT ${ident(slot)} LOGICAL pgoutput EXPORT_SNAPSHOT`,
+          `CREATE_REPLICATION_SLOT ${ident(slot)} LOGICAL pgoutput ${failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT"}`,
         );
         const { consistent_point: point, snapshot_name: snapshot } = rows[0] ?? {};
         if (point === undefined || snapshot === undefined) throw new Error("CREATE_REPLICATION_SLOT returned no snapshot");

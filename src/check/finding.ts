@@ -12,6 +12,7 @@ export const FINDING_CODES = {
   "slots-free": "The source has no replication slot left, or only one.",
   "senders-free": "The source has no walsender left, or only one.",
   "slot-wal-limit": "The source may drop the WAL that the slot still needs.",
+  "slot-failover": "The source's version has no slots that survive a failover.",
   encoding: "The two databases differ in encoding or collation provider.",
   "slot-exists": "A replication slot with the migration's name is there, and this migration did not make it.",
   "publication-exists": "A publication with the migration's name is there, and this migration did not make it.",

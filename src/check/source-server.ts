@@ -15,9 +15,11 @@ export type SourceQuestions = {
   readonly slot: string;
   /** Whether the target knows the migration: then slot and publication are ours. */
   readonly begun: boolean;
+  /** Whether standbys are to have a copy of the slot. */
+  readonly failover: boolean;
 };
 
-export async function checkSourceServer(source: Database, { slot, begun }: SourceQuestions): Promise<Finding[]> {
+export async function checkSourceServer(source: Database, { slot, begun, failover }: SourceQuestions): Promise<Finding[]> {
   const [row] = await source.query(
     `
     SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS wal_level, pg_is_in_recovery() AS standby,
@@ -37,7 +39,20 @@ export async function checkSourceServer(source: Database, { slot, begun }: Sourc
     ...standby(row, place),
     ...(flag(row, "slot_there") && begun ? [] : [...room(row, place, "slots"), ...room(row, place, "senders")]),
     ...walKeep(row, place),
+    ...(failover ? failoverSlot(row, place) : []),
     ...(begun ? [] : leftovers(row, place, slot)),
+  ];
+}
+
+function failoverSlot(row: Row, place: string): Finding[] {
+  if (number(row, "version") >= 170_000) return [];
+  return [
+    error(
+      "slot-failover",
+      place,
+      "its slots have no copies on standbys: that came with Postgres 17",
+      "take failoverSlot out of the file; after a failover the migration then begins again",
+    ),
   ];
 }
 

@@ -24,7 +24,7 @@ export async function checkSource(scope: Scope): Promise<SourceAnswers> {
   const slot = slotName(file.name);
   const place = `source ${source.place}`;
   const [server, catalog] = await Promise.all([
-    findings(place, "its settings", signal, () => checkSourceServer(source, { slot, begun })),
+    findings(place, "its settings", signal, () => checkSourceServer(source, { slot, begun, failover: file.source.failoverSlot })),
     probe(place, "its tables", signal, () =>
       readCatalog(
         source,

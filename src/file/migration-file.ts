@@ -11,6 +11,9 @@ export type ServerAddress = {
   tls: TlsSettings | false | undefined;
 };
 
+/** `failoverSlot`: whether standbys are to have a copy of the slot. */
+export type SourceAddress = ServerAddress & { failoverSlot: boolean };
+
 export type SaslSettings = { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string };
 
 export type KafkaSettings = {
@@ -64,7 +67,7 @@ export type LayoutSpec = {
 
 export type MigrationFile = {
   name: string;
-  source: ServerAddress;
+  source: SourceAddress;
   target: ServerAddress;
   kafka: KafkaSettings;
   registry: RegistrySettings;

@@ -26,7 +26,10 @@ export function resolve(file: ParsedMigration): MigrationFile {
   const tables = Object.entries(file.tables).map(([name, table]) => resolveTable(name, table, tenants, layout));
   return {
     name: file.migration,
-    source: resolveServer(file.source),
+    source: {
+      ...resolveServer(file.source),
+      failoverSlot: typeof file.source === "object" && file.source.failoverSlot === true,
+    },
     target: resolveServer(file.target),
     kafka: resolveKafka(file.kafka),
     registry: { url: file.registry.url, auth: file.registry.auth },
@@ -79,7 +82,7 @@ function resolveReconcile(reconcile: ParsedMigration["reconcile"]): ReconcileSet
   };
 }
 
-function resolveServer(server: ParsedMigration["source"]): ServerAddress {
+function resolveServer(server: ParsedMigration["target"]): ServerAddress {
   if (typeof server === "string") return { url: server, replicationUrl: server, tls: undefined };
   return {
     url: server.url,

@@ -64,25 +64,39 @@ export const tlsSchema = z.union([z.boolean(), tlsObject], "true, or a map with 
   examples: [true, { ca: "./certs/ca.pem" }],
 });
 
+const serverKeys = {
+  url: postgresUrl,
+  replicationUrl: postgresUrl.optional().meta({
+    description:
+      "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`.",
+  }),
+  tls: tlsSchema.optional(),
+};
+
+const SERVER = "a Postgres URL, or a map with url, replicationUrl, tls";
+const SOURCE = "a Postgres URL, or a map with url, replicationUrl, tls, failoverSlot";
+
 export const serverSchema = z
+  .union([postgresUrl, z.strictObject(serverKeys, SERVER)], SERVER)
+  .meta({ title: "Postgres server", examples: ["${TARGET_URL}", { url: "${TARGET_URL}", tls: { ca: "./certs/ca.pem" } }] });
+
+export const sourceSchema = z
   .union(
     [
       postgresUrl,
       z.strictObject(
         {
-          url: postgresUrl,
-          replicationUrl: postgresUrl.optional().meta({
-            description:
-              "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`.",
-          }),
-          tls: tlsSchema.optional(),
+          ...serverKeys,
+          failoverSlot: flag(
+            "true: standbys keep a copy of the replication slot (Postgres 17, where they have sync_replication_slots), so that the stream goes on after a failover. Default false.",
+          ).optional(),
         },
-        "a Postgres URL, or a map with url, replicationUrl, tls",
+        SOURCE,
       ),
     ],
-    "a Postgres URL, or a map with url, replicationUrl, tls",
+    SOURCE,
   )
-  .meta({ title: "Postgres server", examples: ["${SOURCE_URL}", { url: "${SOURCE_URL}", tls: { ca: "./certs/ca.pem" } }] });
+  .meta({ title: "Source server", examples: ["${SOURCE_URL}", { url: "${SOURCE_URL}", failoverSlot: true }] });
 
 const BROKER = "host:port of a Kafka broker";
 /** One text may name several brokers: an environment variable usually holds them with commas. */

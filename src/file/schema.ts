@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { reconcileSchema } from "./schema-reconcile.ts";
-import { kafkaSchema, registrySchema, serverSchema } from "./schema-servers.ts";
+import { kafkaSchema, registrySchema, serverSchema, sourceSchema } from "./schema-servers.ts";
 import { columnName, tablesSchema } from "./schema-tables.ts";
 
 /*
@@ -98,7 +98,7 @@ export const migrationSchema = z
           description: "Names the migration, and its slot, publication, topics and consumer group.",
           examples: ["move-enterprise"],
         }),
-      source: serverSchema.meta({ description: "The database that tenants leave." }),
+      source: sourceSchema.meta({ description: "The database that tenants leave." }),
       target: serverSchema.meta({ description: "The database that tenants go to. It may be the same one, with another layout." }),
       kafka: kafkaSchema,
       registry: registrySchema,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createSlotMaker } from "../../connectors/postgres/replication.ts";
 import { provision, removeProvision, slotName } from "../../src/capture/index.ts";
 import { parseLsn } from "../../src/model/position.ts";
 import { asXid, isVisible, parseSnapshot } from "../../src/model/snapshot.ts";
@@ -53,6 +54,20 @@ describe("provision", () => {
     await lab.target.run("UPDATE rehouse.migration SET slot_intended = now()");
     const made = await provision(lab.provisioning, never());
     expect(made.snapshot).toMatch(/^\d+:\d+:/);
+  });
+
+  it("makes a slot that standbys keep a copy of, where the file asks for it and the server has such", async () => {
+    await using lab = await captureLab(ORDERS, TABLES);
+    const slots = createSlotMaker({ url: lab.source.url }, { failover: true });
+    const made = provision({ ...lab.provisioning, slots }, never());
+    if (Number(await lab.source.value("SHOW server_version_num")) < 170_000) await expect(made).rejects.toThrow();
+    else {
+      await made;
+      const [slot] = await lab.source.rows("SELECT failover FROM pg_replication_slots WHERE slot_name = $1", [
+        slotName(lab.migration),
+      ]);
+      expect(slot).toEqual(["t"]);
+    }
   });
 
   it("says that a slot it made is gone", async () => {

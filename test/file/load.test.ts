@@ -27,7 +27,12 @@ describe("a migration file", () => {
     const file = await load(POOLED);
     expect(file).toMatchObject({
       name: "move-enterprise",
-      source: { url: "postgres://app@source/app", replicationUrl: "postgres://app@source/app", tls: undefined },
+      source: {
+        url: "postgres://app@source/app",
+        replicationUrl: "postgres://app@source/app",
+        tls: undefined,
+        failoverSlot: false,
+      },
       kafka: { brokers: ["localhost:9092"], partitions: 8, replicationFactor: undefined, retentionMs: undefined },
       registry: { url: "http://localhost:8081", auth: undefined },
       tenants: { column: "tenant_id", move: { kind: "list", ids: ["42", "43"] }, null: "leave" },
@@ -107,7 +112,7 @@ tables: { x: {} }`);
 
   it("takes addresses, certificates and passwords for every server", async () => {
     const text = `migration: m
-source: { url: "\${URL}", replicationUrl: "postgres://direct/app", tls: { ca: ca.pem, serverName: db, verify: "\${VERIFY}" } }
+source: { url: "\${URL}", replicationUrl: "postgres://direct/app", tls: { ca: ca.pem, serverName: db, verify: "\${VERIFY}" }, failoverSlot: true }
 target: { url: "postgres://target/app", tls: false }
 kafka:
   brokers: ["\${BROKERS:-a:1, b:2}", "[::1]:3"]
@@ -126,6 +131,7 @@ tables: { users: {} }`;
       url: "postgres://pooler/app",
       replicationUrl: "postgres://direct/app",
       tls: { ca: "-----BEGIN CERTIFICATE-----", servername: "db", rejectUnauthorized: false },
+      failoverSlot: true,
     });
     expect(file.target.tls).toBe(false);
     expect(file.kafka).toEqual({

@@ -24,7 +24,7 @@ export function migrationFile(
       : { column: "tenant_id", move: { kind: "list" as const, ids: ["1", "2"] }, null: "leave" as const };
   return {
     name: more.name ?? "a-move",
-    source: server,
+    source: { ...server, failoverSlot: false },
     target: server,
     kafka: {
       brokers: ["localhost:9092"],
