@@ -62,6 +62,7 @@ export class Lane {
   /** Up to here each change is applied on its own: a set of them was refused. */
   #exactThrough: Position | undefined;
   #isFeedPaused = true;
+  #isWaiting = false;
 
   constructor(deps: LaneDeps) {
     this.#deps = deps;
@@ -95,6 +96,15 @@ export class Lane {
 
   /** Runs until `signal` aborts, or, for a late lane, until its tenants have joined the main lane. */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#keepFollowing(signal);
+    } finally {
+      // A lane that is over, or another process's by now, waits for nothing.
+      this.#goesOn();
+    }
+  }
+
+  async #keepFollowing(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       let connection: Session | undefined;
       // A statement may wait at the target for as long as somebody holds a lock; without the connection it is rolled back.
@@ -103,10 +113,9 @@ export class Lane {
       try {
         const { session, deferred } = await this.#deps.session();
         connection = session;
-        const before = failures;
         const ended = await this.#follow(session, deferred, signal, () => {
           failures = 0;
-          if (before > 0) this.#deps.report(undefined);
+          this.#goesOn();
         });
         if (ended) return;
       } catch (error) {
@@ -114,6 +123,7 @@ export class Lane {
         const failure = asFailure(error, this.#deps.name);
         if (failure.policy !== "retry") throw failure;
         failures++;
+        this.#isWaiting = true;
         this.#deps.report(failure);
         this.#deps.log.warn({ error: failure, failures }, "the lane waits and goes on from its place");
         await delay(Math.min(100 * 2 ** failures, LONGEST_BACKOFF_MS), undefined, { signal }).catch(() => undefined);
@@ -360,6 +370,11 @@ export class Lane {
   async #checkTopicHas(place: Place): Promise<void> {
     const low = await this.#deps.feed.low();
     if (low > place.nextOffset) throw trimmed(this.#deps.name, low, place.nextOffset);
+  }
+
+  #goesOn(): void {
+    if (this.#isWaiting) this.#deps.report(undefined);
+    this.#isWaiting = false;
   }
 
   #pauseFeed(): void {

@@ -249,6 +249,20 @@ describe("a lane", () => {
     expect(scene.reports.map((report) => report?.code)).toEqual(["REHOUSE_UNREACHABLE", "REHOUSE_UNREACHABLE", undefined]);
   });
 
+  it("waits for nothing any more once it is over", async () => {
+    await using scene = await open();
+    await scene.join([{ tenant: "a" }]);
+    await scene.target.query("ALTER FUNCTION rehouse.advance_lane RENAME TO away");
+    await scene.target.query(`
+      CREATE FUNCTION rehouse.advance_lane(text, int, text, bigint, bigint, bigint, pg_lsn, bigint, bigint, bigint) RETURNS void
+        LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now' USING ERRCODE = '53200'; END $$`);
+    scene.topic.commit(10, [row("insert", 1, "a")]);
+    const running = scene.apply();
+    await expect.poll(() => scene.reports.at(-1)?.code, { timeout: 10_000 }).toBe("REHOUSE_UNREACHABLE");
+    await running.stop();
+    expect(scene.reports.at(-1)).toBeUndefined();
+  });
+
   it("comes back when its connection is cut", async () => {
     await using scene = await open();
     await scene.join([{ tenant: "a" }]);

@@ -107,7 +107,7 @@ export async function expectNothingTwice({ target }: Migration): Promise<void> {
   ).toEqual([]);
 }
 
-const THINK_MS = 10;
+const THINK_MS = 15;
 
 /** Clients whose every transaction inserts a tick and counts a counter up. */
 export class Tickers {

@@ -25,7 +25,7 @@ const APPLYING: readonly Phase[] = ["catching-up", "in-sync"];
 const SERVERS: readonly LinkName[] = ["source", "target", "kafka", "registry"];
 
 /** While something is broken, clients commit this often. */
-const MEANWHILE = 60;
+const MEANWHILE = 40;
 
 /** Where each failpoint is passed. */
 const PLACES: readonly { of: RegExp; phases: readonly Phase[]; quick?: Partial<Record<Failpoint, Phase>> }[] = [

@@ -77,7 +77,7 @@ export class Scene implements AsyncDisposable {
 
   startLoad(): void {
     const { source } = this.migration;
-    this.#load = { clients: new Clients(source, { seed: this.#seed++, count: 2 }), tickers: new Tickers(source, { count: 2 }) };
+    this.#load = { clients: new Clients(source, { seed: this.#seed++, count: 1 }), tickers: new Tickers(source, { count: 1 }) };
   }
 
   /** `run` is ended in good order and begun again. */
