@@ -168,9 +168,9 @@ CREATE TABLE IF NOT EXISTS rehouse.compared_range (
 );
 
 -- Rows written so far into a table, by the statistics of the server (some seconds behind). NULL where they do not say.
-CREATE OR REPLACE FUNCTION rehouse.writes_of(relation text) RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
-  SELECT pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid) + pg_stat_get_tuples_deleted(oid)
-    FROM pg_class WHERE oid = to_regclass(relation) AND relkind = 'r'
+CREATE OR REPLACE FUNCTION rehouse.writes_of(relation text) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT pg_catalog.pg_stat_get_tuples_inserted(oid) + pg_catalog.pg_stat_get_tuples_updated(oid) + pg_catalog.pg_stat_get_tuples_deleted(oid)
+    FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(relation) AND relkind = 'r'
 $$;
 
 -- One row for each comparison of a unit that came to its end: the history that an auditor reads. The newest of each unit are kept.

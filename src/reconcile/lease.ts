@@ -12,7 +12,7 @@ import type { ReconcileDeps, Tuning } from "./deps.ts";
 import { keyOrder } from "./key-order.ts";
 import { noteObstacle, OBSTACLE_REST_MS, obstacleOf } from "./obstacles.ts";
 import { type Key, type KeyRange, keyAt } from "./ranges.ts";
-import { type Due, FREE, nextDue, textList } from "./schedule.ts";
+import { type Due, FREE, type Schedule, textList } from "./schedule.ts";
 
 export type Lease = {
   readonly unit: ComparedUnit;
@@ -34,6 +34,7 @@ export type LeaseContext = {
   readonly partitionRoots: ReadonlySet<string>;
   readonly sessions: { readonly source: Session; readonly target: Session; readonly state: Session };
   readonly owner: Owner;
+  readonly schedule: Schedule;
   /** How many rows a range of the table may have. */
   readonly rowsPerRange: (table: TableMapping) => number;
 };
@@ -46,10 +47,10 @@ export async function ownerOf(state: Session): Promise<Owner> {
 }
 
 /** Undefined: nothing is due, or what is due cannot be cut now. */
-export async function leaseNext(context: LeaseContext, turn: number): Promise<Lease | undefined> {
+export async function leaseNext(context: LeaseContext): Promise<Lease | undefined> {
   const { deps, sessions } = context;
   return inTransaction(sessions.state, async () => {
-    const due = await nextDue(sessions.state, deps, turn);
+    const due = await context.schedule.next();
     const table = deps.mapping.tables.find((each) => tableText(each.source) === due?.unit.table);
     if (due === undefined || table === undefined) return undefined;
     try {

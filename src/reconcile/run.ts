@@ -10,10 +10,13 @@ import { finishRange, putBack } from "./finish.ts";
 import { cutShorter, type Lease, type LeaseContext, leaseNext, ownerOf } from "./lease.ts";
 import { noteObstacle, OBSTACLE_REST_MS, obstacleOf } from "./obstacles.ts";
 import { Meter, restAfter } from "./pace.ts";
+import { Schedule } from "./schedule.ts";
 import { registerUnits } from "./units.ts";
 
 /** Between two looks for tenants that can be compared by now. */
 const REGISTER_EVERY_MS = 1_000;
+/** A look at many tenants takes its time, and comes less often. */
+const REGISTER_REST_TIMES = 50;
 /** How long a unit rests whose lane is behind. */
 const LANE_REST_MS = 2_000;
 /** A range that takes longer makes the next ones of its table smaller; one that takes less lets them grow again. */
@@ -48,7 +51,6 @@ class Reconciler {
   readonly #meter: Meter;
   /** Rows of the next range, by table, where it is not the usual number. */
   readonly #rows: Map<string, number>;
-  #turn = 0;
   #registerAt = 0;
 
   private constructor(context: LeaseContext & CompareContext, meter: Meter, rows: Map<string, number>) {
@@ -83,6 +85,7 @@ class Reconciler {
       partitionRoots: await partitionRoots(source),
       sessions: { source, target, state },
       owner: await ownerOf(state),
+      schedule: new Schedule(state, deps),
       rowsPerRange: (table: TableMapping) => rows.get(tableText(table.source)) ?? tuning.rowsPerRange,
     };
     return new Reconciler(context, meter, rows);
@@ -103,10 +106,12 @@ class Reconciler {
   async #step(signal: AbortSignal): Promise<TableMapping | undefined> {
     const { deps, sessions } = this.#context;
     if (performance.now() >= this.#registerAt) {
+      const began = performance.now();
       await registerUnits(sessions.state, deps);
-      this.#registerAt = performance.now() + REGISTER_EVERY_MS;
+      const now = performance.now();
+      this.#registerAt = now + Math.max(REGISTER_EVERY_MS, REGISTER_REST_TIMES * (now - began));
     }
-    const lease = await leaseNext(this.#context, this.#turn++);
+    const lease = await leaseNext(this.#context);
     if (lease === undefined) return undefined;
     try {
       await this.#compare(lease, signal);

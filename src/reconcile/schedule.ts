@@ -25,23 +25,81 @@ export type Due = {
 
 /** Every third range. */
 const COLD_TURN = 3;
-
-export function isColdTurn(turn: number): boolean {
-  return turn % COLD_TURN === COLD_TURN - 1;
-}
+/** Units that are put into their order at once: with tens of thousands of units that takes longer than comparing a small one. */
+const LISTED = 100;
+/**
+ * After this time a list is made anew, even when it has not come to its end: what was just copied is not to wait behind it. One that took long
+ * to make lasts longer: with 40,000 units it takes a tenth of a second and more.
+ */
+const LIST_LASTS_MS = 5_000;
+const LIST_LASTS_TIMES = 200;
 
 /** A range is free when its time is up, or when the session that took it has gone: its process was killed. Of `r`. */
 export const FREE = `NOT r.is_done AND (r.leased_until < clock_timestamp() OR NOT EXISTS (
   SELECT FROM pg_stat_get_activity(r.owner_pid) AS a WHERE a.pid = r.owner_pid AND a.backend_start = r.owner_since))`;
 
-/** Locks the unit that is next, in the open transaction; undefined when nothing is due, or all of it is being worked at. */
-export async function nextDue(state: Session, deps: ReconcileDeps, turn: number): Promise<Due | undefined> {
-  const order = isColdTurn(turn)
-    ? "u.compared_at NULLS FIRST, u.touched_at NULLS FIRST"
-    : "u.compared_at IS NOT NULL, is_hot DESC, u.touched_at NULLS FIRST";
+type Unit = Pick<ComparedUnit, "table" | "tenant">;
+
+export class Schedule {
+  readonly #state: Session;
+  readonly #deps: ReconcileDeps;
+  #turn = 0;
+  #listedUntil = Number.NEGATIVE_INFINITY;
+  #hot: Unit[] = [];
+  #cold: Unit[] = [];
+
+  constructor(state: Session, deps: ReconcileDeps) {
+    this.#state = state;
+    this.#deps = deps;
+  }
+
+  /** Locks the unit that is next, in the open transaction; undefined when nothing is due, or all of it is being worked at. */
+  async next(): Promise<Due | undefined> {
+    const isCold = this.#turn++ % COLD_TURN === COLD_TURN - 1;
+    let isNew = performance.now() > this.#listedUntil;
+    if (isNew) await this.#list();
+    for (;;) {
+      const unit = (isCold ? this.#cold : this.#hot).shift();
+      const due = unit === undefined ? undefined : await lockDue(this.#state, this.#deps, unit);
+      if (due !== undefined) return due;
+      if (unit !== undefined) continue;
+      if (isNew) return undefined;
+      await this.#list();
+      isNew = true;
+    }
+  }
+
+  async #list(): Promise<void> {
+    const began = performance.now();
+    this.#hot = await dueUnits(this.#state, this.#deps, "u.compared_at IS NOT NULL, is_hot DESC, u.touched_at NULLS FIRST");
+    this.#cold = await dueUnits(this.#state, this.#deps, "u.compared_at NULLS FIRST, u.touched_at NULLS FIRST");
+    const now = performance.now();
+    this.#listedUntil = now + Math.max(LIST_LASTS_MS, LIST_LASTS_TIMES * (now - began));
+  }
+}
+
+async function dueUnits(state: Session, deps: ReconcileDeps, order: string): Promise<Unit[]> {
+  const rows = await state.query(`SELECT u.source, u.tenant ${dueClause(deps.settings)} ORDER BY ${order} LIMIT ${LISTED}`, [
+    deps.migration,
+    deps.direction,
+  ]);
+  return rows.map((row) => ({ table: row["source"] ?? "", tenant: row["tenant"] ?? "" }));
+}
+
+/** Undefined when the unit is not due any more, or another process has it now. */
+async function lockDue(state: Session, deps: ReconcileDeps, { table, tenant }: Unit): Promise<Due | undefined> {
   const [row] = await state.query(
     `SELECT u.source, u.tenant, u.target, coalesce(u.rows, t.rows_copied) AS rows, u.began_at IS NOT NULL AS is_under_way, u.is_cut,
             array_to_json(u.key_order)::text AS key_order, array_to_json(u.frontier)::text AS frontier
+       ${dueClause(deps.settings)} AND u.source = $3 AND u.tenant = $4 FOR UPDATE OF u SKIP LOCKED`,
+    [deps.migration, deps.direction, table, tenant],
+  );
+  return row === undefined ? undefined : readDue(row, deps);
+}
+
+/** FROM and WHERE of the units `u` of $1 and $2 that are due, with their tenants `t`; `is_hot`: it differed, or has changed since. */
+function dueClause(settings: ReconcileSettings): string {
+  return `
        FROM rehouse.compared_unit AS u JOIN rehouse.tenant AS t ON t.migration = u.migration AND t.tenant = u.tenant
        CROSS JOIN LATERAL (SELECT u.differences + u.unsettled + u.omitted > 0
             OR t.changes IS DISTINCT FROM u.changes AND coalesce(rehouse.writes_of(u.target) <> u.writes, true) AS is_hot) AS h
@@ -49,12 +107,9 @@ export async function nextDue(state: Session, deps: ReconcileDeps, turn: number)
         AND CASE WHEN u.began_at IS NOT NULL
                  THEN NOT u.is_cut OR EXISTS (SELECT FROM rehouse.compared_range AS r
                         WHERE r.migration = u.migration AND r.direction = u.direction AND r.source = u.source AND r.tenant = u.tenant AND ${FREE})
-                 ELSE u.compared_at IS NULL OR u.compared_at < clock_timestamp() - ${interval("everyMs", deps.settings)}
-                   OR is_hot AND u.compared_at < clock_timestamp() - ${interval("everyChangedMs", deps.settings)} END
-      ORDER BY ${order} LIMIT 1 FOR UPDATE OF u SKIP LOCKED`,
-    [deps.migration, deps.direction],
-  );
-  return row === undefined ? undefined : readDue(row, deps);
+                 WHEN u.compared_at IS NULL OR u.compared_at < clock_timestamp() - ${interval("everyMs", settings)} THEN true
+                 WHEN u.compared_at < clock_timestamp() - ${interval("everyChangedMs", settings)} THEN is_hot
+                 ELSE false END`;
 }
 
 function interval(name: "everyMs" | "everyChangedMs", settings: ReconcileSettings): string {

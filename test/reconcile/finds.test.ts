@@ -83,3 +83,26 @@ test.each(Object.keys(KEYS))(
     ]);
   },
 );
+
+test("without a key: rows are told apart as wholes, those that are there twice too", async () => {
+  const columns = [column("a", "integer"), column("b", "text")];
+  const ddl = "CREATE TABLE public.log (a int, b text)";
+  await using move = await startMove(
+    mappingOf([wholeTable("log", columns, [])]),
+    `${ddl}; INSERT INTO log SELECT n % 500, nullif(n % 3, 0)::text FROM generate_series(0, 1499) AS n; INSERT INTO log VALUES (7, 'x'), (7, 'x')`,
+    ddl,
+  );
+  await move.wave(1, ["*"], "whole");
+  await move.copy();
+  await inSync(move);
+  await using reconciler = new Reconciler(move);
+  expect(await reconciler.nextPass()).toMatchObject([{ rows: "1502", differences: "0" }]);
+  await move.target.query("DELETE FROM public.log WHERE ctid = (SELECT min(ctid) FROM public.log WHERE b = 'x')");
+  await move.target.query("UPDATE public.log SET b = '' WHERE a = 0 AND b IS NULL");
+  await reconciler.nextPass();
+  expect(await move.target.query("SELECT kind, key->>'a' AS a, key->>'b' AS b FROM rehouse.difference ORDER BY 1")).toEqual([
+    { kind: "different", a: "7", b: "x" },
+    { kind: "extra", a: "0", b: "" },
+    { kind: "missing", a: "0", b: null },
+  ]);
+});
