@@ -252,7 +252,7 @@ function blindRefusal(table: TableMapping, why: string, member: Member, at: Posi
     member,
     at,
     `the replica identity changed at the source: ${why}`,
-    `give ${tableText(table.source)} its replica identity back, \`rehouse skip --tenant ${member.tenant}\` what was written meanwhile, then \`rehouse verify --tenant ${member.tenant} --repair\``,
+    `give ${tableText(table.source)} its replica identity back, \`rehouse skip --tenant ${member.tenant} --position ${formatPosition(at)}\`, then \`rehouse verify --tenant ${member.tenant} --repair\``,
   );
 }
 
