@@ -186,7 +186,7 @@ export class Lane {
       } catch (error) {
         if (!(error instanceof ServerError || error instanceof Refusal)) throw error;
         await transaction.rollback();
-        await this.#recover(error);
+        await this.#recover(error, place);
       } finally {
         this.#pauseFeed();
       }
@@ -349,9 +349,9 @@ export class Lane {
   }
 
   /** After a rollback: what to do before the place is loaded again. Throws what the lane has to wait out. */
-  async #recover(error: ServerError | Refusal): Promise<void> {
+  async #recover(error: ServerError | Refusal, { membership }: Place): Promise<void> {
     if (error instanceof Refusal) {
-      await stopTenant(this.#deps.target, this.#deps.name, error);
+      if (!(await stopTenant(this.#deps.target, this.#deps.name, error, membership))) return;
       this.#deps.log.error(
         { tenant: error.tenant, table: error.table, error: error.error },
         "a change cannot be applied; its tenant stops",

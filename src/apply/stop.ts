@@ -5,12 +5,17 @@ import type { Refusal } from "./plan.ts";
 
 /**
  * Takes one tenant off its lane, which stands before the transaction that was refused: everything before it is applied, nothing of it
- * is. The others go on. A retry begins at the lane's offset of now, after the position of now.
+ * is. The others go on. A retry begins at the lane's offset of now, after the position of now. False, and nothing is done, when the lane has
+ * other members than those that it was refused with: another process that reads it too has stopped the tenant, which may have been retried since.
  */
-export async function stopTenant(target: Database, name: LaneName, refusal: Refusal): Promise<void> {
-  await target.transaction(async (session) => {
+export async function stopTenant(target: Database, name: LaneName, refusal: Refusal, membership: bigint): Promise<boolean> {
+  return target.transaction(async (session) => {
     const lane = [name.migration, String(name.partition), name.lane];
-    await session.query("SELECT FROM rehouse.lane WHERE migration = $1 AND partition = $2 AND lane = $3 FOR UPDATE", lane);
+    const asRefused = await session.query(
+      "SELECT FROM rehouse.lane WHERE migration = $1 AND partition = $2 AND lane = $3 AND membership = $4 FOR UPDATE",
+      [...lane, String(membership)],
+    );
+    if (asRefused.length === 0) return false;
     await session.query(
       `UPDATE rehouse.tenant AS t
           SET lane = NULL, start_offset = greatest(t.start_offset, l.next_offset),
@@ -44,6 +49,7 @@ export async function stopTenant(target: Database, name: LaneName, refusal: Refu
        SELECT migration, tenant, 'stopped', stopped FROM rehouse.tenant WHERE migration = $1 AND tenant = $2`,
       [name.migration, refusal.tenant],
     );
+    return true;
   });
 }
 

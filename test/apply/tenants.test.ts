@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { retryTenant } from "../../src/apply/index.ts";
+import { MAIN_LANE, retryTenant } from "../../src/apply/index.ts";
+import { loadPlace } from "../../src/apply/membership.ts";
+import { Refusal } from "../../src/apply/plan.ts";
+import { stopTenant } from "../../src/apply/stop.ts";
+import { RehouseError } from "../../src/errors.ts";
 import { asLsn, formatLsn } from "../../src/model/position.ts";
 import { MIGRATION, Scene } from "./support/scene.ts";
 import { table } from "./support/tables.ts";
@@ -82,6 +86,24 @@ describe("a change that is really refused", () => {
     expect(second["position"]).toBe(first["position"]);
     await expect.poll(() => scene.rows("SELECT lane FROM rehouse.lane"), { timeout: 10_000 }).toEqual(["main"]);
     expect(await scene.rows(IDS)).toEqual(["2"]);
+  });
+
+  it("does not stop the tenant for a second process that was refused the same, once it was mended and retried", async () => {
+    await using scene = await open();
+    await scene.join([{ tenant: "a" }, { tenant: "b" }]);
+    const lane = { migration: MIGRATION, partition: 0, lane: MAIN_LANE };
+    const refused = new Refusal(
+      "a",
+      "public.items",
+      { lsn: asLsn(1n), ordinal: 1 },
+      new RehouseError("REHOUSE_CHANGE_REFUSED", { what: "bad" }),
+    );
+    const both = (await loadPlace(scene.target, lane))?.membership ?? 0n;
+    expect(await stopTenant(scene.target, lane, refused, both)).toBe(true);
+    await retryTenant(scene.target, MIGRATION, "a");
+    expect(await stopTenant(scene.target, lane, refused, both)).toBe(false);
+    expect(await scene.tenant("a")).toMatchObject({ lane: "main", stopped: null });
+    expect(await scene.rows("SELECT event FROM rehouse.journal ORDER BY entry")).toEqual(["stopped", "retried"]);
   });
 
   it("does not bring back a repeated change when the main lane has nobody else", async () => {
