@@ -45,39 +45,16 @@ export type SourceChange = { readonly table: string; readonly what: string; read
  * What has become of the tables, as far as the stream does not say it. Resolves to what has to be known, each partition's coming and
  * going once; rejects with REHOUSE_SCHEMA_CHANGED where changes would be missing from the stream.
  */
-export async function lookAtTables(
-  source: Database,
-  target: Database,
-  migration: string,
-  publication: string,
-): Promise<SourceChange[]> {
+export async function lookAtTables(source: Database, target: Database, mapping: Mapping): Promise<SourceChange[]> {
+  const { migration } = mapping;
+  const publication = slotName(migration);
   const remembered = await target.query(
     "SELECT relation, source, partitions::text FROM rehouse.source_table WHERE migration = $1 ORDER BY source",
     [migration],
   );
-  const rows = await source.query(
-    `SELECT known.source, known.relation, format('%I.%I', n.nspname, c.relname) AS now, n.nspname || '.' || c.relname AS name,
-            EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
-                     WHERE p.pubname = $2 AND r.prrelid = c.oid AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
-                       -- Both since version 15.
-                       AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL) AS published,
-            EXISTS (SELECT FROM pg_class AS o JOIN pg_namespace AS m ON m.oid = o.relnamespace
-                     WHERE m.nspname || '.' || o.relname = known.source AND o.oid <> known.relation AND o.relkind IN ('r', 'p')) AS replaced,
-            ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid) WHERE relid <> c.oid) AS partitions,
-            (SELECT string_agg(part.relid::regclass::text, ', ')
-               FROM pg_partition_tree(c.oid) AS part
-               JOIN pg_class AS pc ON pc.oid = part.relid JOIN pg_type AS t ON t.oid = pc.reltype
-               JOIN pg_inherits AS i ON i.inhrelid = part.relid
-              -- One that was made as a partition had no rows before; its row type is as old as its place in the tree.
-              WHERE part.relid <> ALL (known.partitions) AND i.xmin <> t.xmin) AS attached,
-            (SELECT string_agg(coalesce(gone.oid::regclass::text, gone.oid::text), ', ')
-               FROM unnest(known.partitions) AS gone(oid)
-              WHERE gone.oid NOT IN (SELECT relid FROM pg_partition_tree(c.oid))) AS detached
-       FROM jsonb_to_recordset($1::jsonb) AS known(source text, relation oid, partitions oid[])
-       LEFT JOIN pg_class AS c ON c.oid = known.relation
-       LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace`,
-    [JSON.stringify(remembered), publication],
-  );
+  const quoted = new Map(mapping.tables.map((table) => [tableText(table.source), qualified(table.source)]));
+  const known = remembered.map((row) => ({ ...row, quoted: quoted.get(row["source"] ?? "") ?? null }));
+  const rows = await source.query(LOOK, [JSON.stringify(known), publication]);
   for (const row of rows) refuseLost(row, publication);
   const changes = rows.flatMap(changesOf);
   await target.query(
@@ -89,24 +66,47 @@ export async function lookAtTables(
   return changes;
 }
 
+const LOOK = `
+  SELECT known.source, known.relation, format('%I.%I', n.nspname, c.relname) AS now, n.nspname || '.' || c.relname AS name,
+         to_regclass(known.quoted)::oid <> known.relation AS replaced,
+         EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
+                  WHERE p.pubname = $2 AND r.prrelid = c.oid AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
+                    -- Both since version 15.
+                    AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL) AS published,
+         tree.partitions,
+         (SELECT string_agg(came.relid::regclass::text, ', ')
+            FROM (SELECT unnest(tree.partitions) EXCEPT SELECT unnest(known.partitions)) AS came (relid)
+            JOIN pg_class AS pc ON pc.oid = came.relid JOIN pg_type AS t ON t.oid = pc.reltype
+            JOIN pg_inherits AS i ON i.inhrelid = came.relid
+           -- One that was made as a partition had no rows before; its row type is as old as its place in the tree.
+           WHERE i.xmin <> t.xmin) AS attached,
+         (SELECT string_agg(gone.relid::regclass::text, ', ')
+            FROM (SELECT unnest(known.partitions) EXCEPT SELECT unnest(tree.partitions)) AS gone (relid)) AS detached
+    FROM jsonb_to_recordset($1::jsonb) AS known(source text, quoted text, relation oid, partitions oid[])
+    LEFT JOIN pg_class AS c ON c.oid = known.relation
+    LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
+   CROSS JOIN LATERAL (
+     SELECT ARRAY(SELECT part.relid::oid FROM pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) AS part WHERE part.relid <> c.oid)
+   ) AS tree (partitions)`;
+
 /** Two catalog queries. What is noticed later has been missing for longer. */
 const LOOK_EVERY_MS = 2_000;
 
 /** Until `signal` aborts; rejects like {@link lookAtTables}. A server that is away is waited out: capture's other parts tell of it. */
 export async function watchTables(
   of: {
-    readonly migration: string;
+    readonly mapping: Mapping;
     readonly source: Database;
     readonly target: Database;
     readonly report: (change: SourceChange) => void;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { migration, source, target, report } = of;
+  const { mapping, source, target, report } = of;
   const told = new Set<string>();
   while (!signal.aborted) {
     try {
-      const changes = await lookAtTables(source, target, migration, slotName(migration));
+      const changes = await lookAtTables(source, target, mapping);
       for (const change of changes.filter(({ what }) => !told.has(what))) report(change);
       told.clear();
       for (const { what } of changes) told.add(what);
