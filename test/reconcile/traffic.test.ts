@@ -9,24 +9,29 @@ import { expect, test } from "vitest";
 import { type FileBody, Migration } from "../support/index.ts";
 import { Clients, SHOP_FILE, shopSql, TENANTS } from "../support/shop.ts";
 
-const PASSES = Number(process.env["REHOUSE_PASSES"] ?? 4);
+const PASSES = Number(process.env["REHOUSE_PASSES"] ?? 20);
 const AT_FULL_SPEED: FileBody = { ...SHOP_FILE, reconcile: { pace: 1, every: "0s", everyChanged: "0s" } };
 /** A table for each tenant, and the shared one. */
 const UNITS = TENANTS.length * 5 + 1;
 
 const CORRUPTED = TENANTS.length * 3;
 
-/** Units with this many passes that began after `since`. */
-async function passed(migration: Migration, since: string | null, passes: number): Promise<boolean> {
-  const units = await migration.target.value(
-    `SELECT count(*) FROM (SELECT FROM rehouse.evidence WHERE began_at > $1::timestamptz GROUP BY source, tenant HAVING count(*) >= $2::int) AS u`,
-    [since, String(passes)],
+type Passes = ReadonlyMap<string, number>;
+
+/** How many passes each unit has begun, or come to the end of. */
+async function passes(migration: Migration, of: "begun" | "ended"): Promise<Passes> {
+  const rows = await migration.target.rows(
+    of === "begun"
+      ? "SELECT source || ' ' || tenant, passes FROM rehouse.compared_unit"
+      : "SELECT source || ' ' || tenant, max(pass) FROM rehouse.evidence WHERE compared_by = 'reconcile' GROUP BY 1",
   );
-  return Number(units) === UNITS;
+  return new Map(rows.map(([unit, count]) => [unit ?? "", Number(count)]));
 }
 
-async function clock(migration: Migration): Promise<string | null> {
-  return migration.target.value("SELECT clock_timestamp()");
+/** Whether every unit has come to the end of `count` passes that had not begun at `before`. */
+async function passed(migration: Migration, before: Passes, count: number): Promise<boolean> {
+  const ended = await passes(migration, "ended");
+  return ended.size === UNITS && [...ended].every(([unit, last]) => last >= (before.get(unit) ?? 0) + count);
 }
 
 /** A difference of each kind in each tenant's events, in rows that no client touches; `id` says which. */
@@ -59,21 +64,21 @@ test("under traffic no row in flight is taken for a difference, its process may 
   const run = migration.run();
   try {
     await migration.inSync(run);
-    const since = await clock(migration);
+    const before = await passes(migration, "begun");
     await migration.until(
       run,
       "a range",
       async () => (await migration.target.value("SELECT count(*) FROM rehouse.compared_range")) !== "0",
     );
     await run.killRole("reconcile");
-    await migration.until(run, `${PASSES} passes`, () => passed(migration, since, PASSES), PASSES * 30_000 + 30_000);
+    await migration.until(run, `${PASSES} passes`, () => passed(migration, before, PASSES), PASSES * 30_000 + 30_000);
     expect(
       await migration.target.rows("SELECT source, tenant, key, kind, source_image, target_image FROM rehouse.difference"),
     ).toEqual([]);
 
     await migration.target.run(CORRUPTION);
-    const corruptedAt = await clock(migration);
-    await migration.until(run, "a pass", () => passed(migration, corruptedAt, 1));
+    const corrupted = await passes(migration, "begun");
+    await migration.until(run, "a pass", () => passed(migration, corrupted, 1));
     await expectCorruptionFound(migration);
     const { tenants, reconcile } = await migration.status();
     expect(reconcile).toMatchObject({
@@ -109,10 +114,10 @@ test("what is wrong right after the copy is found while the tenant catches up", 
   };
   await copied().finally(() => clients.stop());
   await migration.target.run(CORRUPTION);
-  const corruptedAt = await clock(migration);
+  const corrupted = await passes(migration, "begun");
   // Without control nobody leaves the phase.
   const following = migration.run("--role", "capture", "apply", "reconcile");
-  await migration.until(following, "a pass", () => passed(migration, corruptedAt, 1));
+  await migration.until(following, "a pass", () => passed(migration, corrupted, 1));
   await expectCorruptionFound(migration);
   expect(new Set((await migration.units()).map(({ phase }) => phase))).toEqual(new Set(["catching-up"]));
 });
