@@ -33,6 +33,7 @@ export async function checkSource(scope: Scope): Promise<SourceAnswers> {
     ),
   ]);
   if (catalog.value === undefined) return { findings: [...server, ...catalog.findings], catalog: undefined, tenants: [] };
+  const { types } = catalog.value;
   const tables = [...catalog.value.tables.values()];
   const holders = holdersOf(file, catalog.value);
   const [privileges, orphans, tenants] = await Promise.all([
@@ -49,7 +50,14 @@ export async function checkSource(scope: Scope): Promise<SourceAnswers> {
   const columns = new Map(file.tables.map((spec) => [tableText(spec.source), spec.tenantColumn]));
   const fitness = tables.flatMap((table) => checkSourceTable(table, columns.get(tableText(table.name))));
   return {
-    findings: [...server, ...privileges, ...fitness, ...holders.flatMap(checkTenantType), ...orphans.flat(), ...tenants.findings],
+    findings: [
+      ...server,
+      ...privileges,
+      ...fitness,
+      ...holders.flatMap((holder) => checkTenantType(holder, types)),
+      ...orphans.flat(),
+      ...tenants.findings,
+    ],
     catalog: catalog.value,
     tenants: tenants.tenants,
   };

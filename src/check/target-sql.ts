@@ -152,7 +152,8 @@ async function tryColumns(session: Session, move: Move, table: TableMove, sample
   const target = targetOf(move.mapping, table.mapping, sample);
   const written = table.columns.filter((column) => column.generatedAs === undefined);
   const asked = written.filter((column) => column.plain === undefined || table.model !== undefined);
-  if (asked.length === 0) return [];
+  // Of a table whose rows a policy hides nothing can be asked; that is a finding of its own.
+  if (asked.length === 0 || table.model?.rowsHidden === true) return [];
   // The model may be another tenant's table; the sample's own is only there if it was made.
   const into = table.model?.name ?? target;
   const found: Finding[] = [];

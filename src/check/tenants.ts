@@ -1,7 +1,7 @@
 /** Whether the tenants are there, and have places to go to. */
 
 import { flag, optional, text } from "../catalog/fields.ts";
-import { findColumn, rolledBack, type Table } from "../catalog/index.ts";
+import { findColumn, rolledBack, type Table, type UserType } from "../catalog/index.ts";
 import { type MigrationFile, schemaFor, schemaObjection, TENANT_PLACEHOLDER } from "../file/index.ts";
 import { tableText } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
@@ -103,11 +103,20 @@ export async function checkListedTenants(
 /** Types whose `=` is looser than their text: 1.0 = 1.00, -0 = 0, '1 mon' = '30 days'; and citext, wherever it is installed. */
 const LOOSE = /^(numeric|real|double precision|interval|jsonb|(.*\.)?citext)$/;
 
+/** Capture takes the blanks of a char(n) off, but does not see through a domain. */
+const PADDED = /^(character\(\d+\)|bpchar)$/;
+
 /** Rehouse tells tenants apart by their text, in the stream's partitions and in names of schemas. */
-export function checkTenantType({ table, column }: Holder): Finding[] {
+export function checkTenantType({ table, column }: Holder, types: readonly UserType[]): Finding[] {
   const found = findColumn(table, column);
-  if (found === undefined || (found.deterministic && !LOOSE.test(found.type))) return [];
-  const why = found.deterministic ? `it is ${found.type}` : `its collation ${found.collation ?? ""} is nondeterministic`;
+  if (found === undefined) return [];
+  const domain = types.find((type) => type.kind === "domain" && tableText(type.name) === found.type);
+  const base = domain?.kind === "domain" ? domain.base : undefined;
+  const isLoose = LOOSE.test(base ?? found.type) || (base !== undefined && PADDED.test(base));
+  if (found.deterministic && !isLoose) return [];
+  const why = isLoose
+    ? `it is ${found.type}${base === undefined ? "" : `, a domain over ${base}`}`
+    : `its collation ${found.collation ?? ""} is nondeterministic`;
   return [
     error(
       "tenant-type",

@@ -310,7 +310,7 @@ describe("a target that lacks something", () => {
     const role = `writer_${Date.now().toString(36)}`;
     await run(
       pair.target,
-      `CREATE TABLE things (id int PRIMARY KEY, parent int REFERENCES things);
+      `CREATE TABLE things (id int PRIMARY KEY, parent int REFERENCES things); ALTER TABLE things ENABLE ROW LEVEL SECURITY;
        CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT SELECT ON things TO ${role}; GRANT USAGE ON SCHEMA rehouse TO ${role}; GRANT SELECT ON ALL TABLES IN SCHEMA rehouse TO ${role};`,
     );
     const writer = as(pair.targetUrl, role);
@@ -324,6 +324,8 @@ describe("a target that lacks something", () => {
         "error create-privilege: target schema public",
         `error replica-role: target ${writer.place}`,
         "error write-privilege: target public.things",
+        "error row-security: target public.things",
+        "warning probe-failed: target public.things",
       ]);
     } finally {
       await writer.close();

@@ -142,12 +142,13 @@ test("what has no key, or tenants of several spellings, is refused before anythi
       CREATE TABLE nothing (tenant int, id int, PRIMARY KEY (tenant, id)); ALTER TABLE nothing REPLICA IDENTITY NOTHING;
       CREATE TABLE spelled (tenant citext, id int, PRIMARY KEY (tenant, id));
       CREATE TABLE orphaned (tenant int, id int PRIMARY KEY); ALTER TABLE orphaned REPLICA IDENTITY FULL; INSERT INTO orphaned VALUES (NULL, 1);
+      CREATE DOMAIN padded AS char(5); CREATE TABLE wrapped (tenant padded, id int, PRIMARY KEY (tenant, id));
       CREATE TABLE decimal (tenant numeric, id int, PRIMARY KEY (tenant, id));`,
     target: "CREATE EXTENSION citext;",
     file: {
       tenants: { column: "tenant", move: [1], null: "refuse" },
       layout: { schema: "t_{tenant}", tenantColumn: "drop" },
-      tables: { orphaned: {}, keyless: {}, whole: {}, nothing: {}, spelled: {}, decimal: {} },
+      tables: { orphaned: {}, wrapped: {}, keyless: {}, whole: {}, nothing: {}, spelled: {}, decimal: {} },
     },
   });
   const { source, slot } = migration;
@@ -161,6 +162,7 @@ test("what has no key, or tenants of several spellings, is refused before anythi
       ["no-key", "source public.whole"],
       ["replica-identity", "source public.nothing"],
       ["tenant-null", "source public.orphaned.tenant"],
+      ["tenant-type", "source public.wrapped.tenant"],
       ["tenant-type", "source public.spelled.tenant"],
       ["tenant-type", "source public.decimal.tenant"],
     ]),
