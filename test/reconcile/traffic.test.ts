@@ -10,7 +10,11 @@ import { type FileBody, Migration } from "../support/index.ts";
 import { Clients, SHOP_FILE, shopSql, TENANTS } from "../support/shop.ts";
 
 const PASSES = Number(process.env["REHOUSE_PASSES"] ?? 20);
-const AT_FULL_SPEED: FileBody = { ...SHOP_FILE, reconcile: { pace: 1, every: "0s", everyChanged: "0s" } };
+const AT_FULL_SPEED: FileBody = {
+  ...SHOP_FILE,
+  tables: { ...SHOP_FILE.tables, events: { secret: ["payload"] } },
+  reconcile: { pace: 1, every: "0s", everyChanged: "0s" },
+};
 /** A table for each tenant, and the shared one. */
 const UNITS = TENANTS.length * 5 + 1;
 
