@@ -1,7 +1,7 @@
 /** Everything that the command line can ask for, for one migration. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { retryTenant } from "./apply/index.ts";
+import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName } from "./capture/index.ts";
 import { check } from "./check/index.ts";
 import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, TenantStatus, VerifyDocument } from "./cli/documents.ts";
@@ -105,7 +105,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await this.#requireBegun();
     const did: string[] = [];
     for (const tenant of options.tenants) {
-      const retried = await retryTenant(this.#deps.systems.target, this.#deps.file.name, tenant);
+      const retried = await retryTenant(this.#deps.systems.target, this.#deps.file.name, tenant, operatorName());
       did.push(
         retried
           ? `Tenant ${tenant} goes on from the change that stopped it.`
@@ -113,6 +113,19 @@ export class MigrationEngine implements Engine, AsyncDisposable {
       );
     }
     return { did };
+  }
+
+  async skip({ tenant, position }: { tenant: string; position: string }): Promise<ControlOutcome> {
+    await this.#requireBegun();
+    const by = operatorName();
+    const skipped = await skipChange(this.#deps.systems.target, this.#deps.file.name, { tenant, position, by });
+    return {
+      did: [
+        skipped
+          ? `Tenant ${tenant} goes on without the change at ${position}; its row differs now, until it is changed again or repaired.`
+          : `Tenant ${tenant} does not stand still; nothing was done.`,
+      ],
+    };
   }
 
   async cancel(signal: AbortSignal): Promise<ControlOutcome> {

@@ -52,6 +52,16 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "The tenant stands still, and what was asked for needs its changes to be applied.",
   },
+  REHOUSE_FOREIGN_WRITE: {
+    policy: "stop-tenant",
+    exit: 1,
+    meaning: "Somebody else wrote rows of the tenant at the target, and the file says to stop at that.",
+  },
+  REHOUSE_NOT_SKIPPABLE: {
+    policy: "usage",
+    exit: 1,
+    meaning: "The tenant does not stand at the change that was to be skipped, or at no single change.",
+  },
   REHOUSE_NO_ROW_KEY: { policy: "usage", exit: 1, meaning: "A table has no key, and what was asked for names single rows." },
   REHOUSE_NOT_RUNNING: {
     policy: "usage",

@@ -1,4 +1,5 @@
 import type { RehouseError } from "../errors.ts";
+import type { ForeignWritesPolicy } from "../file/index.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
 import type { ChangesReader, ChangesTopic, Database, SchemaRegistry } from "../ports.ts";
@@ -16,6 +17,7 @@ export type ApplyDeps = {
   readonly mainReader: () => ChangesReader;
   /** Reads one partition for one lane, whatever the group does. */
   readonly lateReader: (name: LaneName) => ChangesReader;
+  readonly foreignWrites: ForeignWritesPolicy;
   readonly paused: () => boolean;
   /** What a lane waits out; undefined when it goes on. */
   readonly report: (error: RehouseError | undefined, lane: string) => void;

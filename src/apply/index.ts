@@ -3,4 +3,4 @@
 export type { ApplyDeps } from "./deps.ts";
 export { joinLanes, type LaneName, MAIN_LANE } from "./membership.ts";
 export { runApply } from "./run.ts";
-export { retryTenant } from "./stop.ts";
+export { retryTenant, skipChange } from "./stop.ts";

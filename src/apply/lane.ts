@@ -13,9 +13,10 @@ import { comparePositions, type Position } from "../model/position.ts";
 import { ConnectionLost, type Database, type IncomingBatch, type IncomingMessage, ServerError, type Session } from "../ports.ts";
 import { missingLabels } from "./advice.ts";
 import { evict } from "./evict.ts";
+import { foreignWrite } from "./foreign-write.ts";
 import { Inbox, type Segment } from "./inbox.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
-import { type Plan, Planner, Refusal } from "./plan.ts";
+import { changeOf, type Plan, Planner, Refusal, type RefusedChange } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
 import { isCollision, isRefused, meaningOf } from "./refusals.ts";
 import type { MessageSchemas } from "./schemas.ts";
@@ -45,6 +46,7 @@ export type LaneDeps = {
   readonly writers: Writers;
   readonly refetch: Refetch;
   readonly feed: Feed;
+  readonly stopsAtForeignWrites: boolean;
   /** Asked between transactions: while it answers true, nothing is applied. */
   readonly paused: () => boolean;
   /** What the lane waits out, for status; undefined when it goes on. */
@@ -138,7 +140,8 @@ export class Lane {
   /** From loading the place until it moved under us (then again) or the lane is no more (then true). */
   async #follow(session: Session, deferred: boolean, signal: AbortSignal, wentWell: () => void): Promise<boolean> {
     const { name } = this.#deps;
-    const transaction = new TargetTransaction(session, name, this.#deps.refetch, deferred);
+    const { refetch, stopsAtForeignWrites } = this.#deps;
+    const transaction = new TargetTransaction(session, name, { refetch, deferred, stopsAtForeignWrites });
     try {
       return await this.#applyFrom(transaction, signal, wentWell);
     } finally {
@@ -309,8 +312,9 @@ export class Lane {
     const table = changes[0]?.[0].table.source;
     if (plan.rereads > 0) return this.#applyReread(plan, changes, place, transaction);
     const refused = async (error: ServerError) => {
-      const labels = await missingLabels(transaction, error, changes);
-      return refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error, labels);
+      const statements = await missingLabels(transaction, error, changes);
+      const change = onlyChange(changes);
+      return refusal(tenant, `${table?.schema}.${table?.table}`, plan.position, error, { statements, change });
     };
     try {
       await transaction.attempt(() => transaction.write(plan, changes, place));
@@ -350,15 +354,16 @@ export class Lane {
 
   /** After a rollback: what to do before the place is loaded again. Throws what the lane has to wait out. */
   async #recover(error: ServerError | Refusal, { membership }: Place): Promise<void> {
-    if (error instanceof Refusal) {
-      if (!(await stopTenant(this.#deps.target, this.#deps.name, error, membership))) return;
+    const refused = error instanceof Refusal ? error : foreignWrite(error);
+    if (refused !== undefined) {
+      if (!(await stopTenant(this.#deps.target, this.#deps.name, refused, membership))) return;
       this.#deps.log.error(
-        { tenant: error.tenant, table: error.table, error: error.error },
+        { tenant: refused.tenant, table: refused.table, error: refused.error },
         "a change cannot be applied; its tenant stops",
       );
       return;
     }
-    if (meaningOf(error) === "lane-moved") return;
+    if (error instanceof ServerError && meaningOf(error) === "lane-moved") return;
     throw error;
   }
 
@@ -418,26 +423,33 @@ function byTransaction(messages: readonly IncomingMessage[]): IncomingMessage[][
   return transactions;
 }
 
-/** `statements`: what mends the target, where that is known. */
+/** `statements`: what mends the target, where that is known. `change`: where a single one is to blame. */
 function refusal(
   tenant: string,
   table: string,
   position: Position,
   error: ServerError,
-  statements: readonly string[] = [],
+  { statements = [], change }: { readonly statements?: readonly string[]; readonly change?: RefusedChange } = {},
 ): Refusal {
   const mend = statements.length === 0 ? "mend the target (or the mapping) so that the change fits" : statements.join(" ");
-  return new Refusal(
+  return new Refusal({
     tenant,
     table,
     position,
-    new RehouseError("REHOUSE_CHANGE_REFUSED", {
+    change,
+    cause: new RehouseError("REHOUSE_CHANGE_REFUSED", {
       what: error.detail === undefined ? error.message : `${error.message}: ${error.detail}`,
       where: table,
-      fix: `${mend}, then \`rehouse retry --tenant ${tenant}\``,
+      fix: `${mend}, then \`rehouse retry --tenant ${tenant}\`${change === undefined ? "" : ", or go on without it: `rehouse skip`"}`,
       cause: error,
     }),
-  );
+  });
+}
+
+/** Of a plan of one message. A TRUNCATE leaves no entry, an update of the key two, of which the last is the row as it is now. */
+function onlyChange(changes: OrderedChanges): RefusedChange {
+  const entry = changes.flatMap(([, effect]) => [...effect.entries.values()]).at(-1);
+  return entry === undefined ? { operation: "truncate", key: {} } : changeOf(entry.image.message, entry.image.schema);
 }
 
 function asFailure(error: unknown, name: LaneName): RehouseError {

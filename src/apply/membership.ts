@@ -1,8 +1,7 @@
 /** What a lane knows of itself from the target: its place in the topic, and whose changes it applies from where. */
 
 import { RehouseError } from "../errors.ts";
-import type { Lsn, Position } from "../model/position.ts";
-import { parseLsn } from "../model/position.ts";
+import { formatPosition, type Lsn, type Position, parseLsn, parsePosition } from "../model/position.ts";
 import { parseSnapshot, type Snapshot } from "../model/snapshot.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Database, Row } from "../ports.ts";
@@ -19,6 +18,8 @@ export type Member = {
   readonly snapshot: Snapshot;
   /** No snapshot of the copy sees a later commit. The only bound for that: beyond 2^31 transactions an xid of the stream would seem old again. */
   readonly copyLsn: Lsn;
+  /** Positions of changes that a person has decided to go on without. */
+  readonly skipped: ReadonlySet<string>;
   /** Before the lane has passed this, rows at the target may come from the future: `copyLsn`, or later when a row was read again. */
   settleLsn: Lsn;
 };
@@ -34,7 +35,9 @@ export type Place = {
 export async function loadPlace(target: Database, name: LaneName): Promise<Place | undefined> {
   const rows = await target.query(
     `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, t.settle_lsn AS copy_lsn,
-            greatest(t.settle_lsn, t.reread_lsn) AS settle_lsn, e.snapshot
+            greatest(t.settle_lsn, t.reread_lsn) AS settle_lsn, e.snapshot,
+            (SELECT json_agg(s.lsn || ':' || s.ordinal)::text FROM rehouse.skipped_change AS s
+              WHERE s.migration = t.migration AND s.tenant = t.tenant AND s.lsn >= l.lsn) AS skipped
        FROM rehouse.lane AS l
        LEFT JOIN rehouse.tenant AS t ON t.migration = l.migration AND t.partition = l.partition AND t.lane = l.lane
        LEFT JOIN rehouse.epoch AS e ON e.migration = t.migration AND e.epoch = t.first_epoch
@@ -52,6 +55,7 @@ export async function loadPlace(target: Database, name: LaneName): Promise<Place
       startOffset: BigInt(text(row, "start_offset")),
       snapshot: parseSnapshot(text(row, "snapshot")),
       copyLsn: parseLsn(text(row, "copy_lsn")),
+      skipped: positions(row["skipped"]),
       settleLsn: parseLsn(text(row, "settle_lsn")),
     });
   }
@@ -61,6 +65,12 @@ export async function loadPlace(target: Database, name: LaneName): Promise<Place
     membership: BigInt(text(first, "membership")),
     members,
   };
+}
+
+function positions(json: string | null | undefined): ReadonlySet<string> {
+  const parsed: unknown = JSON.parse(json ?? "[]");
+  // As formatPosition() has them: versions of Postgres differ in the zeros of a pg_lsn.
+  return new Set(Array.isArray(parsed) ? parsed.map((each) => formatPosition(parsePosition(String(each)))) : []);
 }
 
 /** A column that a member of a lane always has. */

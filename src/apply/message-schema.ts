@@ -2,7 +2,7 @@ import type { RowReader } from "../envelope/index.ts";
 import type { TableMapping } from "../model/mapping.ts";
 
 /** Finds the values of a row's images in a message; what it says is about the last one read. */
-export type ImageReader = Pick<RowReader, "read" | "xid" | "beforeStarts" | "beforeEnds" | "afterStarts" | "afterEnds">;
+export type ImageReader = Pick<RowReader, "read" | "op" | "xid" | "beforeStarts" | "beforeEnds" | "afterStarts" | "afterEnds">;
 
 export type MessageSchema<Reader extends ImageReader = ImageReader> = {
   readonly reader: Reader;

@@ -34,29 +34,39 @@ export type Plan = {
   readonly committedAtMs: number;
 };
 
+/** Names a change for people: source column → text of the row's key; empty for a TRUNCATE. */
+export type RefusedChange = { readonly operation: string; readonly key: Readonly<Record<string, string>> };
+
 /** A change that must not be applied; its tenant stops, the others go on. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly tenant: string;
   readonly table: string;
-  readonly position: Position;
+  readonly position: Position | undefined;
+  readonly change: RefusedChange | undefined;
+  readonly error: RehouseError;
 
-  constructor(tenant: string, table: string, position: Position, cause: RehouseError) {
-    super(cause.message, { cause });
-    this.tenant = tenant;
-    this.table = table;
-    this.position = position;
-  }
-
-  get error(): RehouseError {
-    return this.cause instanceof RehouseError
-      ? this.cause
-      : new RehouseError("REHOUSE_INTERNAL", { what: this.message, cause: this.cause });
+  constructor(of: {
+    readonly tenant: string;
+    readonly table: string;
+    /** Of the change; where the end of its transaction is refused, of the last one. */
+    readonly position?: Position;
+    /** Where a single change is to blame. */
+    readonly change?: RefusedChange | undefined;
+    readonly cause: RehouseError;
+  }) {
+    super(of.cause.message, { cause: of.cause });
+    this.tenant = of.tenant;
+    this.table = of.table;
+    this.position = of.position;
+    this.change = of.change;
+    this.error = of.cause;
   }
 }
 
 const NO_TRANSACTIONS: ReadonlySet<number> = new Set();
 const TRUNCATE = "t".charCodeAt(0);
+const NOBODYS = "an update or delete does not carry the tenant of the old row";
 const INSERT = "c".charCodeAt(0);
 const DELETE = "d".charCodeAt(0);
 const MESSAGE = "m".charCodeAt(0);
@@ -99,6 +109,7 @@ export class Planner {
         const emptied = new Map<TableWriter, string[]>();
         for (const member of membersOf(table, place)) {
           if (message.offset < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
+          if (isSkipped(member, at)) continue;
           const writer = this.#writerOf(table, member.tenant);
           const units = emptied.get(writer);
           if (units === undefined) emptied.set(writer, [member.tenant]);
@@ -112,16 +123,18 @@ export class Planner {
 
       if (asked === undefined && saysNotWhose(table, message)) {
         for (const member of membersOf(table, place))
-          if (BigInt(message.offset) >= member.startOffset && !seen.isInCopy(at, reader.xid, member))
-            throw blindRefusal(table, "an update or delete does not carry the tenant of the old row", member, at);
+          if (message.offset >= member.startOffset && !seen.isInCopy(at, reader.xid, member) && !isSkipped(member, at))
+            throw blindRefusal(table, NOBODYS, member, at, changeOf(message, schema));
         continue;
       }
 
       const member = memberOf(table, message, place);
       if (member === undefined || seen.isInCopy(at, reader.xid, member)) continue;
-      if (misfit !== undefined) throw schemaRefusal(table, misfit, member, at);
+      if (isSkipped(member, at)) continue;
+      const change = () => changeOf(message, asked?.schema ?? schema);
+      if (misfit !== undefined) throw schemaRefusal(table, misfit, member, at, change());
       if (asked === undefined && schema.blind !== undefined && reader.op !== INSERT)
-        throw blindRefusal(table, schema.blind, member, at);
+        throw blindRefusal(table, schema.blind, member, at, change());
       const effect = effectOf(changes, this.#writerOf(table, member.tenant));
       if (asked === undefined) record(effect, message, schema);
       else {
@@ -240,24 +253,48 @@ function effectOf(changes: Map<TableWriter, RowChanges>, writer: TableWriter): R
   return effect;
 }
 
-function schemaRefusal(table: TableMapping, misfit: string, member: Member, at: Position): Refusal {
+/** A person has decided that the tenant goes on without this change. */
+function isSkipped({ skipped }: Member, at: Position): boolean {
+  return skipped.size > 0 && skipped.has(formatPosition(at));
+}
+
+const OPERATIONS: Readonly<Record<string, string>> = { c: "insert", u: "update", d: "delete", t: "truncate", m: "reread" };
+
+/** The row's key as the message has it: the new one, but of a delete. A column of the key that is not in the message is left out. */
+export function changeOf(message: IncomingMessage, schema: MessageSchema): RefusedChange {
+  const { reader, table, keyIndexes } = schema;
+  reader.read(message.value);
+  const operation = OPERATIONS[String.fromCharCode(reader.op)] ?? "change";
+  if (table === undefined || operation === "truncate") return { operation, key: {} };
+  const [starts, ends] =
+    operation === "delete" ? [reader.beforeStarts, reader.beforeEnds] : [reader.afterStarts, reader.afterEnds];
+  const key = table.key.flatMap((name, place) => {
+    const index = keyIndexes[place] ?? -1;
+    const start = starts[index] ?? -1;
+    return start < 0 ? [] : [[name, message.value.toString("utf8", start, ends[index])] as const];
+  });
+  return { operation, key: Object.fromEntries(key) };
+}
+
+function schemaRefusal(table: TableMapping, misfit: string, member: Member, at: Position, change: RefusedChange): Refusal {
   const fix = `bring the target in line with the source, start \`rehouse run\` again, then \`rehouse retry --tenant ${member.tenant}\``;
-  return refusalOf(table, member, at, `the table changed at the source: ${misfit}`, fix);
+  return refusalOf(table, member, at, { what: `the table changed at the source: ${misfit}`, fix, change });
 }
 
 /** Which row it was is nowhere in the stream, so no retry can apply it. */
-function blindRefusal(table: TableMapping, why: string, member: Member, at: Position): Refusal {
-  return refusalOf(
-    table,
-    member,
-    at,
-    `the replica identity changed at the source: ${why}`,
-    `give ${tableText(table.source)} its replica identity back, \`rehouse skip --tenant ${member.tenant} --position ${formatPosition(at)}\`, then \`rehouse verify --tenant ${member.tenant} --repair\``,
-  );
+function blindRefusal(table: TableMapping, why: string, member: Member, at: Position, change: RefusedChange): Refusal {
+  const fix = `give ${tableText(table.source)} its replica identity back, \`rehouse skip --tenant ${member.tenant} --position ${formatPosition(at)}\`, then \`rehouse verify --tenant ${member.tenant} --repair\``;
+  return refusalOf(table, member, at, { what: `the replica identity changed at the source: ${why}`, fix, change });
 }
 
-function refusalOf(table: TableMapping, member: Member, at: Position, what: string, fix: string): Refusal {
+function refusalOf(
+  table: TableMapping,
+  { tenant }: Member,
+  position: Position,
+  { what, fix, change }: { readonly what: string; readonly fix: string; readonly change: RefusedChange },
+): Refusal {
   const name = tableText(table.source);
-  const where = `${name} at ${formatPosition(at)}`;
-  return new Refusal(member.tenant, name, at, new RehouseError("REHOUSE_SCHEMA_CHANGED", { what, where, fix }));
+  const where = `${name} at ${formatPosition(position)}`;
+  const cause = new RehouseError("REHOUSE_SCHEMA_CHANGED", { what, where, fix });
+  return new Refusal({ tenant, table: name, position, change, cause });
 }

@@ -4,11 +4,14 @@ import { ServerError } from "../ports.ts";
 
 /** rehouse.advance_lane() found the lane elsewhere, or with other tenants. */
 export const LANE_MOVED = "RH001";
+/** rehouse.refuse_foreign_writes() found one. */
+export const FOREIGN_WRITE = "RH002";
 
-export type Meaning = "lane-moved" | "passing" | "refused";
+export type Meaning = "lane-moved" | "foreign-write" | "passing" | "refused";
 
 export function meaningOf(error: ServerError): Meaning {
   if (error.sqlstate === LANE_MOVED) return "lane-moved";
+  if (error.sqlstate === FOREIGN_WRITE) return "foreign-write";
   return error.isPassing ? "passing" : "refused";
 }
 

@@ -3,7 +3,7 @@
  * the same net effect as the changes before and after it.
  */
 
-import { parseReread } from "../envelope/index.ts";
+import { OP, parseReread } from "../envelope/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import type { IncomingMessage } from "../ports.ts";
 import type { ImageReader, MessageSchema } from "./message-schema.ts";
@@ -55,6 +55,7 @@ class KeyReader implements ImageReader {
   readonly beforeEnds: Int32Array;
   readonly afterStarts: Int32Array;
   readonly afterEnds: Int32Array;
+  readonly op = OP.message;
   xid = 0;
 
   constructor(columns: number) {

@@ -45,6 +45,7 @@ async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
         low: () => low.of(name.partition),
         range: () => rangeOf(deps.topic, name.partition),
       },
+      stopsAtForeignWrites: deps.foreignWrites === "stop",
       paused: deps.paused,
       report: (error) => deps.report(error, `${name.partition}/${name.lane}`),
       log: deps.log.child({ lane: name.lane, partition: name.partition }),

@@ -37,6 +37,7 @@ export class TargetTransaction {
   readonly #session: Session;
   readonly #name: LaneName;
   readonly #refetch: Refetch;
+  readonly #stopsAtForeignWrites: boolean;
   readonly #begin: readonly Statement[];
   /** Tenant → changes that are committed, but not yet added to the tenant's count. */
   readonly #uncounted = new Map<string, number>();
@@ -46,13 +47,18 @@ export class TargetTransaction {
   #open = false;
 
   /** `deferred`: the role may not switch foreign keys off, so they are at least checked only at the end. */
-  constructor(session: Session, name: LaneName, refetch: Refetch, deferred: boolean) {
+  constructor(
+    session: Session,
+    name: LaneName,
+    of: { readonly refetch: Refetch; readonly deferred: boolean; readonly stopsAtForeignWrites: boolean },
+  ) {
     this.#session = session;
     this.#name = name;
-    this.#refetch = refetch;
+    this.#refetch = of.refetch;
+    this.#stopsAtForeignWrites = of.stopsAtForeignWrites;
     this.#begin = [
       { sql: "BEGIN" },
-      ...(deferred ? [{ sql: "SET CONSTRAINTS ALL DEFERRED" }] : []),
+      ...(of.deferred ? [{ sql: "SET CONSTRAINTS ALL DEFERRED" }] : []),
       { sql: loopMarker(name.migration) },
     ];
   }
@@ -76,6 +82,7 @@ export class TargetTransaction {
       ...this.#begin,
       this.#advance(plan, place),
       ...this.#rows(changes),
+      ...this.#guard(),
       ...counts,
       { sql: "COMMIT" },
     ]);
@@ -150,7 +157,7 @@ export class TargetTransaction {
   async commit(plan: Plan, place: Place): Promise<void> {
     const counts = this.#counts(true);
     await failpoint("apply.place.before");
-    await this.#session.pipeline([...counts, this.#advance(plan, place), { sql: "COMMIT" }]);
+    await this.#session.pipeline([...counts, ...this.#guard(), this.#advance(plan, place), { sql: "COMMIT" }]);
     await failpoint("apply.commit.after");
     this.#committed(true);
   }
@@ -223,6 +230,13 @@ export class TargetTransaction {
         params: [this.#name.migration, member.tenant, formatLsn(asOf)],
       },
     ]);
+  }
+
+  /** After the rows: whoever wrote one of them before us has committed, with the note of it. */
+  #guard(): Statement[] {
+    if (!this.#stopsAtForeignWrites || this.#current.size === 0) return [];
+    const params = [this.#name.migration, arrayText(this.tenants)];
+    return [{ sql: "SELECT rehouse.refuse_foreign_writes($1, $2::text[])", params }];
   }
 
   #advance(plan: Plan, place: Place): Statement {

@@ -13,6 +13,8 @@ export async function openWriter(
   const session = await sessions.open(target, name);
   // Losing the last chunks in a crash of the target loses their ledger rows with them: they are copied again.
   await session.query("SET synchronous_commit = off");
+  // Where triggers cannot be switched off: ours, which note what others write, let it pass.
+  await session.query("SET rehouse.writer = on");
   try {
     await session.query("SET session_replication_role = replica");
     return { session, triggersFire: false };

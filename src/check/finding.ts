@@ -59,6 +59,7 @@ export const FINDING_CODES = {
   "target-differs": "The target tables of two tenants differ.",
   "target-row-in-the-way": "A target table already has rows where the tenants' rows go.",
   "target-rule": "A rule of a target table stands in the way of what is written.",
+  "foreign-writes-unseen": "A target table belongs to another role, so no trigger can note who else writes to it.",
   "target-trigger": "A trigger of a target table would fire for copied and applied rows.",
   "type-missing": "A type is not at the target and cannot be made there.",
   "type-differs": "A type at the target is not the source's.",

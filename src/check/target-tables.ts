@@ -2,6 +2,7 @@
 
 import { optional, text } from "../catalog/fields.ts";
 import type { Table } from "../catalog/index.ts";
+import { TRIGGER_PREFIX } from "../expand/index.ts";
 import type { TableMove } from "../mapping/index.ts";
 import { type TableName, tableText } from "../model/mapping.ts";
 import { ident, identList, qualified } from "../model/sql.ts";
@@ -35,7 +36,9 @@ export function checkTargetTable(move: TableMove, table: Table, ours: boolean): 
 export function actsOnRows(table: Table): string[] {
   const name = tableText(table.name);
   return [
-    ...table.triggers.filter((trigger) => trigger.enabled === "origin").map((trigger) => `trigger ${trigger.name} of ${name}`),
+    ...table.triggers
+      .filter((trigger) => trigger.enabled === "origin" && !trigger.name.startsWith(TRIGGER_PREFIX))
+      .map((trigger) => `trigger ${trigger.name} of ${name}`),
     ...table.rules.filter((rule) => rule.enabled === "origin").map((rule) => `rule ${rule.name} of ${name}`),
     ...table.foreignKeys.map((foreignKey) => `foreign key ${foreignKey.name} of ${name}`),
   ];
@@ -175,6 +178,29 @@ export async function checkAlike(target: Database, model: Table, others: readonl
       "make the two alike, or move the tenants in migrations of their own",
     ),
   );
+}
+
+/** CREATE TRIGGER needs a privilege only, but DROP TRIGGER the table's owner. */
+export async function checkWatching(target: Database, tables: readonly TableName[]): Promise<Finding[]> {
+  const rows = await target.query(
+    `SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, current_user AS role
+       FROM jsonb_to_recordset($1::jsonb) AS wanted(schema text, "table" text)
+       JOIN pg_namespace n ON n.nspname = wanted.schema
+       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted."table"
+      WHERE NOT pg_has_role(c.relowner, 'USAGE')
+      ORDER BY 1, 2
+      LIMIT 50`,
+    [JSON.stringify(tables.map(({ schema, table }) => ({ schema, table })))],
+  );
+  return rows.map((row) => {
+    const name = { schema: text(row, "nspname"), table: text(row, "relname") };
+    return warning(
+      "foreign-writes-unseen",
+      `target ${tableText(name)}`,
+      `it belongs to ${text(row, "owner")}, so no trigger notes what others write to it; only the comparison shows that rows differ`,
+      `GRANT ${ident(text(row, "owner"))} TO ${ident(text(row, "role"))};`,
+    );
+  });
 }
 
 /** INSERT, UPDATE, DELETE and SELECT on each. */

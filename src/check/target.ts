@@ -8,7 +8,7 @@ import type { Scope } from "./scope.ts";
 import { checkOwnTablesEmpty, checkPooledTable } from "./target-rows.ts";
 import { checkEncodings, checkTargetServer, replicaRoleFinding } from "./target-server.ts";
 import { tryAtTarget } from "./target-sql.ts";
-import { actsOnRows, checkAlike, checkTargetTable, checkWritePrivileges } from "./target-tables.ts";
+import { actsOnRows, checkAlike, checkTargetTable, checkWatching, checkWritePrivileges } from "./target-tables.ts";
 import { checkVolatility } from "./volatile.ts";
 
 export async function checkTarget(scope: Scope, tenants: readonly string[]): Promise<Finding[]> {
@@ -29,6 +29,12 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
     findings(place, "its encoding", signal, () => checkEncodings(source, target)),
     findings(place, "privileges on its tables", signal, () =>
       checkWritePrivileges(
+        target,
+        there.map(({ name }) => name),
+      ),
+    ),
+    findings(place, "who owns its tables", signal, () =>
+      checkWatching(
         target,
         there.map(({ name }) => name),
       ),

@@ -36,6 +36,8 @@ export interface Engine {
   pause(signal: AbortSignal): Promise<ControlOutcome>;
   resume(signal: AbortSignal): Promise<ControlOutcome>;
   retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
+  /** Goes on without the one change that stopped the tenant, which `position` has to name. */
+  skip(options: { tenant: string; position: string }, signal: AbortSignal): Promise<ControlOutcome>;
   cancel(signal: AbortSignal): Promise<ControlOutcome>;
 }
 

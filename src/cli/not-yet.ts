@@ -9,7 +9,6 @@ const NOT_YET = [
   "rollback",
   "contract",
   "throttle",
-  "skip",
   "rehearse",
   "import",
   "topics",

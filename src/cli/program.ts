@@ -10,6 +10,7 @@ import { pauseVerb } from "./pause.ts";
 import { resumeVerb } from "./resume.ts";
 import { retryVerb } from "./retry.ts";
 import { runVerb } from "./run.ts";
+import { skipVerb } from "./skip.ts";
 import { statusVerb } from "./status.ts";
 import { style } from "./style.ts";
 import { EXIT, type ExitCode, type Surroundings } from "./verb.ts";
@@ -51,7 +52,7 @@ function build(around: Surroundings, version: string): Command {
       "after",
       "\nExit: 0 done; 1 the answer is no; 2 usage or migration file; 3 a server cannot be reached or failed; 130 interrupted.",
     );
-  const verbs = [checkVerb, runVerb, statusVerb, verifyVerb, pauseVerb, resumeVerb, retryVerb, cancelVerb].map((make) =>
+  const verbs = [checkVerb, runVerb, statusVerb, verifyVerb, pauseVerb, resumeVerb, retryVerb, skipVerb, cancelVerb].map((make) =>
     make(around),
   );
   for (const command of verbs) root.addCommand(command);

@@ -79,7 +79,7 @@ function formatTable(
 }
 
 /** Only keys and names of columns: the values are the tenant's, and are in --json for those who ask for them. */
-function formatDifference({ key, kind, columns, settled, repaired }: Difference): string {
+function formatDifference({ key, kind, columns, settled, foreignWrite, repaired }: Difference): string {
   const what = {
     missing: repaired ? "was missing at the target" : "is missing at the target",
     extra: repaired ? "was at the target only" : "is at the target only",
@@ -87,7 +87,8 @@ function formatDifference({ key, kind, columns, settled, repaired }: Difference)
   }[kind];
   // Without `rehouse run` a change may still be on its way.
   const more = repaired ? ": repaired" : settled ? "" : ", or is still on its way: nothing is being applied now";
-  return `${formatKey(key)} ${oneLine(what)}${more}`;
+  const who = foreignWrite === null ? "" : ` (${foreignWrite.operation} by ${foreignWrite.role} at ${foreignWrite.at})`;
+  return `${formatKey(key)} ${oneLine(what)}${oneLine(who)}${more}`;
 }
 
 function formatKey(key: Difference["key"]): string {

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { removeProvision } from "../capture/index.ts";
 import { changesTopicName } from "../envelope/index.ts";
-import { dropCreated } from "../expand/index.ts";
+import { dropCreated, unwatch } from "../expand/index.ts";
 import { readCreated } from "../mapping/index.ts";
 import { tableText } from "../model/mapping.ts";
 import type { Systems } from "../systems.ts";
@@ -24,6 +24,8 @@ export async function cancelMigration(migration: string, systems: Systems, signa
   await topic.delete();
   for (const subject of await registry.subjects(`${changesTopicName(migration)}-`)) await registry.remove(subject);
   const dropped = await dropCreated({ target }, migration);
+  const watched = await unwatch({ target }, migration);
+  await target.query("DELETE FROM rehouse.foreign_write WHERE migration = $1", [migration]);
   const shared = await readCreated(target, migration, "table");
   await target.query("DELETE FROM rehouse.migration WHERE name = $1", [migration]);
   await journal(target, migration, "cancelled");
@@ -34,7 +36,7 @@ export async function cancelMigration(migration: string, systems: Systems, signa
       ? []
       : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),
     ...shared.map((table) => `Kept with its rows, since others may use it: ${tableText(table)}.`),
-    ...dropped.kept.map(({ name, reason }) => `Kept: ${name} (${reason}).`),
+    ...[...dropped.kept, ...watched].map(({ name, reason }) => `Kept: ${name} (${reason}).`),
   ];
 }
 

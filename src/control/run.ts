@@ -34,6 +34,8 @@ export type ControlDeps = {
   readonly discover: () => Promise<void>;
   /** Whether every chunk of the wave is done. */
   readonly isCopied: (wave: number) => Promise<boolean>;
+  /** Does what the file asks for about rows that somebody else wrote at the target. */
+  readonly foreignWrites: () => Promise<void>;
   readonly log: Logger;
 };
 
@@ -54,6 +56,7 @@ export async function runControl(deps: ControlDeps, signal: AbortSignal): Promis
     await launchCopied(deps, signal);
     await settle(deps);
     await finishCaughtUp(deps, signal);
+    await deps.foreignWrites();
     await delay(TICK_MS, undefined, { signal }).catch(() => undefined);
   }
 }

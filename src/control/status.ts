@@ -90,7 +90,9 @@ const FAILING = `
 
 /** A lane that has nothing to do still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied. */
 const TENANTS = `
-  SELECT t.tenant, t.kind, t.phase, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
+  SELECT (SELECT count(*) FROM (SELECT FROM rehouse.foreign_write AS f
+           WHERE f.migration = t.migration AND f.tenant = t.tenant AND f.decided_at IS NULL LIMIT 1000) AS open) AS foreign_writes,
+         t.tenant, t.kind, t.phase, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
          l.lsn, l.ordinal, t.stopped::text AS stopped, v.rows AS verified_rows, v.differences AS verified_differences, v.at AS verified_at,
          CASE WHEN l.committed_ms IS NULL THEN NULL
               WHEN l.applied_at > now() - interval '3 seconds'
@@ -156,6 +158,7 @@ function tenantStatus(row: Row): TenantStatus {
             at: new Date(verifiedAt).toISOString(),
           },
     stopped: row["stopped"] === null || row["stopped"] === undefined ? null : stoppedOf(row["stopped"]),
+    foreignWrites: number(row, "foreign_writes") ?? 0,
   };
 }
 

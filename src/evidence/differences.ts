@@ -19,20 +19,25 @@ export async function noteDifferences(
   await on.query(
     `WITH seen AS (
        SELECT * FROM jsonb_to_recordset($5::jsonb)
-           AS s(id text, key jsonb, kind text, columns text[], source jsonb, target jsonb)
+           AS s(id text, key jsonb, kind text, columns text[], source jsonb, target jsonb, "foreignWrite" jsonb)
      ), noted AS (
-       INSERT INTO rehouse.difference AS d (migration, direction, source, tenant, id, key, kind, columns, source_image, target_image, position)
-       SELECT $1, $2, $3, $4, id, key, kind, columns, source, target, $6::pg_lsn FROM seen
+       INSERT INTO rehouse.difference AS d (migration, direction, source, tenant, id, key, kind, columns, source_image, target_image, foreign_write, position)
+       SELECT $1, $2, $3, $4, id, key, kind, columns, source, target, "foreignWrite", $6::pg_lsn FROM seen
        ON CONFLICT (migration, direction, source, tenant, id) WHERE gone_at IS NULL
        DO UPDATE SET kind = EXCLUDED.kind, columns = EXCLUDED.columns, source_image = EXCLUDED.source_image,
-          target_image = EXCLUDED.target_image, position = EXCLUDED.position, last_seen = EXCLUDED.last_seen
-       RETURNING d.key, d.kind, d.columns, d.first_seen = d.last_seen AS is_new
+          target_image = EXCLUDED.target_image, foreign_write = EXCLUDED.foreign_write, position = EXCLUDED.position, last_seen = EXCLUDED.last_seen
+       RETURNING d.key, d.kind, d.columns, d.foreign_write, d.first_seen = d.last_seen AS is_new
      )
      INSERT INTO rehouse.journal (migration, tenant, event, detail)
-     SELECT $1, $4, 'difference', jsonb_build_object('table', $3::text, 'key', key, 'kind', kind, 'columns', columns) FROM noted WHERE is_new`,
+     SELECT $1, $4, 'difference', jsonb_build_object('table', $3::text, 'key', key, 'kind', kind, 'columns', columns, 'foreignWrite', foreign_write) FROM noted WHERE is_new`,
     [
       ...unitParams(unit),
-      JSON.stringify(seen.map(({ id, key, kind, columns, source, target }) => ({ id, key, kind, columns, source, target }))),
+      JSON.stringify(
+        seen.map(({ id, key, kind, columns, source, target, foreignWrite }) => ({
+          ...{ id, key, kind, columns, source, target },
+          ...(foreignWrite === null ? {} : { foreignWrite }),
+        })),
+      ),
       formatLsn(position),
     ],
   );

@@ -1,4 +1,6 @@
 export { type ExpandDeps, expandCommon, expandTenants, missingTypes } from "./create.ts";
+export { TRIGGER_PREFIX } from "./ddl-triggers.ts";
 export { designTable, type TableDesign, tablesOf } from "./design.ts";
 export { type Dropped, dropCreated } from "./drop.ts";
 export { finishForeignKeys, finishKeys, type Progress, readProgress, type Unmade } from "./finish.ts";
+export { unwatch, type WatchDeps, watchForeignWrites } from "./watch.ts";

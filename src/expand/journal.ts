@@ -14,7 +14,7 @@ export async function journal(
   session: Session,
   migration: string,
   tenant: string | null,
-  event: "created" | "dropped" | "keys-built" | "foreign-keys-added",
+  event: "created" | "dropped" | "keys-built" | "foreign-keys-added" | "triggers-added" | "triggers-removed",
   details: readonly Readonly<Record<string, string>>[],
 ): Promise<void> {
   if (details.length === 0) return;

@@ -2,6 +2,7 @@ export { defineMigration } from "./define.ts";
 export type { Environment } from "./interpolate.ts";
 export { findMigrationFile, loadMigrationFile } from "./load.ts";
 export type {
+  ForeignWritesPolicy,
   KafkaSettings,
   LayoutSpec,
   MigrationFile,

@@ -51,6 +51,9 @@ export type TableSpec = {
   secret: readonly string[];
 };
 
+/** What happens about a row that somebody else writes at the target while its tenant is on its way; it is noted in any case. */
+export type ForeignWritesPolicy = "alert" | "stop" | "overwrite";
+
 export type ReconcileSettings = {
   /** The part of its time, above 0 and at most 1, in which a reconciling process works. */
   pace: number;
@@ -74,6 +77,7 @@ export type MigrationFile = {
   tenants: TenantsSpec | undefined;
   layout: LayoutSpec;
   tables: TableSpec[];
+  foreignWrites: ForeignWritesPolicy;
   reconcile: ReconcileSettings;
   /** SHA-256 in hex over everything that decides what goes where; neither addresses nor secrets are in it. */
   digest: string;

@@ -36,6 +36,7 @@ export function resolve(file: ParsedMigration): MigrationFile {
     tenants,
     layout,
     tables,
+    foreignWrites: file.foreignWrites ?? "alert",
     reconcile: resolveReconcile(file.reconcile),
     digest: digestOf(file.migration, tenants, layout, tables),
   };

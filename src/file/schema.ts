@@ -10,6 +10,7 @@ import { columnName, tablesSchema } from "./schema-tables.ts";
 const NAME = "a name of lower-case letters, digits and dashes that begins with a letter, at most 40 long";
 const TENANT_ID = "a tenant as text, or as a whole number below 2^53 (in quotes beyond that)";
 const MOVE = "a list of tenants, all, or a map with query";
+const FOREIGN_WRITES = "alert, stop or overwrite";
 const LAYOUT_SCHEMA = "the name of a schema, with {tenant} where the tenant comes in";
 
 const tenantId = z.union([z.string().min(1, "a tenant that is not the empty text"), z.int().transform(String)], TENANT_ID).meta({
@@ -105,6 +106,15 @@ export const migrationSchema = z
       tenants: tenantsSchema.optional(),
       layout: layoutSchema,
       tables: tablesSchema,
+      foreignWrites: z
+        .enum(["alert", "stop", "overwrite"], FOREIGN_WRITES)
+        .optional()
+        .meta({
+          title: "Foreign writes",
+          description:
+            "What to do about rows that somebody else writes at the target while their tenant is on its way: note and show them (alert), stop the tenant before its stream overwrites them, or overwrite them from the source at once. Default alert.",
+          examples: ["stop"],
+        }),
       reconcile: reconcileSchema,
       throttle: notYet("Throttle", "Signals and limits. Only `{}` (sound defaults) in this version."),
       rollback: notYet("Rollback", "Soak time and criteria. Only `{}` in this version."),

@@ -56,7 +56,11 @@ export async function compareRange(
   );
   if (settled.some(({ verdict }) => verdict === "stalled")) return undefined;
   const found = settled.filter(({ verdict }) => verdict === "differs");
-  const differences = await describe(sessions, sides, unit.tenant, found, { secrets, table: unit.table });
+  const differences = await describe(sessions, sides, unit.tenant, found, {
+    migration: unit.migration,
+    secrets,
+    table: unit.table,
+  });
   const sum = scan.sums.get(unit.tenant);
   return {
     rows: sum?.rows ?? 0n,

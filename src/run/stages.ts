@@ -11,9 +11,10 @@ import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { runControl, type TargetBuilder } from "../control/run.ts";
 import { RehouseError } from "../errors.ts";
 import { secretColumns } from "../evidence/index.ts";
-import { expandCommon, expandTenants, finishForeignKeys, finishKeys } from "../expand/index.ts";
+import { expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
 import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
+import { overwriteForeignWrites } from "../foreign/index.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
@@ -108,7 +109,10 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
       migration: file.name,
       source,
       target,
-      builder: targetBuilder(() => move, target),
+      builder: targetBuilder(file, () => move, target),
+      foreignWrites: async () => {
+        if (file.foreignWrites === "overwrite") await overwriteForeignWrites({ migration: file.name, source, target });
+      },
       discover: async () => {
         if (file.tenants?.move.kind !== "all") return;
         const now = await readTenants(source, file, move.source);
@@ -126,12 +130,15 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
   );
 }
 
-function targetBuilder(move: () => Move, target: Database): TargetBuilder {
+function targetBuilder(file: MigrationFile, move: () => Move, target: Database): TargetBuilder {
   const isOwn = (unit: string) => unit !== SHARED_UNIT && unit !== WHOLE_UNIT;
   return {
     expand: async (units, signal) => {
       await expandCommon({ move: move(), target });
       await expandTenants({ move: move(), target }, units.filter(isOwn), signal);
+      const tenants = file.tenants?.move.kind === "all" ? undefined : await knownTenants(file, target);
+      const secrets = secretColumns(file, move().mapping);
+      await watchForeignWrites({ move: move(), target, secrets, tenants }, units, signal);
     },
     finishKeys: (units, signal) => finishKeys({ move: move(), target }, units, signal),
     finishForeignKeys: (units, signal) => finishForeignKeys({ move: move(), target }, units, signal),
@@ -190,6 +197,7 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
       ...systems,
       migration: file.name,
       mapping: move.mapping,
+      foreignWrites: file.foreignWrites,
       paused: () => heart.isPaused,
       report: (error, lane) => heart.report(error, lane),
       log: deps.context.log,

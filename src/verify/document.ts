@@ -1,6 +1,7 @@
 /** What `rehouse verify --json` prints (INTERFACE.md). */
 
 import type { ErrorCode } from "../errors.ts";
+import type { ForeignWrite } from "../foreign/index.ts";
 
 export type VerifyDocument = {
   formatVersion: 1;
@@ -57,6 +58,8 @@ export type Difference = {
   target: Image | null;
   /** False: nothing is being applied now, so that the row may be in flight. */
   settled: boolean;
+  /** The newest write to the row by somebody else, where it was noted. */
+  foreignWrite: ForeignWrite | null;
   /** The row was read again from the side that holds the truth, and was equal when it was looked at after that. */
   repaired: boolean;
 };

@@ -1,6 +1,7 @@
 /** Rows as people see them: column by column, as text, from both sides. */
 
 import type { Secrets } from "../evidence/index.ts";
+import { foreignWritesTo } from "../foreign/index.ts";
 import type { Row } from "../ports.ts";
 import { type Difference, type Image, MOST_DIFFERENCES } from "./document.ts";
 import { keyParams, nameOf, onBoth, type Sessions } from "./scan.ts";
@@ -13,7 +14,7 @@ const MOST_TEXT = 2000;
 const KEYS_A_STATEMENT = 20;
 
 /** What of the rows of one source table (schema.table) may be shown. */
-export type Shown = { readonly secrets: Secrets; readonly table: string };
+export type Shown = { readonly migration: string; readonly secrets: Secrets; readonly table: string };
 
 /** Differences of one unit's table, at most {@link MOST_DIFFERENCES}. */
 export async function describe(
@@ -31,9 +32,11 @@ export async function describe(
     const [source, target] = await onBoth(sessions, sides, async (session, side) =>
       imagesOf(await session.query(imageSql(side, unit), keyParams(side, keys)), side, unit),
     );
-    for (const suspect of some) {
+    const writes = await foreignWritesTo(sessions.target, { ...shown, tenant: unit }, keys);
+    for (const [index, suspect] of some.entries()) {
       const name = nameOf(unit, suspect.key);
-      differences.push(difference(sides.key, source.get(name), target.get(name), suspect, shown));
+      const found = difference(sides.key, source.get(name), target.get(name), suspect, shown);
+      differences.push({ ...found, foreignWrite: writes.get(index) ?? null });
     }
   }
   return differences;
@@ -66,7 +69,7 @@ function difference(
   target: Image | undefined,
   suspect: SettledSuspect,
   shown: Shown,
-): Difference {
+): Omit<Difference, "foreignWrite"> {
   const image = target ?? source;
   const columns =
     source === undefined || target === undefined ? [] : Object.keys(source).filter((name) => source[name] !== target[name]);

@@ -5,6 +5,7 @@
 
 import { RehouseError } from "../errors.ts";
 import { closeRepaired } from "../evidence/index.ts";
+import { decideForeignWrites } from "../foreign/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { askForRereads, journalEnd, journalRepairs, type Refused, refusedSince, unitsStandingStill } from "../repair/index.ts";
 import type { VerifyDeps } from "./deps.ts";
@@ -38,8 +39,9 @@ export async function repair(
   signal: AbortSignal,
 ): Promise<void> {
   const { migration, target } = deps;
-  const differing = tables.filter(({ document }) => document.differences.length > 0);
-  const possible = await withoutObstacle(deps, differing);
+  const possible = await withoutObstacle(deps, tables);
+  // Before anything is asked for: with the policy `stop` the tenants would stop at it.
+  await decideForeignWrites(target, migration, [...new Set(possible.map(({ tenant }) => tenant))], "repaired", by);
   let open = possible.flatMap(rowsOf);
   const since = await journalEnd(target);
   await journalRepairs(target, migration, "repair-asked", by, open.map(recordOf));
@@ -78,7 +80,7 @@ async function withoutObstacle({ target, migration }: VerifyDeps, tables: readon
   const still = await unitsStandingStill(target, migration, [...new Set(tables.map(({ tenant }) => tenant))]);
   return tables.filter(({ tenant, table, document }) => {
     const obstacle = still.get(tenant) ?? (table.key.length === 0 ? withoutKey(table) : undefined);
-    if (obstacle !== undefined) unrepaired(document, obstacle);
+    if (obstacle !== undefined && document.differences.length > 0) unrepaired(document, obstacle);
     return obstacle === undefined;
   });
 }

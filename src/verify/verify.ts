@@ -78,7 +78,7 @@ async function compareTenants(
   const verified: VerifiedTenant[] = [];
   const repairable: Repairable[] = [];
   for (const tenant of tenants) {
-    const found = isComparable(tenant) ? await tablesOfTenant(sessions, tenant, scanned, settled, secrets) : [];
+    const found = isComparable(tenant) ? await tablesOfTenant(deps.migration, sessions, tenant, scanned, settled, secrets) : [];
     verified.push({ tenant: tenant.tenant, phase: tenant.phase, tables: found.map(({ document }) => document) });
     repairable.push(...found);
   }
@@ -180,6 +180,7 @@ export async function partitionRoots(source: Session): Promise<Set<string>> {
 }
 
 async function tablesOfTenant(
+  migration: string,
   sessions: Sessions,
   { tenant }: TenantState,
   scanned: readonly ScannedTable[],
@@ -193,9 +194,10 @@ async function tablesOfTenant(
     if (sum === undefined) continue;
     const mine = (settled[index] ?? []).filter((suspect) => suspect.unit === tenant);
     const found = mine.filter((suspect) => suspect.verdict !== "moving");
-    const differences = await describe(sessions, sides, tenant, found, { secrets, table: tableText(table.source) });
+    const name = tableText(table.source);
+    const differences = await describe(sessions, sides, tenant, found, { migration, secrets, table: name });
     const document = {
-      table: tableText(table.source),
+      table: name,
       rows: Number(sum.rows),
       hash: String(sum.hash),
       position: formatLsn(position),

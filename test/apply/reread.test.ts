@@ -1,6 +1,7 @@
 /** Rows that somebody asked to be read again, among the changes of the stream. */
 
 import { describe, expect, it } from "vitest";
+import { foreignTriggers } from "../../src/expand/ddl-triggers.ts";
 import { waitUntil } from "../support/index.ts";
 import { Scene } from "./support/scene.ts";
 import { table } from "./support/tables.ts";
@@ -91,6 +92,29 @@ describe("a row that is to be read again", () => {
     await scene.caughtUp();
     expect(await scene.rows(ALL)).toEqual(["1 one"]);
     expect(await scene.rows("SELECT id FROM public.notes")).toEqual(["7"]);
+  });
+
+  it("is never a foreign write itself, where our triggers fire for everybody", async () => {
+    await using scene = await open({ plainRole: true });
+    const watched = {
+      mapping: scene.mapping,
+      table: users,
+      target: users.source,
+      unit: "a",
+      listed: undefined,
+      secrets: new Set<string>(),
+    };
+    for (const { sql } of foreignTriggers(watched) ?? []) await scene.target.query(sql);
+    await scene.join([{ tenant: "a" }]);
+    await scene.source.query("INSERT INTO public.users VALUES (1, 'a', 'one')");
+    scene.apply();
+    scene.topic.commit(10, [user("insert", 1, "x"), user("insert", 2, "two"), reread(1)]);
+    await scene.caughtUp();
+    const notes = () => scene.rows("SELECT operation, key FROM rehouse.foreign_write");
+    expect(await scene.rows(ALL)).toEqual(["1 one", "2 two"]);
+    expect(await notes()).toEqual([]);
+    await scene.applier.query("UPDATE public.users SET email = 'by hand' WHERE id = 2");
+    expect(await notes()).toEqual(["update {2}"]);
   });
 
   it("is read only once the source shows the transactions that its stream has brought before", async () => {

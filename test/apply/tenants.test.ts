@@ -57,7 +57,7 @@ describe("a change that is really refused", () => {
     for (let id = 5; id < 40; id += 2) scene.topic.commit(10 + id, [row("insert", id, "a"), row("insert", id + 1, "b")]);
     await scene.caughtUp();
     await scene.target.query("ALTER TABLE public.items DROP CONSTRAINT items_n_check");
-    expect(await retryTenant(scene.target, MIGRATION, "a")).toBe(true);
+    expect(await retryTenant(scene.target, MIGRATION, "a", "me@here")).toBe(true);
     expect((await scene.tenant("a"))["lane"]).toMatch(/^late-/);
     await expect.poll(async () => (await scene.tenant("a"))["lane"], { timeout: 20_000 }).toBe("main");
     scene.topic.commit(99, [row("insert", 99, "a")]);
@@ -81,7 +81,7 @@ describe("a change that is really refused", () => {
     scene.apply();
     const first = await scene.stopped("a");
     await scene.caughtUp();
-    await retryTenant(scene.target, MIGRATION, "a");
+    await retryTenant(scene.target, MIGRATION, "a", "me@here");
     const second = await scene.stopped("a");
     expect(second["position"]).toBe(first["position"]);
     await expect.poll(() => scene.rows("SELECT lane FROM rehouse.lane"), { timeout: 10_000 }).toEqual(["main"]);
@@ -92,15 +92,15 @@ describe("a change that is really refused", () => {
     await using scene = await open();
     await scene.join([{ tenant: "a" }, { tenant: "b" }]);
     const lane = { migration: MIGRATION, partition: 0, lane: MAIN_LANE };
-    const refused = new Refusal(
-      "a",
-      "public.items",
-      { lsn: asLsn(1n), ordinal: 1 },
-      new RehouseError("REHOUSE_CHANGE_REFUSED", { what: "bad" }),
-    );
+    const refused = new Refusal({
+      tenant: "a",
+      table: "public.items",
+      position: { lsn: asLsn(1n), ordinal: 1 },
+      cause: new RehouseError("REHOUSE_CHANGE_REFUSED", { what: "bad" }),
+    });
     const both = (await loadPlace(scene.target, lane))?.membership ?? 0n;
     expect(await stopTenant(scene.target, lane, refused, both)).toBe(true);
-    await retryTenant(scene.target, MIGRATION, "a");
+    await retryTenant(scene.target, MIGRATION, "a", "me@here");
     expect(await stopTenant(scene.target, lane, refused, both)).toBe(false);
     expect(await scene.tenant("a")).toMatchObject({ lane: "main", stopped: null });
     expect(await scene.rows("SELECT event FROM rehouse.journal ORDER BY entry")).toEqual(["stopped", "retried"]);
@@ -118,7 +118,7 @@ describe("a change that is really refused", () => {
     // As it is when the tenant was stopped on a late lane, and the main lane never began.
     await scene.target.query("UPDATE rehouse.lane SET next_offset = 0, lsn = '0/0', ordinal = 0");
     await scene.target.query("ALTER TABLE public.items DROP CONSTRAINT items_n_check");
-    await retryTenant(scene.target, MIGRATION, "a");
+    await retryTenant(scene.target, MIGRATION, "a", "me@here");
     await scene.caughtUp();
     expect(await scene.rows(ALL)).toEqual(["1 a new 0", "2 a bad -1", "5 a i5 0"]);
   });

@@ -325,6 +325,7 @@ describe("a target that lacks something", () => {
         `error replica-role: target ${writer.place}`,
         "error write-privilege: target public.things",
         "error row-security: target public.things",
+        "warning foreign-writes-unseen: target public.things",
         "warning probe-failed: target public.things",
       ]);
     } finally {

@@ -67,6 +67,7 @@ describe("the exit code", () => {
       source: { total: "1" },
       target: { total: "2" },
       settled: true,
+      foreignWrite: null,
       repaired: false,
     };
     const { exit, out } = await rehouse(["verify", "-f", "FILE"], {

@@ -15,6 +15,7 @@ export function tenant(name: string, phase: Phase, more: Partial<TenantStatus> =
     applied: { position: null, lagMs: null, changes: 0 },
     verified: null,
     stopped: null,
+    foreignWrites: 0,
     ...more,
   };
 }
@@ -52,6 +53,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     pause: note("pause", { did: ["Paused."] }),
     resume: note("resume", { did: ["Resumed."] }),
     retry: note("retry", { did: ["Retried."] }),
+    skip: note("skip", { did: ["Skipped."] }),
     cancel: note("cancel", { did: ["Cancelled."] }),
     ...answers,
     [Symbol.asyncDispose]: async () => void calls.push({ method: "dispose" }),

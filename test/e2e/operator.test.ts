@@ -67,6 +67,59 @@ test("a change that cannot be applied stops its tenant alone; retry brings it ba
   await migration.expectEqual(PAIRS);
 });
 
+test("a change that is skipped is left out alone, by name; its row differs until the target takes it again", {
+  timeout: 180_000,
+}, async () => {
+  await using migration = await Migration.prepare({
+    source: SOURCE,
+    target:
+      "CREATE SCHEMA t_1; CREATE TABLE t_1.orders (id bigint PRIMARY KEY, total numeric CONSTRAINT small CHECK (total < 1000));",
+    file: FILE,
+  });
+  const run = migration.run();
+  await migration.inSync(run);
+  await migration.source.run("UPDATE orders SET total = CASE WHEN id = 6 THEN 5000 ELSE -total END WHERE id IN (3, 6, 9)");
+  await migration.until(run, "tenant 1 to stop", async () => (await migration.units()).some(({ stopped }) => stopped !== null));
+  const position = (await migration.status()).tenants[0]?.stopped?.position ?? "";
+
+  const skip = (...args: string[]) => migration.rehouse("skip", "--tenant", "1", ...args);
+  expect((await skip()).code).toBe(2);
+  expect(await skip("--position", "0/1:1", "--json")).toMatchObject({ code: 1, out: expect.stringContaining(position) });
+  expect((await migration.units())[0]?.stopped).not.toBe(null);
+  expect((await skip("--position", position)).code).toBe(0);
+  await migration.inSync(run);
+  await migration.source.run("UPDATE orders SET total = 12 WHERE id = 12");
+  await migration.drained(run);
+  expect(await migration.target.rows("SELECT id, total FROM t_1.orders WHERE id <= 12 ORDER BY id")).toEqual([
+    ["3", "-3"],
+    ["6", "6"],
+    ["9", "-9"],
+    ["12", "12"],
+  ]);
+  const [entry] = await migration.target.rows("SELECT tenant, detail FROM rehouse.journal WHERE event = 'skipped'");
+  expect([entry?.[0], JSON.parse(entry?.[1] ?? "")]).toEqual([
+    "1",
+    { table: "public.orders", operation: "update", key: { id: "6" }, position, by: expect.stringMatching(/.@./) },
+  ]);
+
+  const repair = async () => {
+    const { code, out } = await migration.rehouse("verify", "--repair", "--tenant", "1", "--json");
+    const [table] = JSON.parse(out).tenants[0].tables;
+    return { code, table };
+  };
+  expect(await repair()).toMatchObject({
+    code: 1,
+    table: {
+      differences: [{ key: { id: "6" }, kind: "different", repaired: false }],
+      unrepaired: [{ code: "REHOUSE_CHANGE_REFUSED", what: expect.stringContaining("small") }],
+    },
+  });
+  await migration.target.run("ALTER TABLE t_1.orders DROP CONSTRAINT small");
+  expect(await repair()).toMatchObject({ code: 0, table: { differences: [{ key: { id: "6" }, repaired: true }] } });
+  await migration.expectEqual(PAIRS);
+  expect(await skip("--position", position)).toMatchObject({ code: 0, out: expect.stringContaining("does not stand still") });
+});
+
 test("pause holds apply back and resume lets it go on; cancel leaves nothing, and the same move can begin again beside another", {
   timeout: 180_000,
 }, async () => {

@@ -47,6 +47,7 @@ export function migrationFile(
         secret: given.secret ?? [],
       }),
     ),
+    foreignWrites: "alert",
     reconcile: { pace: 1, everyMs: 0, everyChangedMs: 0 },
     digest: "",
   };

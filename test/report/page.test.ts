@@ -29,6 +29,7 @@ const DIFFERENCE = {
   source: { id: "7", note: "" },
   target: { id: "7", note: null },
   settled: true,
+  foreignWrite: null,
   repaired: false,
 };
 

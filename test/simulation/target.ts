@@ -159,6 +159,7 @@ export class Target implements Server {
           transaction.get<TenantRow>(tenantKey(text(tenant)))?.stopped === undefined ? [] : [{}],
       },
     ],
+    ["WITH decided AS", NOTHING],
     [
       "UPDATE rehouse.tenant SET stopped = NULL",
       {

@@ -341,6 +341,7 @@ class World {
         registry: this.#registry,
         mainReader: () => this.#topic.reader(process, this.#group),
         lateReader: ({ partition }) => this.#topic.reader(process, onlyPartition(partition)),
+        foreignWrites: "alert",
         paused: () => this.#isPaused,
         report: (error, lane) => this.#say(() => `lane ${lane} ${error === undefined ? "goes on" : `waits: ${error.message}`}`),
         log,
@@ -367,6 +368,7 @@ class World {
           },
         },
         discover: work,
+        foreignWrites: async () => undefined,
         isCopied: async (number) => {
           await process.request();
           const wave = waves(this.#target.begin()).find((each) => each.wave === number);
@@ -404,7 +406,7 @@ class World {
         this.#stops++;
         if (this.#random.int(3) > 0) this.#target.rows.refused.clear();
         const isMended = this.#target.rows.refused.size === 0;
-        const isTriedAgain = await retryTenant(target, MIGRATION, tenant).catch((error: unknown) => {
+        const isTriedAgain = await retryTenant(target, MIGRATION, tenant, "me@here").catch((error: unknown) => {
           if (!isPassing(error)) throw error;
           return false;
         });

@@ -195,6 +195,7 @@ test.each([
     source: { id: "4", tenant_id: "2", note: "order 4", at: "2024-01-01 00:00:04+00" },
     target: { id: "4", tenant_id: "2", note: "order 4", at: "2024-01-01 00:00:04.000001+00" },
     settled: true,
+    foreignWrite: null,
     repaired: false,
   });
   expect(byId["7"]).toMatchObject({ kind: "different", columns: ["note"], source: { note: "order 7" }, target: { note: null } });

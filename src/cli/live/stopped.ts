@@ -1,5 +1,5 @@
 import { redact } from "../../redact.ts";
-import type { StatusDocument, Stopped } from "../documents.ts";
+import type { StatusDocument, Stopped, TenantStatus } from "../documents.ts";
 import type { Style } from "../style.ts";
 import { byTenant } from "./order.ts";
 import { cut, oneLine } from "./width.ts";
@@ -11,6 +11,7 @@ export function renderStopped(status: StatusDocument, paint: Style, columns: num
   for (const { tenant, stopped } of byTenant(status.tenants.filter((tenant) => tenant.stopped !== null))) {
     if (stopped !== null) entries.push({ who: tenant, stopped, fix: `rehouse retry --tenant ${shellWord(tenant)}` });
   }
+  const written = byTenant(status.tenants.filter(({ foreignWrites }) => foreignWrites > 0));
   const shown = entries.slice(0, Math.max(1, Math.floor((lines - 1) / 2)));
   const text = shown.flatMap(({ who, stopped, fix }) => {
     const at = stopped.position === null ? "" : ` at ${stopped.position}`;
@@ -18,7 +19,18 @@ export function renderStopped(status: StatusDocument, paint: Style, columns: num
     return [paint.red(head), `  ${cut(oneLine(redact(stopped.what)), columns - 2)}`];
   });
   const more = entries.length - shown.length;
-  return more > 0 ? [...text, paint.dim(`… and ${more.toLocaleString("en")} more stopped; status --json has all`)] : text;
+  return [
+    ...text,
+    ...(more > 0 ? [paint.dim(`… and ${more.toLocaleString("en")} more stopped; status --json has all`)] : []),
+    ...(written.length > 0 ? [paint.yellow(cut(foreignWrites(written), columns))] : []),
+  ];
+}
+
+/** One line for all: what was written may be many rows of many tenants. */
+function foreignWrites(tenants: readonly TenantStatus[]): string {
+  const [first] = tenants;
+  const more = tenants.length > 1 ? ` and ${tenants.length - 1} more tenants` : "";
+  return `Somebody else wrote at the target: ${oneLine(first?.tenant ?? "")}${more}; rehouse verify names the rows, --repair decides`;
 }
 
 /** A tenant may be any text, and the line is there to be copied. */

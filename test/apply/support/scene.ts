@@ -110,6 +110,7 @@ export class Scene implements AsyncDisposable {
       registry: this.topic.registry,
       mainReader: () => this.topic.reader(),
       lateReader: () => this.topic.reader(),
+      foreignWrites: "alert",
       paused: () => this.paused,
       report: (error) => this.reports.push(error),
       log: createLogger(process.env["REHOUSE_LOG"] ?? "silent"),

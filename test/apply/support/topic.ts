@@ -146,8 +146,8 @@ export class MemoryTopic {
   }
 
   #append(change: Change, stamp: TransactionStamp, ordinal: number, last: boolean): void {
-    const { encoder, columns } = this.#encoderOf(change.op === "mark" || change.op === "reread" ? "" : change.table);
     const op: Op = OPS[change.op];
+    const { encoder, columns } = this.#encoderOf(change.op === "mark" || change.op === "reread" ? "" : change.table);
     let value: Buffer;
     let lacking: string[] = [];
     if (change.op === "mark") value = encoder.message(stamp, "rehouse", Buffer.from("beat"), ordinal);
