@@ -201,6 +201,20 @@ describe("the net effect of a run of changes", () => {
     );
   });
 
+  it("clears the place that a row, asked for again, moves to, though its unit is emptied afterwards", () => {
+    const effect: Effect = new NetEffect();
+    const source = replay(
+      [
+        { kind: "refresh", key: "1", unit: "a" },
+        { kind: "move", key: "2", to: "3", lacks: [] },
+        { kind: "move", key: "1", to: "2", lacks: ["huge"] },
+        { kind: "truncate", units: ["a"] },
+      ],
+      effect,
+    );
+    expect(sorted(apply(effect, source))).toEqual(sorted(source));
+  });
+
   it("never patches the row that was removed to make room for another", () => {
     const effect: Effect = new NetEffect();
     const source = replay(
