@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS rehouse.tenant (
   settle_lsn   pg_lsn,                       -- once its lane has passed this, the target equals the source as of a position
   settled      boolean NOT NULL DEFAULT false,
   reread_lsn   pg_lsn,                       -- rows that were read again from the source may be newer than the lane, up to this
+  resync_lsn   pg_lsn,                       -- a whole comparison with repair is due once its lane has passed this; NULL: none is
   rows_estimated bigint NOT NULL DEFAULT 0,
   rows_copied  bigint NOT NULL DEFAULT 0,
   changes      bigint NOT NULL DEFAULT 0,    -- applied, net of what the copy already held

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { retryTenant, skipChange } from "./apply/index.ts";
-import { slotName } from "./capture/index.ts";
+import { slotName, topicPartitions } from "./capture/index.ts";
 import { check } from "./check/index.ts";
 import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, TenantStatus, VerifyDocument } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
@@ -16,6 +16,7 @@ import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
 import { type ReportData, readReport } from "./report/index.ts";
+import { beginResync, type ResyncBegun } from "./resync/index.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, supervise } from "./run/supervisor.ts";
@@ -128,6 +129,16 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     };
   }
 
+  async resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome> {
+    const { file, systems } = this.#deps;
+    await this.#requireBegun();
+    const { mapping } = await resolved(file, systems);
+    const [row] = await systems.target.query("SELECT partitions FROM rehouse.migration WHERE name = $1", [file.name]);
+    await systems.topic.ensure({ ...file.kafka, partitions: topicPartitions(mapping, Number(row?.["partitions"])) });
+    const begun = await beginResync({ ...systems, mapping }, options.tenants, signal);
+    return { did: resyncSentences(begun) };
+  }
+
   async cancel(signal: AbortSignal): Promise<ControlOutcome> {
     await this.#requireBegun();
     return { did: await cancelMigration(this.#deps.file.name, this.#deps.systems, signal) };
@@ -213,6 +224,16 @@ export class MigrationEngine implements Engine, AsyncDisposable {
       fix: "begin it with `rehouse run`",
     });
   }
+}
+
+function resyncSentences({ newSlot, movedLanes, units }: ResyncBegun): string[] {
+  return [
+    newSlot ? "A new slot was made: the old one had lost changes." : "The slot is whole and was kept.",
+    ...(movedLanes === 0 ? [] : [`${movedLanes} lanes go on from the topic's beginning, since it no longer has their place.`]),
+    units.length === 0
+      ? "No tenant has rows at the target yet, so there is nothing to compare."
+      : `${units.length} tenants are compared whole by \`rehouse run\`, and what differs is read again from the source; they are in-sync after that.`,
+  ];
 }
 
 /** A role's process ends with its supervisor, however that ends, and also where that was before this process listened. */

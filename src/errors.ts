@@ -26,6 +26,11 @@ export const ERROR_CODES = {
     exit: 3,
     meaning: "The migration's replication slot is gone or no longer has the WAL it needs.",
   },
+  REHOUSE_PUBLICATION_LOST: {
+    policy: "stop-role",
+    exit: 3,
+    meaning: "The migration's publication is gone, or no longer publishes all that moves.",
+  },
   REHOUSE_SOURCE_REWOUND: {
     policy: "stop-role",
     exit: 3,

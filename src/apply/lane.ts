@@ -145,6 +145,8 @@ export class Lane {
     try {
       return await this.#applyFrom(transaction, signal, wentWell);
     } finally {
+      // First: it may hold the tenants' rows, and the counts are written by another session.
+      if (transaction.isOpen) await transaction.rollback().catch(() => undefined);
       await transaction.flushCounts(this.#deps.target);
     }
   }
@@ -399,7 +401,7 @@ function trimmed(name: LaneName, low: bigint, place: bigint): RehouseError {
   return new RehouseError("REHOUSE_TOPIC_TRIMMED", {
     what: `the changes topic begins at offset ${low} of partition ${name.partition}, the lane stands at ${place}`,
     where: `lane ${name.lane} of ${name.migration}`,
-    fix: "raise kafka.retention, then `rehouse cancel` and begin again: the changes in between are gone",
+    fix: "raise kafka.retention, then `rehouse resync` and `rehouse run`: the changes in between are gone, so what differs is read again",
   });
 }
 

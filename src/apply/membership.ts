@@ -127,6 +127,18 @@ export async function joinLanes(
      ON CONFLICT DO NOTHING`,
     [migration, lateLane],
   );
+  await reloadLanes(query, migration, tenants);
+}
+
+/**
+ * Has the lanes in these tenants' partitions load their members anew before they write again, in the caller's transaction. Locks the lanes;
+ * whoever locks tenants, too, does it after them.
+ */
+export async function reloadLanes(
+  query: (sql: string, params: string[]) => Promise<Row[]>,
+  migration: string,
+  tenants: readonly string[],
+): Promise<void> {
   await query(
     `UPDATE rehouse.lane AS l SET membership = membership + 1
       WHERE migration = $1 AND partition IN (SELECT partition FROM rehouse.tenant WHERE migration = $1 AND tenant = ANY ($2::text[]))`,

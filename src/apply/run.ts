@@ -1,4 +1,5 @@
 import type { ChangesTopic } from "../ports.ts";
+import { together } from "../together.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { Lane } from "./lane.ts";
 import { runLateLanes } from "./late-lanes.ts";
@@ -12,15 +13,7 @@ import { Writers } from "./writers.ts";
 /** Runs until `signal` aborts. Restartable: everything that matters is in the target. Nothing of it is left when it settles. */
 export async function runApply(deps: ApplyDeps, signal: AbortSignal): Promise<void> {
   const makeLane = await laneMaker(deps);
-  const stop = new AbortController();
-  const ended = AbortSignal.any([signal, stop.signal]);
-  const both = [runMainLanes(deps, makeLane, ended), runLateLanes(deps, makeLane, ended)];
-  try {
-    await Promise.all(both);
-  } finally {
-    stop.abort();
-    await Promise.allSettled(both);
-  }
+  await together([(ended) => runMainLanes(deps, makeLane, ended), (ended) => runLateLanes(deps, makeLane, ended)], signal);
 }
 
 async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {

@@ -2,7 +2,8 @@
 
 export { PREFIX } from "./beat.ts";
 export { partitionOf, tenantPartitions, topicPartitions } from "./partition.ts";
-export { type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
+export { ensurePublication, type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
 export { requireNotRewound, sourceEnd } from "./rewound.ts";
 export { type CaptureDeps, runCapture } from "./run.ts";
 export { readSlot, slotName } from "./slot.ts";
+export { isPublished } from "./source-tables.ts";

@@ -11,7 +11,7 @@ import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type SlotMaker } from "../ports.ts";
 import { blaming, OBJECT_IN_USE, readSlot, requireSlot, slotName } from "./slot.ts";
-import { REPAIR, rememberTables, type SourceChange } from "./source-tables.ts";
+import { isPublished, rememberTables } from "./source-tables.ts";
 
 export type Provision = {
   /** The slot's consistent point: every later commit is in its stream. */
@@ -29,7 +29,8 @@ export type ProvisionDeps = {
 
 /**
  * Makes what is missing; nothing when all is there. Idempotent. The row in rehouse.migration is there already, and only one process calls
- * this at a time. REHOUSE_SLOT_EXISTS: a slot of the name is there and nothing says that it is ours.
+ * this at a time. REHOUSE_SLOT_EXISTS: a slot of the name is there and nothing says that it is ours. REHOUSE_SLOT_LOST and
+ * REHOUSE_PUBLICATION_LOST: what was made is not whole any more, so the stream has a gap.
  */
 export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promise<Provision> {
   const { mapping, source, target } = deps;
@@ -45,7 +46,8 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   if (lsn != null && snapshot != null) {
     await blaming(source, requireSlot(source, name));
     await rememberTables(source, target, mapping);
-    if (await blaming(source, ensurePublication(source, name, mapping))) await reportAltered(target, migration, name);
+    // Mended in silence, it would hide that changes are missing.
+    if (!(await isPublished(source, target, migration))) throw unpublished(name, source.place);
     return { lsn: parseLsn(lsn), snapshot };
   }
   const present = await blaming(source, readSlot(source, name));
@@ -100,21 +102,16 @@ function slotExists(name: string, place: string): RehouseError {
   });
 }
 
-/** Somebody altered it, and what it did not publish meanwhile is missing from the stream. */
-async function reportAltered(target: Database, migration: string, publication: string): Promise<void> {
-  const change: SourceChange = {
-    table: publication,
-    what: "the publication had been altered and is put right; changes in between may be missing from the stream",
-    fix: REPAIR,
-  };
-  await target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, 'source-changed', $2::jsonb)", [
-    migration,
-    JSON.stringify(change),
-  ]);
+function unpublished(name: string, place: string): RehouseError {
+  return new RehouseError("REHOUSE_PUBLICATION_LOST", {
+    what: `the publication ${name} is gone, or no longer publishes everything that moves: changes since then are missing from the stream`,
+    where: place,
+    fix: "`rehouse resync`, then `rehouse run`: the rows that differ are read again",
+  });
 }
 
-/** Whether a publication that was there had to be changed. */
-async function ensurePublication(source: Database, name: string, mapping: Mapping): Promise<boolean> {
+/** Makes it, or has it publish what moves. */
+export async function ensurePublication(source: Database, name: string, mapping: Mapping): Promise<void> {
   const tables = mapping.tables.map((table) => table.source);
   const list = tables.map(qualified).join(", ");
   const options = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true";
@@ -124,10 +121,9 @@ async function ensurePublication(source: Database, name: string, mapping: Mappin
   );
   if (publication === undefined) {
     await source.query(`CREATE PUBLICATION ${ident(name)} FOR TABLE ${list} WITH (${options})`);
-    return false;
+    return;
   }
-  const isComplete = publication["complete"] === "t";
-  if (!isComplete) await source.query(`ALTER PUBLICATION ${ident(name)} SET (${options})`);
+  if (publication["complete"] !== "t") await source.query(`ALTER PUBLICATION ${ident(name)} SET (${options})`);
   // Row filters and column lists came with version 15.
   const published = await source.query(
     `SELECT n.nspname, c.relname, to_jsonb(r) ->> 'prqual' IS NOT NULL OR to_jsonb(r) ->> 'prattrs' IS NOT NULL AS partial
@@ -139,7 +135,6 @@ async function ensurePublication(source: Database, name: string, mapping: Mappin
   const there: TableName[] = published.map((row) => ({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }));
   const isWhole = sameTables(there, tables) && published.every((row) => row["partial"] === "f");
   if (!isWhole) await source.query(`ALTER PUBLICATION ${ident(name)} SET TABLE ${list}`);
-  return !isComplete || !isWhole;
 }
 
 function sameTables(a: readonly TableName[], b: readonly TableName[]): boolean {
@@ -154,6 +149,7 @@ export async function removeProvision(source: Database, migration: string): Prom
   await blaming(source, source.query(`DROP PUBLICATION IF EXISTS ${ident(name)}`));
 }
 
+const UNDEFINED_OBJECT = "42704";
 const READER_LEAVES_MS = 10_000;
 
 /** A slot that is read cannot be dropped, so its reader is ended first; the server takes a moment to let go of the slot. */
@@ -166,7 +162,10 @@ async function dropSlot(source: Database, name: string): Promise<void> {
       await source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", [name]);
       return;
     } catch (error) {
-      if (!(error instanceof ServerError) || error.sqlstate !== OBJECT_IN_USE || Date.now() > deadline) throw error;
+      if (!(error instanceof ServerError)) throw error;
+      // One whose making was cut off goes by itself.
+      if (error.sqlstate === UNDEFINED_OBJECT) return;
+      if (error.sqlstate !== OBJECT_IN_USE || Date.now() > deadline) throw error;
     }
   }
 }

@@ -237,7 +237,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
         emitBeats({ migration, source, run, hurried: () => recorder.isHurried }, inner.signal),
       ),
     ),
-    watchTables({ mapping, source, target, report }, inner.signal),
+    watchTables({ migration, source, target, report }, inner.signal),
   ];
   acknowledger.repeat(inner.signal);
   try {

@@ -45,7 +45,7 @@ function lost(slot: string, place: string, how: string): RehouseError {
   return new RehouseError("REHOUSE_SLOT_LOST", {
     what: `the replication slot ${slot} ${how}: changes since it was last read are missing from the stream`,
     where: place,
-    fix: "cancel the migration and begin it again; raise max_slot_wal_keep_size if the slot fell too far behind",
+    fix: "`rehouse resync`, then `rehouse run`; raise max_slot_wal_keep_size if the slot fell too far behind",
   });
 }
 

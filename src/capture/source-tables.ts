@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
 import { type Mapping, tableText } from "../model/mapping.ts";
-import { qualified } from "../model/sql.ts";
+import { arrayText, qualified } from "../model/sql.ts";
 import { ConnectionLost, type Database, type Row } from "../ports.ts";
 import { slotName } from "./slot.ts";
 
@@ -39,22 +39,58 @@ export async function knownTables(target: Database, migration: string): Promise<
   return new Map(rows.map((row) => [Number(row["relation"]), row["source"] ?? ""]));
 }
 
+/** SQL: publication p has every change of relation r, in every column. Row filters and column lists came with version 15. */
+const PUBLISHES_ALL = `p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
+                       AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL`;
+
+/** Whether the publication still has every change of the tables. What it has not had meanwhile is missing from the stream for ever. */
+export async function isPublished(source: Database, target: Database, migration: string): Promise<boolean> {
+  const known = await knownTables(target, migration);
+  const [row] = await source.query(
+    `SELECT count(*) AS tables FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
+      WHERE p.pubname = $1 AND r.prrelid = ANY ($2::oid[]) AND ${PUBLISHES_ALL}`,
+    [slotName(migration), arrayText([...known.keys()].map(String))],
+  );
+  return Number(row?.["tables"]) === known.size;
+}
+
 export type SourceChange = { readonly table: string; readonly what: string; readonly fix: string };
 
 /**
  * What has become of the tables, as far as the stream does not say it. Resolves to what has to be known, each partition's coming and
  * going once; rejects with REHOUSE_SCHEMA_CHANGED where changes would be missing from the stream.
  */
-export async function lookAtTables(source: Database, target: Database, mapping: Mapping): Promise<SourceChange[]> {
-  const { migration } = mapping;
-  const publication = slotName(migration);
+export async function lookAtTables(
+  source: Database,
+  target: Database,
+  migration: string,
+  publication: string,
+): Promise<SourceChange[]> {
   const remembered = await target.query(
     "SELECT relation, source, partitions::text FROM rehouse.source_table WHERE migration = $1 ORDER BY source",
     [migration],
   );
-  const quoted = new Map(mapping.tables.map((table) => [tableText(table.source), qualified(table.source)]));
-  const known = remembered.map((row) => ({ ...row, quoted: quoted.get(row["source"] ?? "") ?? null }));
-  const rows = await source.query(LOOK, [JSON.stringify(known), publication]);
+  const rows = await source.query(
+    `SELECT known.source, known.relation, format('%I.%I', n.nspname, c.relname) AS now, n.nspname || '.' || c.relname AS name,
+            EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
+                     WHERE p.pubname = $2 AND r.prrelid = c.oid AND ${PUBLISHES_ALL}) AS published,
+            EXISTS (SELECT FROM pg_class AS o JOIN pg_namespace AS m ON m.oid = o.relnamespace
+                     WHERE m.nspname || '.' || o.relname = known.source AND o.oid <> known.relation AND o.relkind IN ('r', 'p')) AS replaced,
+            ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid) WHERE relid <> c.oid) AS partitions,
+            (SELECT string_agg(part.relid::regclass::text, ', ')
+               FROM pg_partition_tree(c.oid) AS part
+               JOIN pg_class AS pc ON pc.oid = part.relid JOIN pg_type AS t ON t.oid = pc.reltype
+               JOIN pg_inherits AS i ON i.inhrelid = part.relid
+              -- One that was made as a partition had no rows before; its row type is as old as its place in the tree.
+              WHERE part.relid <> ALL (known.partitions) AND i.xmin <> t.xmin) AS attached,
+            (SELECT string_agg(coalesce(gone.oid::regclass::text, gone.oid::text), ', ')
+               FROM unnest(known.partitions) AS gone(oid)
+              WHERE gone.oid NOT IN (SELECT relid FROM pg_partition_tree(c.oid))) AS detached
+       FROM jsonb_to_recordset($1::jsonb) AS known(source text, relation oid, partitions oid[])
+       LEFT JOIN pg_class AS c ON c.oid = known.relation
+       LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace`,
+    [JSON.stringify(remembered), publication],
+  );
   for (const row of rows) refuseLost(row, publication);
   const changes = rows.flatMap(changesOf);
   await target.query(
@@ -66,47 +102,24 @@ export async function lookAtTables(source: Database, target: Database, mapping: 
   return changes;
 }
 
-const LOOK = `
-  SELECT known.source, known.relation, format('%I.%I', n.nspname, c.relname) AS now, n.nspname || '.' || c.relname AS name,
-         to_regclass(known.quoted)::oid <> known.relation AS replaced,
-         EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
-                  WHERE p.pubname = $2 AND r.prrelid = c.oid AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
-                    -- Both since version 15.
-                    AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL) AS published,
-         tree.partitions,
-         (SELECT string_agg(came.relid::regclass::text, ', ')
-            FROM (SELECT unnest(tree.partitions) EXCEPT SELECT unnest(known.partitions)) AS came (relid)
-            JOIN pg_class AS pc ON pc.oid = came.relid JOIN pg_type AS t ON t.oid = pc.reltype
-            JOIN pg_inherits AS i ON i.inhrelid = came.relid
-           -- One that was made as a partition had no rows before; its row type is as old as its place in the tree.
-           WHERE i.xmin <> t.xmin) AS attached,
-         (SELECT string_agg(gone.relid::regclass::text, ', ')
-            FROM (SELECT unnest(known.partitions) EXCEPT SELECT unnest(tree.partitions)) AS gone (relid)) AS detached
-    FROM jsonb_to_recordset($1::jsonb) AS known(source text, quoted text, relation oid, partitions oid[])
-    LEFT JOIN pg_class AS c ON c.oid = known.relation
-    LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
-   CROSS JOIN LATERAL (
-     SELECT ARRAY(SELECT part.relid::oid FROM pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) AS part WHERE part.relid <> c.oid)
-   ) AS tree (partitions)`;
-
 /** Two catalog queries. What is noticed later has been missing for longer. */
 const LOOK_EVERY_MS = 2_000;
 
 /** Until `signal` aborts; rejects like {@link lookAtTables}. A server that is away is waited out: capture's other parts tell of it. */
 export async function watchTables(
   of: {
-    readonly mapping: Mapping;
+    readonly migration: string;
     readonly source: Database;
     readonly target: Database;
     readonly report: (change: SourceChange) => void;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { mapping, source, target, report } = of;
+  const { migration, source, target, report } = of;
   const told = new Set<string>();
   while (!signal.aborted) {
     try {
-      const changes = await lookAtTables(source, target, mapping);
+      const changes = await lookAtTables(source, target, migration, slotName(migration));
       for (const change of changes.filter(({ what }) => !told.has(what))) report(change);
       told.clear();
       for (const { what } of changes) told.add(what);
@@ -117,7 +130,7 @@ export async function watchTables(
   }
 }
 
-export const REPAIR = "`rehouse verify` shows the rows that differ, `rehouse verify --repair` brings them";
+const REPAIR = "`rehouse verify` shows the rows that differ, `rehouse verify --repair` brings them";
 
 function refuseLost(row: Row, publication: string): void {
   const table = row["source"] ?? "";
@@ -133,7 +146,7 @@ function refuseLost(row: Row, publication: string): void {
     throw new RehouseError("REHOUSE_SCHEMA_CHANGED", {
       what: `the publication ${publication} was altered and no longer has all of the table: changes since then are missing from the stream`,
       where: table,
-      fix: `start \`rehouse run\` again, which puts it right; then ${REPAIR}`,
+      fix: "`rehouse resync`, then `rehouse run`: the rows that differ are read again",
     });
 }
 

@@ -93,6 +93,6 @@ export type RunOutcome = {
 };
 export type RunDocument = { formatVersion: 1; migration: string } & RunOutcome;
 
-/** What pause, resume, retry and cancel did, a sentence each. */
+/** What pause, resume, retry, resync and cancel did, a sentence each. */
 export type ControlOutcome = { did: string[] };
 export type ControlDocument = { formatVersion: 1; migration: string } & ControlOutcome;

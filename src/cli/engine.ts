@@ -38,6 +38,8 @@ export interface Engine {
   retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Goes on without the one change that stopped the tenant, which `position` has to name. */
   skip(options: { tenant: string; position: string }, signal: AbortSignal): Promise<ControlOutcome>;
+  /** Takes units out of step that a lost slot or a trimmed topic concerns; `run` brings them back. `tenants` undefined: all. */
+  resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
   cancel(signal: AbortSignal): Promise<ControlOutcome>;
 }
 

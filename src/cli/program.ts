@@ -8,6 +8,7 @@ import type { Io } from "./io.ts";
 import { notYetVerbs } from "./not-yet.ts";
 import { pauseVerb } from "./pause.ts";
 import { resumeVerb } from "./resume.ts";
+import { resyncVerb } from "./resync.ts";
 import { retryVerb } from "./retry.ts";
 import { runVerb } from "./run.ts";
 import { skipVerb } from "./skip.ts";
@@ -52,9 +53,18 @@ function build(around: Surroundings, version: string): Command {
       "after",
       "\nExit: 0 done; 1 the answer is no; 2 usage or migration file; 3 a server cannot be reached or failed; 130 interrupted.",
     );
-  const verbs = [checkVerb, runVerb, statusVerb, verifyVerb, pauseVerb, resumeVerb, retryVerb, skipVerb, cancelVerb].map((make) =>
-    make(around),
-  );
+  const verbs = [
+    checkVerb,
+    runVerb,
+    statusVerb,
+    verifyVerb,
+    pauseVerb,
+    resumeVerb,
+    retryVerb,
+    skipVerb,
+    resyncVerb,
+    cancelVerb,
+  ].map((make) => make(around));
   for (const command of verbs) root.addCommand(command);
   for (const command of notYetVerbs(() => verbs.map((command) => command.name()))) root.addCommand(command, { hidden: true });
   for (const command of [root, ...root.commands]) {

@@ -137,7 +137,7 @@ async function settle(deps: ControlDeps): Promise<void> {
   await deps.target.query(
     `WITH free AS (
        SELECT t.tenant FROM rehouse.tenant AS t JOIN rehouse.lane AS l USING (migration, partition, lane)
-        WHERE migration = $1 AND NOT t.settled AND l.lsn >= t.settle_lsn FOR UPDATE OF t SKIP LOCKED
+        WHERE migration = $1 AND NOT t.settled AND t.resync_lsn IS NULL AND l.lsn >= greatest(t.settle_lsn, t.reread_lsn) FOR UPDATE OF t SKIP LOCKED
      )
      UPDATE rehouse.tenant AS t SET settled = true FROM free WHERE t.migration = $1 AND t.tenant = free.tenant`,
     [deps.migration],

@@ -8,7 +8,7 @@ import { readCatalog } from "../catalog/index.ts";
 import { check, type Finding, isError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
-import { runControl, type TargetBuilder } from "../control/run.ts";
+import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
 import { RehouseError } from "../errors.ts";
 import { secretColumns } from "../evidence/index.ts";
 import { expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
@@ -19,7 +19,9 @@ import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
 import { runReconcile } from "../reconcile/index.ts";
+import { type FinishDeps, finishResyncs } from "../resync/index.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
+import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
 
 export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
@@ -104,30 +106,29 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
   await topic.ensure({ ...file.kafka, partitions: topicPartitions(move.mapping, partitions) });
   await provision({ mapping: move.mapping, source, target, slots: systems.slots }, signal);
   await registerUnits(target, move.mapping, tenants, partitions);
-  await runControl(
-    {
-      migration: file.name,
-      source,
-      target,
-      builder: targetBuilder(file, () => move, target),
-      foreignWrites: async () => {
-        if (file.foreignWrites === "overwrite") await overwriteForeignWrites({ migration: file.name, source, target });
-      },
-      discover: async () => {
-        if (file.tenants?.move.kind !== "all") return;
-        const now = await readTenants(source, file, move.source);
-        if (now.every((tenant) => tenants.includes(tenant))) return;
-        // Their schemas may hold tables that were there before.
-        move = await resolvedFor(file, systems, now);
-        tenants = now;
-        await registerUnits(target, move.mapping, tenants, partitions);
-      },
-      isCopied: async (wave) =>
-        (await waveProgress(target, file.name)).find((progress) => progress.wave === wave)?.isComplete === true,
-      log: deps.context.log,
+  const control: ControlDeps = {
+    migration: file.name,
+    source,
+    target,
+    builder: targetBuilder(file, () => move, target),
+    foreignWrites: async () => {
+      if (file.foreignWrites === "overwrite") await overwriteForeignWrites({ migration: file.name, source, target });
     },
-    signal,
-  );
+    discover: async () => {
+      if (file.tenants?.move.kind !== "all") return;
+      const now = await readTenants(source, file, move.source);
+      if (now.every((tenant) => tenants.includes(tenant))) return;
+      // Their schemas may hold tables that were there before.
+      move = await resolvedFor(file, systems, now);
+      tenants = now;
+      await registerUnits(target, move.mapping, tenants, partitions);
+    },
+    isCopied: async (wave) =>
+      (await waveProgress(target, file.name)).find((progress) => progress.wave === wave)?.isComplete === true,
+    log: deps.context.log,
+  };
+  const resync: FinishDeps = { ...control, mapping: () => move.mapping, secrets: secretColumns(file, move.mapping) };
+  await together([(ended) => runControl(control, ended), (ended) => finishResyncs(resync, ended)], signal);
 }
 
 function targetBuilder(file: MigrationFile, move: () => Move, target: Database): TargetBuilder {

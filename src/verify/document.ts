@@ -17,6 +17,13 @@ export type VerifiedTenant = {
   tables: VerifiedTable[];
 };
 
+/** At the latest after its repair. */
+export function isEqual({ tables }: VerifiedTenant): boolean {
+  return tables.every(
+    (table) => table.differences.every(({ repaired }) => repaired) && table.unsettled === 0 && table.omitted === 0,
+  );
+}
+
 export type VerifiedTable = {
   /** schema.table at the source. */
   table: string;

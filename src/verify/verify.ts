@@ -15,7 +15,7 @@ import { ConnectionLost, ServerError, type Session } from "../ports.ts";
 import { requireAppliers } from "../repair/index.ts";
 import { waitForLane } from "./applied.ts";
 import type { VerifyDeps, VerifyRequest } from "./deps.ts";
-import type { VerifiedTable, VerifiedTenant, VerifyDocument } from "./document.ts";
+import { isEqual, type VerifiedTable, type VerifiedTenant, type VerifyDocument } from "./document.ts";
 import { describe } from "./images.ts";
 import { type Repairable, repair } from "./repair.ts";
 import { type Scan, type Sessions, scanTable } from "./scan.ts";
@@ -210,12 +210,6 @@ async function tablesOfTenant(
     tables.push({ tenant, table, sides, document, suspects: found });
   }
   return tables;
-}
-
-function isEqual({ tables }: VerifiedTenant): boolean {
-  return tables.every(
-    (table) => table.differences.every(({ repaired }) => repaired) && table.unsettled === 0 && table.omitted === 0,
-  );
 }
 
 function asRehouseError(error: unknown, where: string): unknown {

@@ -26,16 +26,18 @@ describe("provision", () => {
     expect(parseLsn((await slotPoint(lab)) ?? "")).toBe(made.lsn);
   });
 
-  it("adds a table of the file to the publication, and takes one away", async () => {
+  it.each([
+    "ALTER PUBLICATION %I DROP TABLE orders",
+    "ALTER PUBLICATION %I SET (publish = 'insert, update')",
+    "DROP PUBLICATION %I",
+  ])("says that changes are missing after %s, and does not mend it in silence", async (statement) => {
     await using lab = await captureLab(ORDERS, TABLES);
     await provision(lab.provisioning, never());
-    const [orders] = lab.provisioning.mapping.tables;
-    if (orders === undefined) throw new Error("no table");
-    const lines = { ...orders, source: { schema: "public", table: "lines" } };
-    await provision({ ...lab.provisioning, mapping: { ...lab.provisioning.mapping, tables: [lines] } }, never());
-    expect(
-      await lab.source.rows("SELECT tablename FROM pg_publication_tables WHERE pubname = $1", [slotName(lab.migration)]),
-    ).toEqual([["lines"]]);
+    await lab.source.run(statement.replace("%I", slotName(lab.migration)));
+    await expect(provision(lab.provisioning, never())).rejects.toMatchObject({
+      code: "REHOUSE_PUBLICATION_LOST",
+      fix: expect.stringContaining("rehouse resync"),
+    });
   });
 
   it("refuses a slot of the name that it did not make", async () => {

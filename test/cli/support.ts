@@ -54,6 +54,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     resume: note("resume", { did: ["Resumed."] }),
     retry: note("retry", { did: ["Retried."] }),
     skip: note("skip", { did: ["Skipped."] }),
+    resync: note("resync", { did: ["Resyncing."] }),
     cancel: note("cancel", { did: ["Cancelled."] }),
     ...answers,
     [Symbol.asyncDispose]: async () => void calls.push({ method: "dispose" }),
