@@ -60,17 +60,25 @@ export async function closeUnseen(on: Queryable, unit: ComparedUnit, since: stri
   );
 }
 
-/** Rows ({@link Difference.id}) that were looked at after their repair and are equal now. `by`: who had them repaired. */
-export async function closeRepaired(on: Queryable, unit: ComparedUnit, ids: readonly string[], by: string): Promise<void> {
+/**
+ * Rows ({@link Difference.id}) that were looked at after their repair and are equal now. `by`: who had them repaired; `asked`: since when (the
+ * target's clock). A comparison that ran beside it may have found them equal first, and closed them as gone by the stream.
+ */
+export async function closeRepaired(
+  on: Queryable,
+  unit: ComparedUnit,
+  ids: readonly string[],
+  { by, asked }: { readonly by: string; readonly asked: string },
+): Promise<void> {
   if (ids.length === 0) return;
   await on.query(
     `WITH gone AS (
-       UPDATE rehouse.difference SET gone_at = clock_timestamp(), repaired_at = clock_timestamp(), repaired_by = $6
-        WHERE ${OF_UNIT} AND gone_at IS NULL AND id = ANY ($5::text[])
+       UPDATE rehouse.difference SET gone_at = coalesce(gone_at, clock_timestamp()), repaired_at = clock_timestamp(), repaired_by = $6
+        WHERE ${OF_UNIT} AND id = ANY ($5::text[]) AND (gone_at IS NULL OR (gone_at >= $7::timestamptz AND repaired_at IS NULL))
        RETURNING key, kind
      )
      INSERT INTO rehouse.journal (migration, tenant, event, detail)
      SELECT $1, $4, 'difference-gone', jsonb_build_object('table', $3::text, 'key', key, 'kind', kind, 'by', 'repair', 'repairedBy', $6::text) FROM gone`,
-    [...unitParams(unit), arrayText(ids), by],
+    [...unitParams(unit), arrayText(ids), by, asked],
   );
 }

@@ -4,7 +4,7 @@
  */
 
 import { RehouseError } from "../errors.ts";
-import { closeRepaired } from "../evidence/index.ts";
+import { closeRepaired, targetClock } from "../evidence/index.ts";
 import { decideForeignWrites } from "../foreign/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { askForRereads, journalEnd, journalRepairs, type Refused, refusedSince, unitsStandingStill } from "../repair/index.ts";
@@ -44,6 +44,7 @@ export async function repair(
   await decideForeignWrites(target, migration, [...new Set(possible.map(({ tenant }) => tenant))], "repaired", by);
   let open = possible.flatMap(rowsOf);
   const since = await journalEnd(target);
+  const asked = await targetClock(target);
   await journalRepairs(target, migration, "repair-asked", by, open.map(recordOf));
   const repaired: Row[] = [];
   for (let round = 1; open.length > 0 && round <= MOST_ROUNDS; round++) {
@@ -57,7 +58,7 @@ export async function repair(
       .map(([row]) => row);
   }
   for (const { difference } of repaired) difference.repaired = true;
-  await closeDifferences(deps, repaired, by);
+  await closeDifferences(deps, repaired, { by, asked });
   await journalRepairs(
     target,
     migration,
@@ -67,11 +68,15 @@ export async function repair(
   );
 }
 
-async function closeDifferences({ target, migration }: VerifyDeps, repaired: readonly Row[], by: string): Promise<void> {
+async function closeDifferences(
+  { target, migration }: VerifyDeps,
+  repaired: readonly Row[],
+  of: { readonly by: string; readonly asked: string },
+): Promise<void> {
   for (const [{ tenant, document }, rows] of grouped(repaired, ({ of }) => of)) {
     const unit = { migration, direction: "forward", table: document.table, tenant } as const;
     const ids = rows.map(({ difference }) => difference.id);
-    await closeRepaired(target, unit, ids, by);
+    await closeRepaired(target, unit, ids, of);
   }
 }
 
