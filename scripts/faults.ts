@@ -10,7 +10,8 @@ process.env["REHOUSE_FAULTS"] = "all";
 process.env["REHOUSE_FAULTS_ONLY"] = process.argv.slice(2).join(" ");
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const vitest = await startVitest("test", ["test/faults/matrix.test.ts", "test/faults/stack.test.ts"], {
+const FILES = ["processes", "ways", "stack"].map((name) => `test/faults/${name}.test.ts`);
+const vitest = await startVitest("test", FILES, {
   root,
   watch: false,
   maxWorkers: 1,

@@ -36,7 +36,10 @@ const PLACES: readonly { of: RegExp; phases: readonly Phase[]; quick?: Partial<R
   { of: /^phase\./, phases: ["starting", "backfilling", "catching-up"] },
 ];
 
-export const FAULTS: readonly Fault[] = [...processes(), ...ways(), ...messages(), ...registry(), ...group(), ...failpoints()];
+/** Of the ways between Rehouse and its servers, and of what is said on them. */
+export const WAY_FAULTS: readonly Fault[] = [...ways(), ...messages(), ...registry()];
+/** Of Rehouse's own processes. */
+export const PROCESS_FAULTS: readonly Fault[] = [...processes(), ...group(), ...failpoints()];
 
 function processes(): Fault[] {
   const roles = ROLES.map(
