@@ -13,7 +13,7 @@ export function gateSql(table: string, passes: number): string {
   return `
     CREATE SEQUENCE gate_passes;
     CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-      IF nextval('gate_passes') > ${passes} THEN PERFORM pg_advisory_xact_lock_shared(${KEYS.copy}); END IF;
+      IF current_setting('application_name') LIKE '%backfill%' AND nextval('gate_passes') > ${passes} THEN PERFORM pg_advisory_xact_lock_shared(${KEYS.copy}); END IF;
       RETURN NULL;
     END $$;
     CREATE TABLE copied (id bigint);

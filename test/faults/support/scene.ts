@@ -24,7 +24,8 @@ const ITEMS_PER_TENANT = 150;
 /** Most need a few seconds of it; a machine that has other work needs more. */
 const IN_SYNC_WITHIN_MS = 240_000;
 const GATED = TENANTS.flatMap((tenant) => [`shop_${tenant}.ticks`, `shop_${tenant}.counters`]);
-const TARGET = `${auditSql()} CREATE TABLE shop_1.notes (id bigint PRIMARY KEY, text text); ${gateSql("shop_1.notes", 0)} ${applyGateSql(GATED)}`;
+/** The copy is held at a table that has a row whatever clients do: with none to copy nothing would come to the gate. */
+const TARGET = `${auditSql()} CREATE TABLE shop_1.accounts (id int PRIMARY KEY, name text NOT NULL); ${gateSql("shop_1.accounts", 0)} ${applyGateSql(GATED)}`;
 
 export class Scene implements AsyncDisposable {
   readonly migration: Migration;
