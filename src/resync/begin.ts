@@ -35,7 +35,7 @@ const NEVER = "FFFFFFFF/FFFFFFFF";
 const BEGUN_PHASES = "('backfilling', 'catching-up', 'in-sync')";
 
 /**
- * `tenants` undefined: all units. A lost slot or publication concerns them all, whoever is named. Repeating it after a crash does what is missing.
+ * `tenants` undefined: all units. A lost slot, publication or part of the topic concerns them all, whoever is named. Repeating it after a crash does what is missing.
  * REHOUSE_SOURCE_REWOUND when the source is behind what was applied from it.
  */
 export async function beginResync(
@@ -48,7 +48,8 @@ export async function beginResync(
   await requireForward(source, target, migration);
   const newSlot = await isSlotLost(deps);
   const named = await readTenants(target, migration, tenants);
-  const isGap = newSlot || !(await isPublished(source, target, migration));
+  const offsets = await deps.topic.offsets();
+  const isGap = newSlot || (await isBesideTopic(target, migration, offsets)) || !(await isPublished(source, target, migration));
   const concerned = isGap ? await readTenants(target, migration, undefined) : named;
   const units = await target.transaction(async (session) => {
     if (newSlot) await forgetSlot(session, migration);
@@ -58,7 +59,7 @@ export async function beginResync(
       concerned.map(({ tenant }) => tenant),
     );
   });
-  const movedLanes = await placeLanes(target, migration, await deps.topic.offsets());
+  const movedLanes = await placeLanes(target, migration, offsets);
   if (isGap) await ensurePublication(source, slotName(migration), mapping);
   const lsn = newSlot ? (await provision(deps, signal)).lsn : await sourceEnd(source);
   await target.query("UPDATE rehouse.tenant SET resync_lsn = $2 WHERE migration = $1 AND resync_lsn = $3", [
@@ -103,35 +104,48 @@ async function outOfStep(session: Session, migration: string, tenants: readonly 
   return units;
 }
 
-/** A lane whose next message is no longer in the topic, or not yet because the topic was made anew, goes on from its beginning. */
-async function placeLanes(
-  target: Database,
-  migration: string,
-  offsets: readonly { readonly partition: number; readonly low: bigint; readonly high: bigint }[],
-): Promise<number> {
-  const params = [
+type Offsets = Awaited<ReturnType<ChangesTopic["offsets"]>>;
+
+/** SQL of what the topic has now, for {@link topicParams}. */
+const TOPIC = "unnest($2::int[], $3::bigint[], $4::bigint[]) AS topic (partition, low, high)";
+/** SQL: the lane's next message is no longer in the topic, or not yet because the topic was made anew. */
+const LANE_IS_BESIDE =
+  "l.migration = $1 AND l.partition = topic.partition AND l.next_offset NOT BETWEEN topic.low AND topic.high";
+
+function topicParams(migration: string, offsets: Offsets): string[] {
+  return [
     migration,
     arrayText(offsets.map(({ partition }) => String(partition))),
     arrayText(offsets.map(({ low }) => String(low))),
     arrayText(offsets.map(({ high }) => String(high))),
   ];
-  const topic = "unnest($2::int[], $3::bigint[], $4::bigint[]) AS topic (partition, low, high)";
+}
+
+/** Then every tenant of such a lane misses changes, not only the one that somebody has named. */
+async function isBesideTopic(target: Database, migration: string, offsets: Offsets): Promise<boolean> {
+  const sql = `SELECT FROM rehouse.lane AS l, ${TOPIC} WHERE ${LANE_IS_BESIDE} LIMIT 1`;
+  return (await target.query(sql, topicParams(migration, offsets))).length > 0;
+}
+
+/** A lane beside the topic goes on from its beginning. */
+async function placeLanes(target: Database, migration: string, offsets: Offsets): Promise<number> {
+  const params = topicParams(migration, offsets);
   return target.transaction(async (session) => {
     const moved = await session.query(
-      `UPDATE rehouse.lane AS l SET next_offset = topic.low, membership = membership + 1 FROM ${topic}
-        WHERE l.migration = $1 AND l.partition = topic.partition AND l.next_offset NOT BETWEEN topic.low AND topic.high RETURNING l.lane`,
+      `UPDATE rehouse.lane AS l SET next_offset = topic.low, membership = membership + 1 FROM ${TOPIC}
+        WHERE ${LANE_IS_BESIDE} RETURNING l.lane`,
       params,
     );
     // Of units on a resync only: for any other one a gap in the stream is an error.
     await session.query(
-      `UPDATE rehouse.tenant AS t SET start_offset = topic.low FROM ${topic}
+      `UPDATE rehouse.tenant AS t SET start_offset = topic.low FROM ${TOPIC}
         WHERE t.migration = $1 AND t.partition = topic.partition AND t.resync_lsn IS NOT NULL AND t.start_offset NOT BETWEEN topic.low AND topic.high`,
       params,
     );
     // A note behind the topic's end is one of another topic of this name.
     await session.query(
       `DELETE FROM rehouse.offset_note AS n WHERE migration = $1
-          AND EXISTS (SELECT FROM ${topic} WHERE n.offsets[topic.partition + 1] > topic.high)`,
+          AND EXISTS (SELECT FROM ${TOPIC} WHERE n.offsets[topic.partition + 1] > topic.high)`,
       params,
     );
     return moved.length;
