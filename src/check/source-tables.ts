@@ -5,6 +5,7 @@ import { keyOf, noKey } from "../mapping/index.ts";
 import { tableText } from "../model/mapping.ts";
 import { ident, identList, qualified } from "../model/sql.ts";
 import { error, type Finding } from "./finding.ts";
+import { rowSecurity } from "./row-security.ts";
 
 export function checkSourceTable(table: Table, tenantColumn: string | undefined): Finding[] {
   const place = `source ${tableText(table.name)}`;
@@ -13,7 +14,7 @@ export function checkSourceTable(table: Table, tenantColumn: string | undefined)
   return [
     ...(keyOf(table) === undefined ? [noKey(table)] : []),
     ...partitions(table, place),
-    ...rowSecurity(table, place),
+    ...rowSecurity(table, "source", place),
     ...tenantInIdentity(table, tenantColumn, place),
   ];
 }
@@ -67,18 +68,6 @@ function partitions(table: Table, place: string): Finding[] {
         : different
             .map((leaf) => `ALTER TABLE ${qualified(leaf.name)} REPLICA IDENTITY ${table.identity.kind.toUpperCase()};`)
             .join(" "),
-    ),
-  ];
-}
-
-function rowSecurity(table: Table, place: string): Finding[] {
-  if (!table.rowsHidden) return [];
-  return [
-    error(
-      "row-security",
-      place,
-      "row security hides rows from the source's role, so that they would be missing at the target",
-      "ALTER ROLE ... BYPASSRLS; for the role of the source's URL, or connect as the table's owner",
     ),
   ];
 }

@@ -8,6 +8,7 @@ import { type TableName, tableText } from "../model/mapping.ts";
 import { ident, identList, qualified } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
 import { error, type Finding, warning } from "./finding.ts";
+import { rowSecurity } from "./row-security.ts";
 
 /** `ours`: made by this migration, so that its keys come later. */
 export function checkTargetTable(move: TableMove, table: Table, ours: boolean): Finding[] {
@@ -28,7 +29,7 @@ export function checkTargetTable(move: TableMove, table: Table, ours: boolean): 
     ...(ours ? [] : key(move, table, place)),
     ...triggers(table, place),
     ...rules(table, place),
-    ...rowSecurity(table, place),
+    ...rowSecurity(table, "target", place),
   ];
 }
 
@@ -131,18 +132,6 @@ function rules(table: Table, place: string): Finding[] {
         `DROP RULE ${ident(name)} ON ${qualified(table.name)};  a trigger can do the same after the move`,
       ),
     );
-}
-
-function rowSecurity(table: Table, place: string): Finding[] {
-  if (!table.rowsHidden) return [];
-  return [
-    error(
-      "row-security",
-      place,
-      "row security hides rows from the target's role, so that changes would not find them",
-      "ALTER ROLE ... BYPASSRLS; for the role of the target's URL, or connect as the table's owner",
-    ),
-  ];
 }
 
 /** Tables of different tenants that should be alike: columns, types and NOT NULL against those of `model`. */
