@@ -6,17 +6,18 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { RehouseError } from "../errors.ts";
+import type { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { comparePositions, type Position } from "../model/position.ts";
-import { ConnectionLost, type Database, type IncomingBatch, type IncomingMessage, ServerError, type Session } from "../ports.ts";
+import { type Database, type IncomingBatch, type IncomingMessage, ServerError, type Session } from "../ports.ts";
 import { missingLabels } from "./advice.ts";
 import { evict } from "./evict.ts";
 import { foreignWrite } from "./foreign-write.ts";
 import { Inbox, type Segment } from "./inbox.ts";
+import { asFailure, cutOff, onlyChange, refusal, trimmed } from "./lane-failures.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
-import { changeOf, type Plan, Planner, Refusal, type RefusedChange } from "./plan.ts";
+import { type Plan, Planner, Refusal } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
 import { isCollision, isRefused, meaningOf } from "./refusals.ts";
 import type { MessageSchemas } from "./schemas.ts";
@@ -397,22 +398,6 @@ export class Lane {
   }
 }
 
-function trimmed(name: LaneName, low: bigint, place: bigint): RehouseError {
-  return new RehouseError("REHOUSE_TOPIC_TRIMMED", {
-    what: `the changes topic begins at offset ${low} of partition ${name.partition}, the lane stands at ${place}`,
-    where: `lane ${name.lane} of ${name.migration}`,
-    fix: "raise kafka.retention, then `rehouse resync` and `rehouse run`: the changes in between are gone, so what differs is read again",
-  });
-}
-
-function cutOff(name: LaneName, high: bigint, place: bigint): RehouseError {
-  return new RehouseError("REHOUSE_TOPIC_TRIMMED", {
-    what: `the changes topic ends at offset ${high} of partition ${name.partition}, the lane stands at ${place}`,
-    where: `lane ${name.lane} of ${name.migration}`,
-    fix: "the topic was made anew or has lost its end: `rehouse cancel` and begin again",
-  });
-}
-
 function byTransaction(messages: readonly IncomingMessage[]): IncomingMessage[][] {
   const transactions: IncomingMessage[][] = [];
   let current: IncomingMessage[] = [];
@@ -423,55 +408,4 @@ function byTransaction(messages: readonly IncomingMessage[]): IncomingMessage[][
     current = [];
   }
   return transactions;
-}
-
-/** `statements`: what mends the target, where that is known. `change`: where a single one is to blame. */
-function refusal(
-  tenant: string,
-  table: string,
-  position: Position,
-  error: ServerError,
-  { statements = [], change }: { readonly statements?: readonly string[]; readonly change?: RefusedChange } = {},
-): Refusal {
-  const mend = statements.length === 0 ? "mend the target (or the mapping) so that the change fits" : statements.join(" ");
-  return new Refusal({
-    tenant,
-    table,
-    position,
-    change,
-    cause: new RehouseError("REHOUSE_CHANGE_REFUSED", {
-      what: error.detail === undefined ? error.message : `${error.message}: ${error.detail}`,
-      where: table,
-      fix: `${mend}, then \`rehouse retry --tenant ${tenant}\`${change === undefined ? "" : ", or go on without it: `rehouse skip`"}`,
-      cause: error,
-    }),
-  });
-}
-
-/** Of a plan of one message. A TRUNCATE leaves no entry, an update of the key two, of which the last is the row as it is now. */
-function onlyChange(changes: OrderedChanges): RefusedChange {
-  const entry = changes.flatMap(([, effect]) => [...effect.entries.values()]).at(-1);
-  return entry === undefined ? { operation: "truncate", key: {} } : changeOf(entry.image.message, entry.image.schema);
-}
-
-function asFailure(error: unknown, name: LaneName): RehouseError {
-  if (error instanceof RehouseError) return error;
-  const where = `lane ${name.lane} of partition ${name.partition}`;
-  if (error instanceof ConnectionLost)
-    return new RehouseError("REHOUSE_UNREACHABLE", {
-      what: `the target's connection broke: ${error.message}`,
-      where,
-      cause: error,
-    });
-  if (error instanceof ServerError)
-    return new RehouseError("REHOUSE_UNREACHABLE", {
-      what: `the target cannot do its work now: ${error.message}`,
-      where,
-      cause: error,
-    });
-  return new RehouseError("REHOUSE_INTERNAL", {
-    what: error instanceof Error ? error.message : String(error),
-    where,
-    cause: error,
-  });
 }
