@@ -1,5 +1,7 @@
 import { isPooledAtTarget, type Mapping, type TableMapping, tableText, targetOf } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
+import type { Plan } from "./plan.ts";
+import type { OrderedChanges } from "./statements.ts";
 import { type TableWriter, tableWriter } from "./table-writer.ts";
 
 /** The writers of every table and tenant, made when they are first needed, and the order in which tables are written. */
@@ -84,7 +86,12 @@ export class Writers {
     return this.#mapping.tables.some((table) => tableText(targetOf(this.#mapping, table, tenant)) === target);
   }
 
-  rank(writer: TableWriter): number {
+  /** Parents before their children. */
+  inOrder(changes: Plan["changes"]): OrderedChanges {
+    return [...changes].sort(([a], [b]) => this.#rank(a) - this.#rank(b));
+  }
+
+  #rank(writer: TableWriter): number {
     return this.#order.get(tableText(writer.table.source)) ?? 0;
   }
 }
