@@ -10,6 +10,7 @@ import { parseLsn } from "../../src/model/position.ts";
 import { parseSnapshot, type Snapshot } from "../../src/model/snapshot.ts";
 import { applyTo, type History, type UnitChange } from "./history.ts";
 import type { Process } from "./network.ts";
+import { max } from "./rules.ts";
 import { type Server, SimSession } from "./session.ts";
 import { keyOf, type SourceRow } from "./source.ts";
 import {
@@ -25,7 +26,7 @@ import {
   waves,
 } from "./state.ts";
 import type { SimTable } from "./tables.ts";
-import { max, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 export type Copying = {
   readonly source: Server;

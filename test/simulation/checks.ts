@@ -4,9 +4,10 @@ import { asLsn, comparePositions, formatPosition, type Lsn, type Position } from
 import type { IncomingMessage } from "../../src/ports.ts";
 import { placeOf, sees } from "./backfill.ts";
 import { applyTo, type Expected, type History, type UnitRows } from "./history.ts";
+import { max } from "./rules.ts";
 import type { EpochRow, LaneRow, TenantRow } from "./state.ts";
 import { epochKey } from "./state.ts";
-import { type Advance, max, type Target } from "./target.ts";
+import type { Advance, Target } from "./target.ts";
 import type { TargetRow } from "./target-rows.ts";
 
 /** What a seed found. */
