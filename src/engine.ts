@@ -175,8 +175,11 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   /** What the state tables say of an earlier run is not enough: all that was committed before this one has to be applied. */
   async #untilInSync(since: Lsn, signal: AbortSignal): Promise<RunOutcome["outcome"]> {
-    const isThere = ({ phase, stopped, applied }: TenantStatus) =>
-      phase === "in-sync" && stopped === null && applied.position !== null && parsePosition(applied.position).lsn >= since;
+    const isApplied = ({ stopped, applied }: TenantStatus) =>
+      stopped === null && applied.position !== null && parsePosition(applied.position).lsn >= since;
+    // What a switched tenant's source commits is late, and nobody waits for it.
+    const isThere = (tenant: TenantStatus) =>
+      tenant.phase === "in-sync" ? isApplied(tenant) : tenant.phase === "soaking" || tenant.phase === "contracted";
     while (!signal.aborted) {
       const status = await this.status(signal).catch((error: unknown) => {
         if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry"))

@@ -5,14 +5,13 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { joinLanes } from "../apply/index.ts";
-import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { SHARED_UNIT } from "../model/mapping.ts";
-import { type TenantEvent, type TenantState, transition } from "../model/phase.ts";
+import type { TenantState } from "../model/phase.ts";
 import { formatLsn, parseLsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
-import type { Database, Row, Session } from "../ports.ts";
-import { journalEach } from "./journal.ts";
+import type { Database, Row } from "../ports.ts";
+import { movePhase } from "./phases.ts";
 
 /** Makes the units' tables at the target; each call may be repeated. Shared tables come first in every list. */
 export type TargetBuilder = {
@@ -64,7 +63,7 @@ export async function runControl(deps: ControlDeps, signal: AbortSignal): Promis
 /** planned → expanding → backfilling, as one wave. */
 async function expandPlanned(deps: ControlDeps, signal: AbortSignal): Promise<void> {
   const planned = await unitsIn(deps, "planned");
-  if (planned.length > 0) await move(deps.target, deps.migration, planned, { phase: "planned" }, { event: "expand" });
+  if (planned.length > 0) await movePhase(deps.target, deps.migration, planned, { phase: "planned" }, { event: "expand" });
   const units = await unitsIn(deps, "expanding");
   if (units.length === 0) return;
   await deps.builder.expand(units, signal);
@@ -79,7 +78,7 @@ async function expandPlanned(deps: ControlDeps, signal: AbortSignal): Promise<vo
       arrayText(units),
       String(wave),
     ]);
-    await move(session, deps.migration, units, { phase: "expanding" }, { event: "expanded", wave });
+    await movePhase(session, deps.migration, units, { phase: "expanding" }, { event: "expanded", wave });
   });
 }
 
@@ -120,7 +119,7 @@ async function launch(deps: ControlDeps, wave: number, units: readonly string[])
       // Capture has not written its first note yet: the next tick finds it.
       if (placed.length === 0 || placed.some((row) => row["start_offset"] === null)) throw new NotYet();
       await joinLanes((sql, values) => session.query(sql, values), deps.migration, units, `late-${wave}`);
-      await move(session, deps.migration, units, { phase: "backfilling", wave }, { event: "copied", settleLsn });
+      await movePhase(session, deps.migration, units, { phase: "backfilling", wave }, { event: "copied", settleLsn });
     })
     .catch((error: unknown) => {
       if (!(error instanceof NotYet)) throw error;
@@ -162,7 +161,7 @@ async function finishCaughtUp(deps: ControlDeps, signal: AbortSignal): Promise<v
   for (const row of rows) {
     if (waiting.has(row["tenant"] ?? "")) continue;
     const [settleLsn, lsn] = [parseLsn(row["settle_lsn"] ?? ""), parseLsn(row["lsn"] ?? "")];
-    await move(
+    await movePhase(
       deps.target,
       deps.migration,
       [row["tenant"] ?? ""],
@@ -183,24 +182,4 @@ async function unitsIn(deps: ControlDeps, phase: TenantState["phase"]): Promise<
 function unitList(row: Row): string[] {
   const parsed: unknown = JSON.parse(row["units"] ?? "[]");
   return Array.isArray(parsed) ? parsed.map(String) : [];
-}
-
-/** Writes the new phase and the journal's line; units that are no longer in `from` are left alone. */
-async function move(
-  on: Pick<Session, "query">,
-  migration: string,
-  units: readonly string[],
-  from: TenantState,
-  event: TenantEvent,
-): Promise<void> {
-  const to = transition(from, event);
-  if (to === undefined) return;
-  await failpoint("phase.before");
-  const moved = await on.query(
-    `UPDATE rehouse.tenant SET phase = $4, phase_since = clock_timestamp()
-      WHERE migration = $1 AND tenant = ANY ($2::text[]) AND phase = $3 RETURNING tenant`,
-    [migration, arrayText(units), from.phase, to.phase],
-  );
-  if (moved.length > 0) await journalEach(on, migration, arrayText(moved.map((row) => row["tenant"] ?? "")), to.phase);
-  await failpoint("phase.after");
 }

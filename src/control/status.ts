@@ -1,9 +1,8 @@
 /** The status document: one look at the state tables and at the source's slot. */
 
-import type { StatusDocument, Stopped, TenantStatus, Waiting } from "../cli/documents.ts";
+import type { Phase, StatusDocument, Stopped, TenantStatus, Waiting } from "../cli/documents.ts";
 import { ERROR_CODES, isErrorCode, RehouseError } from "../errors.ts";
 import { VERIFIED } from "../evidence/index.ts";
-import type { Phase } from "../model/phase.ts";
 import { formatPosition, parseLsn } from "../model/position.ts";
 import type { Database, Row } from "../ports.ts";
 import { hasBegun } from "./begin.ts";
