@@ -48,6 +48,8 @@ export const FINDING_CODES = {
   "expression-type": "An expression's type does not fit its target column.",
   "key-not-carried": "A column of the key does not reach the target unchanged.",
   "no-columns": "No column of a table is left to move.",
+  "not-reversible": "A column of the source could not come back in a rollback.",
+  "reverse-default": "A column is not at the target, so that rows made there have its default after a rollback.",
   "new-column": "The source has a column that the target table, made by an earlier run, lacks.",
   // Target tables
   "target-not-a-table": "Something else than a table has the target table's name.",

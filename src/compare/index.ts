@@ -21,4 +21,4 @@ export {
   tenantColumnAtTarget,
 } from "./rows.ts";
 export { Sessions } from "./sessions.ts";
-export { castType, type Encodings, hashForm, isBinarySafe, isExact } from "./types.ts";
+export { castType, type Encodings, hashForm, isBinarySafe, isBuiltIn, isExact } from "./types.ts";

@@ -54,6 +54,8 @@ export function tenantAtSource(table: TableMapping): string {
 
 /** The target column that holds the tenant as it is, where the layout keeps it. */
 export function tenantColumnAtTarget(table: TableMapping): TargetColumn | undefined {
+  const { fixed } = table;
+  if (fixed !== undefined) return table.columns.find((column) => column.name === fixed.column);
   return table.tenantColumn === undefined ? undefined : table.columns.find((column) => column.plain === table.tenantColumn);
 }
 

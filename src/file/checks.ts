@@ -133,6 +133,13 @@ function checkTable({ name, table, spec }: Written, { broken, tenants, layout }:
       expected: "one of the two: a shared table has no tenant",
     });
   }
+  if (table.shared === true && table.reverse !== undefined) {
+    findings.push({
+      path: [...at, "reverse"],
+      found: describe(table.reverse),
+      expected: "it to be left out: a shared table is never switched, so it never comes back",
+    });
+  }
   if (withoutTenants && table.tenant !== undefined) {
     findings.push({
       path: [...at, "tenant"],

@@ -47,6 +47,8 @@ export type TableSpec = {
   to: { schema: string | undefined; table: string };
   /** As written: target column to expression, or source column to false. */
   columns: Map<string, string | false>;
+  /** As written: source column to an expression over the target row, for the way back. */
+  reverse: Map<string, string>;
   /** Columns of the source or of the target whose values are shown to nobody. */
   secret: readonly string[];
 };
@@ -61,6 +63,9 @@ export type ReconcileSettings = {
   everyMs: number;
   everyChangedMs: number;
 };
+
+/** Whether a tenant can be switched back. Where not, nothing is asked of the mapping and of the servers that only the way back needs. */
+export type RollbackSettings = { possible: false } | { possible: true };
 
 export type LayoutSpec = {
   /** Template with `{tenant}`; undefined: the schema that a table comes from. */
@@ -79,6 +84,7 @@ export type MigrationFile = {
   tables: TableSpec[];
   foreignWrites: ForeignWritesPolicy;
   reconcile: ReconcileSettings;
+  rollback: RollbackSettings;
   /** SHA-256 in hex over everything that decides what goes where; neither addresses nor secrets are in it. */
   digest: string;
 };

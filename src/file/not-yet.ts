@@ -15,7 +15,6 @@ export function notYet(raw: unknown): Finding[] {
   for (const table of keysOf(valueAt(raw, ["tables"]))) {
     const at = ["tables", table];
     refuse([...at, "where"], "`where`");
-    refuse([...at, "reverse"], "`reverse`");
     refuse([...at, "tenant", "through"], "a tenant found through a parent (`through`)");
     if (Array.isArray(valueAt(raw, [...at, "to"]))) refuse([...at, "to"], "splitting a table (a list in `to`)");
   }

@@ -38,6 +38,7 @@ export function resolve(file: ParsedMigration): MigrationFile {
     tables,
     foreignWrites: file.foreignWrites ?? "alert",
     reconcile: resolveReconcile(file.reconcile),
+    rollback: { possible: file.rollback !== "none" },
     digest: digestOf(file.migration, tenants, layout, tables),
   };
 }
@@ -70,6 +71,9 @@ export function resolveTable(name: string, table: TableInput, tenants: TenantsSp
     to: { schema: to?.schema ?? sharedSchema, table: to?.table ?? sourceName.table },
     columns: new Map(
       Object.entries(table.columns ?? {}).map(([column, expression]) => [parseColumnName(column) ?? column, expression]),
+    ),
+    reverse: new Map(
+      Object.entries(table.reverse ?? {}).map(([column, expression]) => [parseColumnName(column) ?? column, expression]),
     ),
     secret: table.secret ?? [],
   };
@@ -134,6 +138,8 @@ function digestOf(name: string, tenants: TenantsSpec | undefined, layout: Layout
         table.to.schema ?? null,
         table.to.table,
         [...table.columns].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+        // Left out where it is empty: the digest of a file without one is what it was before there was a way back.
+        ...(table.reverse.size === 0 ? [] : [[...table.reverse].toSorted(([a], [b]) => (a < b ? -1 : 1))]),
       ])
       .map((parts) => JSON.stringify(parts))
       .toSorted(),

@@ -35,14 +35,18 @@ const where = z
     examples: ["deleted_at IS NULL"],
   });
 
+const REVERSE = "a SQL expression over the target row";
+
 const reverse = z
   .record(
-    z.string(),
-    z.string("a SQL expression over the target row"),
+    z.string().refine((text) => parseColumnName(text) !== undefined, COLUMN_NAME),
+    z.string(REVERSE).refine((text) => text.trim() !== "", REVERSE),
     "a map from source column to a SQL expression over the target row",
   )
   .meta({
-    description: "Source column: SQL expression over the target row, for rollback. Not in this version.",
+    title: "The way back",
+    description:
+      "Source column: SQL expression over the target row, for rollback. One that names no column of the target is for new rows only: a row that the source has keeps its value.",
     examples: [{ total_cents: "(total * 100)::bigint" }],
   });
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { reconcileSchema } from "./schema-reconcile.ts";
+import { rollbackSchema } from "./schema-rollback.ts";
 import { kafkaSchema, registrySchema, serverSchema, sourceSchema } from "./schema-servers.ts";
 import { columnName, tablesSchema } from "./schema-tables.ts";
 
@@ -117,7 +118,7 @@ export const migrationSchema = z
         }),
       reconcile: reconcileSchema,
       throttle: notYet("Throttle", "Signals and limits. Only `{}` (sound defaults) in this version."),
-      rollback: notYet("Rollback", "Soak time and criteria. Only `{}` in this version."),
+      rollback: rollbackSchema,
     },
     "a migration: a map with migration, source, target, kafka, registry, tenants, layout, tables",
   )

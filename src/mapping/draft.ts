@@ -121,7 +121,7 @@ function tenantIsDropped(spec: TableSpec, table: Table, options: DraftOptions): 
   );
 }
 
-function objectionTo(expression: string): string | undefined {
+export function objectionTo(expression: string): string | undefined {
   if (!isOneExpression(expression)) return "is not one expression";
   if (mentions(expression, "select"))
     return "has a subquery, and an expression sees only its own row, at the source and at the target alike";

@@ -8,6 +8,10 @@ export function tablePlace(spec: TableSpec): string {
   return formatPath(["tables", formatTableName({ schema: schema === "public" ? undefined : schema, table })]);
 }
 
+export function reversePlace(spec: TableSpec, column: string): string {
+  return `${tablePlace(spec)}.${formatPath(["reverse", column])}`;
+}
+
 export function columnPlace(spec: TableSpec, column: string): string {
   return `${tablePlace(spec)}.${formatPath(["columns", column])}`;
 }

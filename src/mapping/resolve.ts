@@ -178,6 +178,7 @@ function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTa
       source: table.name,
       kind,
       tenantColumn: kind === "tenant" ? spec.tenantColumn : undefined,
+      fixed: undefined,
       sourceColumns: table.columns.map(({ name, type, notNull, generated }) => ({
         name,
         type,
@@ -187,6 +188,7 @@ function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTa
       targetTable: spec.to.table,
       targetSchema: spec.to.schema,
       columns: [],
+      initial: [],
       key: [],
       targetKey: [],
       sourceKey: [],

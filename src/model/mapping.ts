@@ -40,15 +40,34 @@ export type TargetColumn = {
  */
 export type TableKind = "tenant" | "shared" | "whole";
 
+/**
+ * A tenant whom no column of the source table names, since all of its rows are his; at the target they stand among other tenants' rows.
+ * The way back from a schema per tenant is made of such tables.
+ */
+export type FixedTenant = {
+  readonly tenant: string;
+  /** The target column that holds him in every row. It is written as a constant, and is part of every match. */
+  readonly column: string;
+  /** That column's type, as format_type() prints it. */
+  readonly type: string;
+  /** Whether the target's unique key has this column, beside `targetKey`. */
+  readonly inKey: boolean;
+};
+
 export type TableMapping = {
   readonly source: TableName;
   readonly kind: TableKind;
+  /** Undefined also where `fixed` says whose the rows are. */
   readonly tenantColumn: string | undefined;
+  readonly fixed: FixedTenant | undefined;
   /** Every column of the source table in attribute order. */
   readonly sourceColumns: readonly SourceColumn[];
   /** The source columns that make a row the same row again at its target (primary key or replica identity index, without a dropped tenant column). */
   readonly key: readonly string[];
-  /** The same columns under their names at the target, in the same order; a unique index over exactly these exists there before changes are applied. */
+  /**
+   * The same columns under their names at the target, in the same order; a unique index over exactly these (and `fixed.column`, where it is in
+   * the key) exists there before changes are applied.
+   */
   readonly targetKey: readonly string[];
   /** The full key at the source, tenant column included where it is part of it: the Kafka message key. */
   readonly sourceKey: readonly string[];
@@ -57,6 +76,8 @@ export type TableMapping = {
   readonly targetSchema: string | undefined;
   /** Every target column that is written, in the target's order. Columns that the target generates are not here. */
   readonly columns: readonly TargetColumn[];
+  /** Values for rows that are new at the target. Rows that are there keep theirs, so these columns are not compared. */
+  readonly initial: readonly TargetColumn[];
 };
 
 export type Mapping = {
@@ -66,6 +87,11 @@ export type Mapping = {
   readonly schemaTemplate: string | undefined;
   readonly tenantColumnAtTarget: "keep" | "drop";
 };
+
+/** The migration that leads a migration's tenants back. No file can have this name. */
+export function mirrorName(migration: string): string {
+  return `${migration}.reverse`;
+}
 
 /** The unit of a move without tenants. */
 export const WHOLE_UNIT = "*";
@@ -85,4 +111,21 @@ export function targetOf(mapping: Mapping, table: TableMapping, tenant: string):
 /** Whether all tenants' rows of this table go into one target table. */
 export function isPooledAtTarget(mapping: Mapping, table: TableMapping): boolean {
   return table.kind !== "tenant" || table.targetSchema !== undefined || !mapping.schemaTemplate?.includes("{tenant}");
+}
+
+/** The columns of the target's unique key. */
+export function conflictKey({ fixed, targetKey }: TableMapping): readonly string[] {
+  return fixed === undefined || !fixed.inKey || targetKey.includes(fixed.column) ? targetKey : [fixed.column, ...targetKey];
+}
+
+/** Whether the table has rows of this unit. */
+export function holdsRowsOf({ kind, fixed }: Pick<TableMapping, "kind" | "fixed">, unit: string): boolean {
+  switch (kind) {
+    case "shared":
+      return unit === SHARED_UNIT;
+    case "whole":
+      return unit === WHOLE_UNIT;
+    case "tenant":
+      return fixed === undefined ? unit !== SHARED_UNIT && unit !== WHOLE_UNIT : unit === fixed.tenant;
+  }
 }

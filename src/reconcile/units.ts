@@ -1,6 +1,6 @@
 /** Which units there are: each table's rows of each tenant that is on both sides. */
 
-import { SHARED_UNIT, type TableMapping, tableText, targetOf, WHOLE_UNIT } from "../model/mapping.ts";
+import { holdsRowsOf, tableText, targetOf } from "../model/mapping.ts";
 import { arrayText, qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import type { ReconcileDeps } from "./deps.ts";
@@ -22,7 +22,7 @@ export async function registerUnits(state: Session, deps: ReconcileDeps): Promis
   );
   for (const row of rows) {
     const tenant = row["tenant"] ?? "";
-    const tables = deps.mapping.tables.filter((table) => hasRowsOf(table, tenant));
+    const tables = deps.mapping.tables.filter((table) => holdsRowsOf(table, tenant));
     await state.query(
       `INSERT INTO rehouse.compared_unit AS u (migration, direction, source, tenant, target)
        SELECT $1, $2, source, $3, target FROM unnest($4::text[], $5::text[]) AS t(source, target)
@@ -35,16 +35,5 @@ export async function registerUnits(state: Session, deps: ReconcileDeps): Promis
         arrayText(tables.map((table) => qualified(targetOf(deps.mapping, table, tenant)))),
       ],
     );
-  }
-}
-
-function hasRowsOf(table: TableMapping, unit: string): boolean {
-  switch (table.kind) {
-    case "shared":
-      return unit === SHARED_UNIT;
-    case "whole":
-      return unit === WHOLE_UNIT;
-    case "tenant":
-      return unit !== SHARED_UNIT && unit !== WHOLE_UNIT;
   }
 }

@@ -1,11 +1,11 @@
 import { RehouseError } from "../errors.ts";
-import { SHARED_UNIT, type TableMapping, WHOLE_UNIT } from "../model/mapping.ts";
+import { holdsRowsOf, type TableMapping } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
 
 export type TenantState = {
   readonly tenant: string;
-  readonly kind: string;
-  readonly phase: string /** By the plan of its copy. */;
+  readonly phase: string;
+  /** By the plan of its copy. */
   readonly rows: number;
 };
 
@@ -23,12 +23,11 @@ export async function readTenants(
   asked: readonly string[] | undefined,
 ): Promise<TenantState[]> {
   const rows = await target.query(
-    "SELECT tenant, kind, phase, rows_estimated FROM rehouse.tenant WHERE migration = $1 ORDER BY tenant",
+    "SELECT tenant, phase, rows_estimated FROM rehouse.tenant WHERE migration = $1 ORDER BY tenant",
     [migration],
   );
   const known = rows.map((row) => ({
     tenant: row["tenant"] ?? "",
-    kind: row["kind"] ?? "",
     phase: row["phase"] ?? "",
     rows: Number(row["rows_estimated"]),
   }));
@@ -46,15 +45,5 @@ export async function readTenants(
 
 /** The units among these that have rows in the table. */
 export function unitsIn(tenants: readonly TenantState[], table: TableMapping): string[] {
-  const isIts = ({ tenant, kind }: TenantState): boolean => {
-    switch (table.kind) {
-      case "tenant":
-        return kind === "tenant";
-      case "shared":
-        return tenant === SHARED_UNIT;
-      case "whole":
-        return tenant === WHOLE_UNIT;
-    }
-  };
-  return tenants.filter(isIts).map(({ tenant }) => tenant);
+  return tenants.map(({ tenant }) => tenant).filter((unit) => holdsRowsOf(table, unit));
 }

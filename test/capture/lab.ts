@@ -187,6 +187,7 @@ function tableMapping({
     source: { schema: "public", table },
     kind,
     tenantColumn: kind === "tenant" ? tenant : undefined,
+    fixed: undefined,
     sourceColumns: [],
     key,
     targetKey: key,
@@ -194,6 +195,7 @@ function tableMapping({
     targetTable: table,
     targetSchema: undefined,
     columns: [],
+    initial: [],
   };
 }
 

@@ -16,6 +16,7 @@ function mapping(...kinds: TableMapping["kind"][]): Mapping {
       source: { schema: "public", table: kind },
       kind,
       tenantColumn: undefined,
+      fixed: undefined,
       sourceColumns: [],
       key: [],
       targetKey: [],
@@ -23,6 +24,7 @@ function mapping(...kinds: TableMapping["kind"][]): Mapping {
       targetTable: kind,
       targetSchema: undefined,
       columns: [],
+      initial: [],
     }),
   );
   return { migration: "m", tables, schemaTemplate: undefined, tenantColumnAtTarget: "keep" };

@@ -24,6 +24,7 @@ export function wholeTable(table: string, columns: readonly Column[], key: reado
     source: { schema: "public", table },
     kind: "whole",
     tenantColumn: undefined,
+    fixed: undefined,
     sourceColumns: columns.map(({ name, type }): SourceColumn => ({ name, type, notNull: false, generated: false })),
     key,
     targetKey: key.map((name) => columns.find((each) => each.name === name)?.as ?? name),
@@ -31,6 +32,7 @@ export function wholeTable(table: string, columns: readonly Column[], key: reado
     targetTable: table,
     targetSchema: undefined,
     columns: columns.filter(({ drop }) => drop !== true).map(targetColumn),
+    initial: [],
   };
 }
 

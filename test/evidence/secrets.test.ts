@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
-import { Secrets, secretColumns } from "../../src/evidence/index.ts";
+import { Secrets, secretColumns, secretColumnsBack } from "../../src/evidence/index.ts";
+import { reverseMapping } from "../../src/mapping/index.ts";
 import { column, mappingOf, tenantTable } from "../copying/index.ts";
 import { migrationFile } from "../mapping/support.ts";
+import { column as catalogColumn, catalogTable, moveOf } from "../mapping/tables.ts";
 
 const TABLE = tenantTable("users", [
   column("id", "bigint"),
@@ -39,4 +41,29 @@ test("equal values of a column have equal hashes, other columns, tables and migr
   expect(new Set([shown, ...others]).size).toBe(5);
   expect(one.shown("public.a", "mail", null)).toBeNull();
   expect(one.shown("public.a", "name", "Ann")).toBe("Ann");
+});
+
+test("what is secret on the way there is secret on the way back", () => {
+  const users = catalogTable(
+    "users",
+    [catalogColumn("id", "bigint", { notNull: true }), catalogColumn("email", "text"), catalogColumn("name", "text")],
+    ["id"],
+  );
+  const input = {
+    source: users,
+    tenant: "id",
+    columns: { mail: "email", title: "upper(name)", name: false as const },
+    reverse: { name: "lower(title)" },
+  };
+  const forward = moveOf([input]);
+  const { mapping: mirror } = reverseMapping(forward, ["1"]);
+  const secret = (...marks: string[]) =>
+    mirror && [
+      ...(secretColumnsBack(migrationFile({ users: { secret: marks } }), forward.mapping, mirror).get("tenant_1.users") ?? []),
+    ];
+  expect(secret()).toEqual([]);
+  expect(secret("email")).toEqual(["email"]);
+  expect(secret("mail")).toEqual(["email"]);
+  expect(secret("name")).toEqual(["name"]);
+  expect(secret("title")).toEqual(["name"]);
 });

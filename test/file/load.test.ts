@@ -175,6 +175,15 @@ tables: { a: &root { tenant: id }, b: *root, c: { <<: *root, to: d } }`);
     expect(file.tables).toHaveLength(4);
   });
 
+  it("says how rows come back, or that none will", async () => {
+    const text = `${HEAD}tenants: { column: t, move: all }
+tables: { a: { columns: { total: "cents / 100.0", cents: false }, reverse: { cents: "total * 100" } } }`;
+    const file = await load(text);
+    expect([...(file.tables[0]?.reverse ?? [])]).toEqual([["cents", "total * 100"]]);
+    expect(file.rollback).toEqual({ possible: true });
+    expect((await load(`${text}\nrollback: none`)).rollback).toEqual({ possible: false });
+  });
+
   it("that is not there is answered with what to do", async () => {
     await expect(loadMigrationFile("nowhere.yaml", {})).rejects.toMatchObject({ code: "REHOUSE_FILE_NOT_FOUND", exit: 2 });
   });
@@ -200,6 +209,7 @@ describe("the digest", () => {
         "tables: { a: { columns: { x: y, z: false } } }",
         "tables: { a: { columns: { x: y, z: false } }, b: { to: c } }",
         `layout: { schema: s }\n${tables}`,
+        "tables: { a: { columns: { x: y, z: false }, reverse: { z: x } }, b: {} }",
       ].map((text) => base(text)),
     );
     expect(new Set(digests).size).toBe(digests.length);

@@ -92,11 +92,29 @@ tables: { a: {} }`,
   });
 });
 
+describe("the way back", () => {
+  it("is a map of expressions, for a table that is switched, or none at all", async () => {
+    const mistakes = await mistakesOf(`${HEAD}tenants: { column: t, move: all }
+tables:
+  a: { reverse: { "": "x", b: " ", c: 1 } }
+  b: { shared: true, reverse: { x: y } }
+rollback: never
+`);
+    expect(mistakes.map(({ path, expected }) => `${path}: ${expected}`)).toEqual([
+      'tables.a.reverse[""]: a column\'s name of at most 63 bytes',
+      "tables.a.reverse.b: a SQL expression over the target row",
+      "tables.a.reverse.c: a SQL expression over the target row",
+      "tables.b.reverse: it to be left out: a shared table is never switched, so it never comes back",
+      "rollback: none, or a map",
+    ]);
+  });
+});
+
 describe("what is not in this version", () => {
   it("is refused by name, and an empty section is fine", async () => {
     const mistakes = await mistakesOf(`${HEAD}tenants: { column: t, move: all }
 tables:
-  a: { where: "x", reverse: { y: z } }
+  a: { where: "x" }
   b: { tenant: { through: a_id, of: a } }
   c: { to: [{ to: d }, { to: e, where: "x" }] }
   f: { to: g }
@@ -106,7 +124,6 @@ rollback: {}
 `);
     expect(mistakes.map(({ path }) => path)).toEqual([
       "tables.a.where",
-      "tables.a.reverse",
       "tables.b.tenant.through",
       "tables.c.to",
       "tables.h.to",

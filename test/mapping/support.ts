@@ -9,13 +9,14 @@ type TableInput = {
   shared?: boolean;
   to?: { schema?: string; table: string };
   columns?: Record<string, string | false>;
+  reverse?: Record<string, string>;
   secret?: readonly string[];
 };
 
 /** A migration file as it is after loading; `tables` by name in schema public. */
 export function migrationFile(
   tables: Record<string, TableInput>,
-  more: Partial<Pick<MigrationFile, "tenants" | "layout" | "name">> = {},
+  more: Partial<Pick<MigrationFile, "tenants" | "layout" | "name">> & { rollback?: boolean } = {},
 ): MigrationFile {
   const server = { url: "postgres://nowhere", replicationUrl: "postgres://nowhere", tls: undefined };
   const tenants =
@@ -44,11 +45,13 @@ export function migrationFile(
         shared: given.shared ?? false,
         to: { schema: given.to?.schema ?? (given.shared === true ? "public" : undefined), table: given.to?.table ?? table },
         columns: new Map(Object.entries(given.columns ?? {})),
+        reverse: new Map(Object.entries(given.reverse ?? {})),
         secret: given.secret ?? [],
       }),
     ),
     foreignWrites: "alert",
     reconcile: { pace: 1, everyMs: 0, everyChangedMs: 0 },
+    rollback: { possible: more.rollback ?? true },
     digest: "",
   };
 }

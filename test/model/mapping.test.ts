@@ -5,6 +5,7 @@ const table: TableMapping = {
   source: { schema: "app", table: "orders" },
   kind: "tenant",
   tenantColumn: "tenant_id",
+  fixed: undefined,
   sourceColumns: [],
   key: ["id"],
   targetKey: ["id"],
@@ -12,6 +13,7 @@ const table: TableMapping = {
   targetTable: "purchases",
   targetSchema: undefined,
   columns: [],
+  initial: [],
 };
 
 const move = (schemaTemplate: string | undefined): Mapping => ({

@@ -111,6 +111,7 @@ function mapped(source: SimTable, kind: TableKind, shape: Shape): TableMapping {
     source: { schema: "public", table: source.name },
     kind,
     tenantColumn,
+    fixed: undefined,
     sourceColumns: source.columns.map((column) => ({ name: column, type: "text", notNull: false, generated: false })),
     key,
     targetKey: key,
@@ -120,5 +121,6 @@ function mapped(source: SimTable, kind: TableKind, shape: Shape): TableMapping {
     columns: carried.map(
       (column): TargetColumn => ({ name: column, type: "text", expression: `"${column}"`, uses: [column], plain: column }),
     ),
+    initial: [],
   };
 }

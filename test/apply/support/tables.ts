@@ -47,6 +47,7 @@ export function table({
     source: { schema, table: bare },
     kind,
     tenantColumn: kind === "tenant" ? "tenant_id" : undefined,
+    fixed: undefined,
     sourceColumns,
     key,
     targetKey: key,
@@ -54,5 +55,6 @@ export function table({
     targetTable: bare,
     targetSchema,
     columns: [...carried, ...computed],
+    initial: [],
   };
 }
