@@ -78,6 +78,16 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "A row was written without a tenant, and the file says to refuse that.",
   },
+  REHOUSE_NOT_ARMED: {
+    policy: "usage",
+    exit: 1,
+    meaning: "The tenant's writers cannot be held back: not every table has the triggers for it.",
+  },
+  REHOUSE_FENCE_BUSY: {
+    policy: "usage",
+    exit: 1,
+    meaning: "Transactions of the application were in the way of a lock for too long.",
+  },
   REHOUSE_NO_MIGRATION: { policy: "usage", exit: 2, meaning: "The target knows no migration of this name." },
   REHOUSE_MIGRATION_CHANGED: {
     policy: "stop-role",

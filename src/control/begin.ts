@@ -8,17 +8,8 @@ import type { MigrationFile } from "../file/index.ts";
 import { type Mapping, SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Database, Session } from "../ports.ts";
+import { installState } from "./install.ts";
 import { journal, journalEach } from "./journal.ts";
-
-/** One installer at a time: CREATE ... IF NOT EXISTS of two sessions can still collide in the catalogs. */
-const STATE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('rehouse.state', 0))";
-
-export async function installState(target: Database, stateSql: string): Promise<void> {
-  await target.transaction(async (session) => {
-    await session.query(STATE_LOCK);
-    await session.query(stateSql);
-  });
-}
 
 /** Whether this migration has begun on this target. */
 export async function hasBegun(target: Database, migration: string): Promise<boolean> {

@@ -1,0 +1,5 @@
+export { arm, disarm, type Fence } from "./arm.ts";
+export { type FencedTable, fencedTables, type TenantOfRow } from "./fenced-table.ts";
+export type { FenceLock } from "./held-lock.ts";
+export { type LockOptions, lockTenant } from "./lock.ts";
+export { type FenceRow, type FenceState, type Generation, type Home, readFence } from "./state.ts";

@@ -1,0 +1,151 @@
+/** The fence's triggers on a table and its partitions: which there should be, which there are, and how they come and go. */
+
+import { z } from "zod";
+import { oidArray, text } from "../catalog/fields.ts";
+import { isOneOf } from "../compare/index.ts";
+import type { TableName } from "../model/mapping.ts";
+import { ident, literal, qualified } from "../model/sql.ts";
+import type { Session } from "../ports.ts";
+import {
+  functionName,
+  OPERATIONS,
+  type Operation,
+  ROW_OPERATIONS,
+  type RowOperation,
+  type TenantOfRow,
+  TRIGGER_PREFIX,
+  tenantsIn,
+  triggerName,
+} from "./fenced-table.ts";
+import type { StoredTable } from "./state.ts";
+
+const EVENTS: Record<Operation, string> = { ins: "INSERT", upd: "UPDATE", del: "DELETE", trunc: "TRUNCATE" };
+
+/** One relation of a table: itself, or one of its partitions of any level. */
+type Relation = {
+  /** The table's oid. */
+  readonly root: string;
+  readonly name: TableName;
+  readonly isRoot: boolean;
+  /** name → argument, of those that fire whatever session_replication_role says. */
+  readonly triggers: ReadonlyMap<string, string>;
+};
+
+/** Whether triggers of these tenants, and no others, are on all of the table. */
+export async function areThere(
+  session: Session,
+  migration: string,
+  table: StoredTable,
+  armed: readonly string[],
+): Promise<boolean> {
+  const relations = await readRelations(session, [table]);
+  const tenants = tenantsIn(table.tenant, armed);
+  const wanted = tenants.length === 0 ? undefined : argument(table.tenant, tenants);
+  return relations.every(({ triggers }) => OPERATIONS.every((one) => triggers.get(triggerName(migration, one)) === wanted));
+}
+
+/** The tables that lack a trigger for the tenant, on themselves or on a partition. */
+export async function tablesWithout(
+  session: Session,
+  migration: string,
+  tables: readonly StoredTable[],
+  tenant: string,
+): Promise<StoredTable[]> {
+  const concerned = tables.filter((table) => tenantsIn(table.tenant, [tenant]).length > 0);
+  const relations = await readRelations(session, concerned);
+  return concerned.filter(({ relation }) => {
+    const parts = relations.filter(({ root }) => root === relation);
+    const isFor = (written: string | undefined) => written !== undefined && argumentTenants(written).includes(tenant);
+    return (
+      parts.length === 0 ||
+      parts.some(({ triggers }) => !OPERATIONS.every((one) => isFor(triggers.get(triggerName(migration, one)))))
+    );
+  });
+}
+
+/**
+ * Puts them there, or takes them away where none of the tenants has rows in the table, in the caller's transaction. It waits for transactions that
+ * have written to the table and are not over, and has new ones wait.
+ */
+export async function makeThem(session: Session, migration: string, table: StoredTable, armed: readonly string[]): Promise<void> {
+  const tenants = tenantsIn(table.tenant, armed);
+  if (tenants.length === 0) return dropThem(session, migration, table);
+  // With all its partitions, those of other names too.
+  await session.query(`LOCK TABLE ${qualified(table.table)} IN SHARE ROW EXCLUSIVE MODE`);
+  const relations = await readRelations(session, [table]);
+  const trigger = (operation: Operation, on: TableName, level: string) =>
+    `CREATE OR REPLACE TRIGGER ${ident(triggerName(migration, operation))} BEFORE ${EVENTS[operation]} ON ${qualified(on)} ${level}
+       EXECUTE FUNCTION rehouse.${ident(functionName(migration, table.tenant, operation))}(${literal(argument(table.tenant, tenants))})`;
+  await session.query(
+    [
+      // A row trigger comes to the partitions by itself, also to later ones; a statement's does not, but TRUNCATE asks those of each partition.
+      ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, table.tenant, tenants)}`)),
+      ...relations.map(({ name }) => trigger("trunc", name, "FOR EACH STATEMENT")),
+      ...relations.flatMap(({ name }) =>
+        OPERATIONS.map(
+          (one) => `ALTER TABLE ONLY ${qualified(name)} ENABLE ALWAYS TRIGGER ${ident(triggerName(migration, one))}`,
+        ),
+      ),
+    ].join(";\n"),
+  );
+}
+
+async function dropThem(session: Session, migration: string, table: StoredTable): Promise<void> {
+  const relations = await readRelations(session, [table]);
+  await session.query(
+    relations
+      .flatMap(({ name, isRoot }) =>
+        OPERATIONS.filter((one) => isRoot || one === "trunc").map(
+          (one) => `DROP TRIGGER IF EXISTS ${ident(triggerName(migration, one))} ON ${qualified(name)}`,
+        ),
+      )
+      .join(";\n"),
+  );
+}
+
+/** Rows of other tenants cost a comparison, and no call. */
+function whenOf(operation: RowOperation, tenant: TenantOfRow, tenants: readonly string[]): string {
+  if ("constant" in tenant) return "";
+  const isTheirs = (row: "OLD" | "NEW") => isOneOf(`${row}.${ident(tenant.column)}`, tenant.type, tenants);
+  switch (operation) {
+    case "ins":
+      return `WHEN (${isTheirs("NEW")})`;
+    case "upd":
+      return `WHEN (${isTheirs("OLD")} OR ${isTheirs("NEW")})`;
+    case "del":
+      return `WHEN (${isTheirs("OLD")})`;
+  }
+}
+
+/** A trigger's argument says what it was made for: its WHEN Postgres rewrites, an argument it keeps. */
+function argument(tenant: TenantOfRow, tenants: readonly string[]): string {
+  return JSON.stringify({ tenant, tenants });
+}
+
+const argumentShape = z.object({ tenants: z.array(z.string()) });
+
+function argumentTenants(written: string): readonly string[] {
+  return argumentShape.parse(JSON.parse(written)).tenants;
+}
+
+async function readRelations(session: Session, tables: readonly StoredTable[]): Promise<Relation[]> {
+  const rows = await session.query(
+    `SELECT tree.root, c.oid, n.nspname, c.relname, t.tgname,
+            -- Each argument ends with a NUL byte.
+            convert_from(substr(t.tgargs, 1, length(t.tgargs) - 1), getdatabaseencoding()) AS argument
+       FROM (SELECT root, root AS oid FROM unnest($1::oid[]) AS root
+             UNION SELECT root, relid FROM unnest($1::oid[]) AS root, pg_partition_tree(root)) AS tree
+       JOIN pg_class AS c USING (oid) JOIN pg_namespace AS n ON n.oid = c.relnamespace
+       LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgenabled = 'A' AND t.tgname LIKE '${TRIGGER_PREFIX}%' AND t.tgnargs = 1`,
+    [oidArray(tables.map(({ relation }) => relation))],
+  );
+  const relations = new Map<string, Relation & { triggers: Map<string, string> }>();
+  for (const row of rows) {
+    const [root, oid] = [text(row, "root"), text(row, "oid")];
+    const name = { schema: text(row, "nspname"), table: text(row, "relname") };
+    const relation = relations.get(`${root} ${oid}`) ?? { root, name, isRoot: oid === root, triggers: new Map() };
+    if (row["tgname"] !== null) relation.triggers.set(text(row, "tgname"), text(row, "argument"));
+    relations.set(`${root} ${oid}`, relation);
+  }
+  return [...relations.values()];
+}
