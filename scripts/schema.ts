@@ -1,18 +1,22 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { migrationJsonSchema } from "../src/file/json-schema.ts";
+import { ROUTE_KEY_SCHEMA, ROUTE_SCHEMA } from "../src/route/index.ts";
 
-/* Writes schemas/migration.schema.json from the zod schema; with --check only says whether it is current. */
+/* Writes what of schemas/ comes from the code; with --check only says whether it is current. */
 
-const file = fileURLToPath(new URL("../schemas/migration.schema.json", import.meta.url));
-const wanted = `${JSON.stringify(migrationJsonSchema(), null, 2)}\n`;
+const WRITTEN: Readonly<Record<string, unknown>> = {
+  "migration.schema.json": migrationJsonSchema(),
+  "route-key.avsc": JSON.parse(ROUTE_KEY_SCHEMA.text),
+  "route.avsc": JSON.parse(ROUTE_SCHEMA.text),
+};
 
-if (process.argv.includes("--check")) {
-  const written = await readFile(file, "utf8").catch(() => "");
-  if (written !== wanted) {
-    process.stderr.write("schemas/migration.schema.json is not current: run `npm run schema`\n");
+for (const [name, schema] of Object.entries(WRITTEN)) {
+  const file = fileURLToPath(new URL(`../schemas/${name}`, import.meta.url));
+  const wanted = `${JSON.stringify(schema, null, 2)}\n`;
+  if (!process.argv.includes("--check")) await writeFile(file, wanted);
+  else if ((await readFile(file, "utf8").catch(() => "")) !== wanted) {
+    process.stderr.write(`schemas/${name} is not current: run \`npm run schema\`\n`);
     process.exitCode = 1;
   }
-} else {
-  await writeFile(file, wanted);
 }

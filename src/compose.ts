@@ -15,6 +15,7 @@ import { MigrationEngine } from "./engine.ts";
 import { changesTopicName } from "./envelope/index.ts";
 import type { MigrationFile, ServerAddress } from "./file/index.ts";
 import { packageVersion, stateSql } from "./package.ts";
+import { routesTopicName } from "./route/index.ts";
 import type { Systems } from "./systems.ts";
 
 export async function createEngine(file: MigrationFile, context: EngineContext): Promise<Engine & AsyncDisposable> {
@@ -52,6 +53,10 @@ function connectSystems(file: MigrationFile, { log }: EngineContext): Systems {
     stream: () => createReplicationStream({ ...replication, slot, publication: slot }),
     tail: createTailReader(kafka(), topic, kafkaPlace),
     producer: () => createChangesProducer(kafka(), name, kafkaPlace),
+    routes: {
+      topic: createChangesTopic(kafka(), routesTopicName(file.name), kafkaPlace),
+      producer: () => createChangesProducer(kafka(), routesTopicName(file.name), kafkaPlace),
+    },
     mainReader: () => createGroupReader(kafka(), name.replace(/\.changes$/, ""), reading),
     lateReader: ({ partition }) => createPartitionReader(kafka(), partition, reading),
     close: async () => {

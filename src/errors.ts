@@ -94,6 +94,27 @@ export const ERROR_CODES = {
     exit: 2,
     meaning: "The migration file no longer says what the running migration was started with.",
   },
+  REHOUSE_WEBHOOK: { policy: "retry", exit: 3, meaning: "The webhook that hears of routes does not answer, or not with 2xx." },
+  REHOUSE_COMMIT_UNKNOWN: {
+    policy: "usage",
+    exit: 3,
+    meaning: "The answer to a COMMIT was lost, so that nobody knows whether the transaction took effect.",
+  },
+  REHOUSE_COMMIT_UNDONE: {
+    policy: "usage",
+    exit: 1,
+    meaning: "A transaction was rolled back where it should have committed, since a statement in it had failed.",
+  },
+  REHOUSE_ROUTE_DEADLINE: {
+    policy: "usage",
+    exit: 3,
+    meaning: "A transaction through the router did not get through before its deadline.",
+  },
+  REHOUSE_ROUTE_UNKNOWN: {
+    policy: "usage",
+    exit: 3,
+    meaning: "The router does not know where tenants live, since the database with the routes did not answer.",
+  },
   REHOUSE_INTERNAL: { policy: "stop-role", exit: 3, meaning: "Rehouse met a state that its own rules exclude." },
 } as const satisfies Record<string, { policy: Policy; exit: 1 | 2 | 3; meaning: string }>;
 

@@ -206,6 +206,8 @@ export type TopicSettings = {
   readonly partitions: number;
   readonly replicationFactor: number | undefined;
   readonly retentionMs: number | undefined;
+  /** The newest message of each key is kept for ever, and `retentionMs` counts for nothing. */
+  readonly isCompacted?: boolean;
 };
 
 /** The migration's changes topic. */

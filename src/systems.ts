@@ -22,6 +22,8 @@ export type Systems = {
   readonly stream: () => ReplicationStream;
   readonly tail: TailReader;
   readonly producer: () => Promise<ChangesProducer>;
+  /** The compacted topic of the routes. */
+  readonly routes: { readonly topic: ChangesTopic; readonly producer: () => Promise<ChangesProducer> };
   readonly mainReader: () => ChangesReader;
   readonly lateReader: (name: LaneName) => ChangesReader;
   readonly close: () => Promise<void>;

@@ -19,11 +19,7 @@ export function createChangesTopic(kafka: Kafka, name: string, where: string): C
       admin(async (on) => {
         if (!(await exists(on)) && (await create(on, name, settings))) return;
         const found = await describe(on, name);
-        const wanted = {
-          partitions: String(settings.partitions),
-          "cleanup.policy": "delete",
-          "retention.ms": retention(settings),
-        };
+        const wanted = { partitions: String(settings.partitions), ...keeping(settings) };
         const wrong = Object.entries(wanted).filter(([key, value]) => value !== undefined && found.get(key) !== value);
         if (wrong.length === 0) return;
         throw new RehouseError("REHOUSE_TOPIC_MISMATCH", {
@@ -61,8 +57,7 @@ async function create(on: Admin, name: string, settings: TopicSettings): Promise
         numPartitions: settings.partitions,
         replicationFactor: settings.replicationFactor ?? -1,
         configEntries: [
-          { name: "cleanup.policy", value: "delete" },
-          { name: "retention.ms", value: retention(settings) },
+          ...Object.entries(keeping(settings)).map(([name, value]) => ({ name, value })),
           { name: "retention.bytes", value: FOREVER },
           { name: "max.message.bytes", value: String(MAX_MESSAGE_BYTES) },
         ],
@@ -71,8 +66,10 @@ async function create(on: Admin, name: string, settings: TopicSettings): Promise
   });
 }
 
-function retention(settings: TopicSettings): string {
-  return settings.retentionMs === undefined ? FOREVER : String(settings.retentionMs);
+/** What of the topic is kept, and for how long. */
+function keeping({ isCompacted, retentionMs }: TopicSettings): Record<string, string> {
+  if (isCompacted === true) return { "cleanup.policy": "compact" };
+  return { "cleanup.policy": "delete", "retention.ms": retentionMs === undefined ? FOREVER : String(retentionMs) };
 }
 
 async function describe(on: Admin, name: string): Promise<Map<string, string>> {

@@ -32,6 +32,8 @@ export type TenantStatus = {
   stopped: Stopped | null;
   /** Writes of others at the target that nobody has decided on; 1000 stands for that many or more. */
   foreignWrites: number;
+  /** Where it lives since its last switch; null: at the source, and never switched. */
+  route?: { home: "source" | "target"; generation: number; since: string } | null;
 };
 
 /** What has happened to the source's tables meanwhile. The move goes on. */

@@ -2,7 +2,6 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { removeProvision } from "../capture/index.ts";
-import { changesTopicName } from "../envelope/index.ts";
 import { dropCreated, unwatch } from "../expand/index.ts";
 import { readCreated } from "../mapping/index.ts";
 import { tableText } from "../model/mapping.ts";
@@ -15,23 +14,26 @@ const PROCESSES_END_MS = 20_000;
 
 /** Resolves to what was done, a sentence each. */
 export async function cancelMigration(migration: string, systems: Systems, signal: AbortSignal): Promise<string[]> {
-  const { source, target, topic, registry } = systems;
+  const { source, target, topic, routes, registry } = systems;
   await target.query("UPDATE rehouse.migration SET state = 'cancelling' WHERE name = $1", [migration]);
   await journal(target, migration, "cancelling");
   await processesEnded(migration, systems, signal);
 
   await removeProvision(source, migration);
-  await topic.delete();
-  for (const subject of await registry.subjects(`${changesTopicName(migration)}-`)) await registry.remove(subject);
+  for (const { name, delete: remove } of [topic, routes.topic]) {
+    await remove();
+    for (const subject of await registry.subjects(`${name}-`)) await registry.remove(subject);
+  }
   const dropped = await dropCreated({ target }, migration);
   const watched = await unwatch({ target }, migration);
   await target.query("DELETE FROM rehouse.foreign_write WHERE migration = $1", [migration]);
+  await target.query("DELETE FROM rehouse.route_delivery WHERE migration = $1", [migration]);
   const shared = await readCreated(target, migration, "table");
   await target.query("DELETE FROM rehouse.migration WHERE name = $1", [migration]);
   await journal(target, migration, "cancelled");
 
   return [
-    `The slot, the publication and the topic of ${migration} are gone.`,
+    `The slot, the publication and the topics of ${migration} are gone.`,
     ...(dropped.tables.length === 0
       ? []
       : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),

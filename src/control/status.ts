@@ -5,6 +5,7 @@ import { ERROR_CODES, isErrorCode, RehouseError } from "../errors.ts";
 import { VERIFIED } from "../evidence/index.ts";
 import { formatPosition, parseLsn } from "../model/position.ts";
 import type { Database, Row } from "../ports.ts";
+import { type FailingChannel, readFailingChannels } from "../route/index.ts";
 import { hasBegun } from "./begin.ts";
 import { readReconcile } from "./reconcile-status.ts";
 
@@ -25,7 +26,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [slot, [head], tenants, tables, [chunks], notices, failing, reconcile] = await Promise.all([
+  const [slot, [head], tenants, tables, [chunks], notices, failing, reconcile, untold] = await Promise.all([
     readSlot(deps.source, deps.slot),
     target.query(HEAD, [migration]),
     target.query(TENANTS, [migration]),
@@ -37,6 +38,7 @@ export async function readStatus(deps: {
     target.query(NOTICES, [migration]),
     target.query(FAILING, [migration]),
     readReconcile(target, migration),
+    readFailingChannels(target, migration),
   ]);
   const rows = tenants.map(tenantStatus);
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
@@ -66,7 +68,7 @@ export async function readStatus(deps: {
     tenants: rows,
     throttle: { pace: 1, because: null },
     stopped: failing.map((row) => stoppedOf(row["error"] ?? "")).find(({ code }) => !isWaitedOut(code)) ?? null,
-    waits: failing.flatMap(waitOf),
+    waits: [...failing.flatMap(waitOf), ...untold.map(waitOfChannel)],
     notices: notices.map((row) => ({
       at: row["at"] ?? "",
       table: row["table"] ?? "",
@@ -92,6 +94,7 @@ const TENANTS = `
   SELECT (SELECT count(*) FROM (SELECT FROM rehouse.foreign_write AS f
            WHERE f.migration = t.migration AND f.tenant = t.tenant AND f.decided_at IS NULL LIMIT 1000) AS open) AS foreign_writes,
          t.tenant, t.kind, t.phase, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
+         r.home, r.generation, to_char(r.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS home_since,
          l.lsn, l.ordinal, t.stopped::text AS stopped, v.rows AS verified_rows, v.differences AS verified_differences, v.at AS verified_at,
          CASE WHEN l.committed_ms IS NULL THEN NULL
               WHEN l.applied_at > now() - interval '3 seconds'
@@ -99,6 +102,7 @@ const TENANTS = `
               ELSE greatest(0, (extract(epoch FROM clock_timestamp()) * 1000)::bigint - l.committed_ms) END AS lag_ms
     FROM rehouse.tenant AS t
     LEFT JOIN rehouse.lane AS l ON l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane
+    LEFT JOIN rehouse.route AS r ON r.migration = t.migration AND r.tenant = t.tenant
     LEFT JOIN (${VERIFIED}) AS v ON v.tenant = t.tenant
    WHERE t.migration = $1
    ORDER BY t.kind <> 'shared', CASE WHEN t.tenant ~ '^[0-9]{1,18}$' THEN t.tenant::bigint END, t.tenant`;
@@ -158,7 +162,14 @@ function tenantStatus(row: Row): TenantStatus {
           },
     stopped: row["stopped"] === null || row["stopped"] === undefined ? null : stoppedOf(row["stopped"]),
     foreignWrites: number(row, "foreign_writes") ?? 0,
+    route: routeStatus(row),
   };
+}
+
+function routeStatus(row: Row): NonNullable<TenantStatus["route"]> | null {
+  const since = row["home_since"];
+  if (since === null || since === undefined) return null;
+  return { home: row["home"] === "target" ? "target" : "source", generation: number(row, "generation") ?? 0, since };
 }
 
 function stateOf(head: Row | undefined): StatusDocument["state"] {
@@ -190,6 +201,11 @@ function waitOf(row: Row): Waiting[] {
   const { code, what } = stoppedOf(row["error"] ?? "null");
   if (row["alive"] !== "t" || !isWaitedOut(code)) return [];
   return [{ role: row["role"] ?? "", code, what, since: String(field("since") ?? ""), attempts: Number(field("attempts") ?? 1) }];
+}
+
+/** The control role tells routes to the topic and the webhook. */
+function waitOfChannel({ code, what, since, attempts, pending }: FailingChannel): Waiting {
+  return { role: "control", code, what: `${what} (${pending} to be told)`, since, attempts };
 }
 
 function number(row: Row | undefined, column: string): number | null {

@@ -9,11 +9,16 @@ export type {
   ReconcileSettings,
   RegistryAuth,
   RegistrySettings,
+  RollbackSettings,
+  RouteSettings,
   SaslSettings,
   ServerAddress,
+  SoakCriterion,
+  SoakSettings,
   TableSpec,
   TenantsSpec,
   TlsSettings,
+  WebhookSettings,
 } from "./migration-file.ts";
 export { MigrationFileError, type Mistake } from "./mistakes.ts";
 export { formatTableName, isIdentifier } from "./names.ts";

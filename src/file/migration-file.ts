@@ -64,8 +64,32 @@ export type ReconcileSettings = {
   everyChangedMs: number;
 };
 
+/** Posted to with each change of a tenant's home; `secret` signs it. */
+export type WebhookSettings = { url: string; secret: string };
+
+export type RouteSettings = { webhook: WebhookSettings | undefined };
+
+/** What must not be while a tenant soaks. */
+export type SoakCriterion =
+  /** A row of the old home differs. */
+  | { kind: "differences" }
+  /** A change cannot be applied at the old home. */
+  | { kind: "apply-stopped" }
+  | { kind: "lag"; overMs: number }
+  /** Holds when the first column of the first row is true; `$1` in it is the tenant. */
+  | { kind: "query"; on: "source" | "target"; sql: string }
+  /** `{tenant}` in the URL is the tenant. */
+  | { kind: "http"; url: string; fails: number; everyMs: number };
+
+export type SoakSettings = {
+  /** How long a switched tenant is watched. */
+  soakMs: number;
+  when: readonly SoakCriterion[];
+  action: "alert" | "rollback";
+};
+
 /** Whether a tenant can be switched back. Where not, nothing is asked of the mapping and of the servers that only the way back needs. */
-export type RollbackSettings = { possible: false } | { possible: true };
+export type RollbackSettings = { possible: false } | ({ possible: true } & SoakSettings);
 
 export type LayoutSpec = {
   /** Template with `{tenant}`; undefined: the schema that a table comes from. */
@@ -84,6 +108,7 @@ export type MigrationFile = {
   tables: TableSpec[];
   foreignWrites: ForeignWritesPolicy;
   reconcile: ReconcileSettings;
+  route: RouteSettings;
   rollback: RollbackSettings;
   /** SHA-256 in hex over everything that decides what goes where; neither addresses nor secrets are in it. */
   digest: string;

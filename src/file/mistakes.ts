@@ -59,7 +59,7 @@ export function formatPath(path: Path): string {
 }
 
 /** Keys whose value is a secret, or is one when it is written in a way that the schema does not know (`auth: user:password`). */
-const SECRET_KEYS = /^(password|token|key|auth|sasl)$/;
+const SECRET_KEYS = /^(password|token|key|auth|sasl|secret)$/;
 const LONGEST = 80;
 
 /** What stands at a path, short and without secrets: of a value that may hold one only its kind is said. */

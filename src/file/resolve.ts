@@ -4,7 +4,9 @@ import type {
   LayoutSpec,
   MigrationFile,
   ReconcileSettings,
+  RollbackSettings,
   ServerAddress,
+  SoakCriterion,
   TableSpec,
   TenantsSpec,
   TlsSettings,
@@ -12,12 +14,15 @@ import type {
 import { parseColumnName, parseTableName } from "./names.ts";
 import { TENANT_PLACEHOLDER } from "./place.ts";
 import type { ParsedMigration } from "./schema.ts";
+import type { CriterionInput } from "./schema-rollback.ts";
 import type { TableInput } from "./schema-tables.ts";
 
 const DEFAULT_SCHEMA = "public";
 const DEFAULT_PARTITIONS = 8;
 /** A twentieth of its time: 1,000 transactions a second on the same two cores do not feel it (bench verify, variant `traffic`). */
 const DEFAULT_RECONCILE: ReconcileSettings = { pace: 0.05, everyMs: 600_000, everyChangedMs: 10_000 };
+
+const DEFAULT_SOAK_MS = 72 * 3_600_000;
 
 /** Fills in defaults and takes names apart. The file has passed the schema and the checks; a PEM path is already PEM text. */
 export function resolve(file: ParsedMigration): MigrationFile {
@@ -38,7 +43,8 @@ export function resolve(file: ParsedMigration): MigrationFile {
     tables,
     foreignWrites: file.foreignWrites ?? "alert",
     reconcile: resolveReconcile(file.reconcile),
-    rollback: { possible: file.rollback !== "none" },
+    route: { webhook: file.route?.webhook },
+    rollback: resolveRollback(file.rollback),
     digest: digestOf(file.migration, tenants, layout, tables),
   };
 }
@@ -85,6 +91,23 @@ function resolveReconcile(reconcile: ParsedMigration["reconcile"]): ReconcileSet
     everyMs: reconcile?.every ?? DEFAULT_RECONCILE.everyMs,
     everyChangedMs: reconcile?.everyChanged ?? DEFAULT_RECONCILE.everyChangedMs,
   };
+}
+
+function resolveRollback(rollback: ParsedMigration["rollback"]): RollbackSettings {
+  if (rollback === "none") return { possible: false };
+  return {
+    possible: true,
+    soakMs: rollback?.soak ?? DEFAULT_SOAK_MS,
+    when: (rollback?.when ?? ["differences", "apply-stopped"]).map(resolveCriterion),
+    action: rollback?.action ?? "alert",
+  };
+}
+
+function resolveCriterion(criterion: CriterionInput): SoakCriterion {
+  if (typeof criterion === "string") return { kind: criterion };
+  if ("lagOver" in criterion) return { kind: "lag", overMs: criterion.lagOver };
+  if ("query" in criterion) return { kind: "query", on: criterion.on ?? "target", sql: criterion.query };
+  return { kind: "http", url: criterion.http, fails: criterion.fails ?? 3, everyMs: criterion.every ?? 10_000 };
 }
 
 function resolveServer(server: ParsedMigration["target"]): ServerAddress {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { reconcileSchema } from "./schema-reconcile.ts";
 import { rollbackSchema } from "./schema-rollback.ts";
+import { routeSchema } from "./schema-route.ts";
 import { kafkaSchema, registrySchema, serverSchema, sourceSchema } from "./schema-servers.ts";
 import { columnName, tablesSchema } from "./schema-tables.ts";
 
@@ -118,6 +119,7 @@ export const migrationSchema = z
         }),
       reconcile: reconcileSchema,
       throttle: notYet("Throttle", "Signals and limits. Only `{}` (sound defaults) in this version."),
+      route: routeSchema,
       rollback: rollbackSchema,
     },
     "a migration: a map with migration, source, target, kafka, registry, tenants, layout, tables",

@@ -20,6 +20,7 @@ import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
 import { runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
+import { type DeliverDeps, deliverRoutes, topicChannel, webhookChannel } from "../route/index.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
 import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
@@ -128,7 +129,20 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
     log: deps.context.log,
   };
   const resync: FinishDeps = { ...control, mapping: () => move.mapping, secrets: secretColumns(file, move.mapping) };
-  await together([(ended) => runControl(control, ended), (ended) => finishResyncs(resync, ended)], signal);
+  const parts = [
+    (ended: AbortSignal) => runControl(control, ended),
+    (ended: AbortSignal) => finishResyncs(resync, ended),
+    (ended: AbortSignal) => deliverRoutes(routeDelivery(deps), ended),
+  ];
+  await together(parts, signal);
+}
+
+function routeDelivery({ file, systems, context }: StageDeps): DeliverDeps {
+  const { routes, registry, target } = systems;
+  const topic = topicChannel({ ...routes, registry, replicationFactor: file.kafka.replicationFactor });
+  const { webhook } = file.route;
+  const channels = webhook === undefined ? [topic] : [topic, webhookChannel(webhook)];
+  return { migration: file.name, target, channels, log: context.log };
 }
 
 function targetBuilder(file: MigrationFile, move: () => Move, target: Database): TargetBuilder {

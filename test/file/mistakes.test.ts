@@ -105,7 +105,7 @@ rollback: never
       "tables.a.reverse.b: a SQL expression over the target row",
       "tables.a.reverse.c: a SQL expression over the target row",
       "tables.b.reverse: it to be left out: a shared table is never switched, so it never comes back",
-      "rollback: none, or a map",
+      "rollback: none, or a map with soak, when, action",
     ]);
   });
 });

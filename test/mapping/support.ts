@@ -50,8 +50,9 @@ export function migrationFile(
       }),
     ),
     foreignWrites: "alert",
+    route: { webhook: undefined },
     reconcile: { pace: 1, everyMs: 0, everyChangedMs: 0 },
-    rollback: { possible: more.rollback ?? true },
+    rollback: more.rollback === false ? { possible: false } : { possible: true, soakMs: 0, when: [], action: "alert" },
     digest: "",
   };
 }

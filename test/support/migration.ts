@@ -201,7 +201,7 @@ export class Migration implements AsyncDisposable {
     await Promise.all([this.source[Symbol.asyncDispose](), this.target[Symbol.asyncDispose]()]);
     await Promise.all([
       this.databases.drop(),
-      removeTopic(this.#at, `rehouse.${this.name}.changes`),
+      ...["changes", "routes"].map((topic) => removeTopic(this.#at, `rehouse.${this.name}.${topic}`)),
       rm(this.#directory, { recursive: true, force: true }),
     ]);
   }
