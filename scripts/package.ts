@@ -32,6 +32,9 @@ try {
   const help = run("node", [join(folder, "node_modules", "rehouse", "dist", "src", "main.js"), "--help"], folder);
   if (!/Usage: rehouse/.test(help)) throw new Error(`rehouse --help does not say how to use it:\n${help}`);
   run(join(folder, "node_modules", ".bin", "rehouse"), ["--help"], folder);
+  const router = "import { Router } from 'rehouse/router'; console.log(typeof Router)";
+  if (run("node", ["--input-type=module", "--eval", router], folder).trim() !== "function")
+    throw new Error("rehouse/router has no Router");
   process.stdout.write(`${archive} installs and runs with Node ${node}\n`);
 } catch (error) {
   // What the command said before it failed is what helps.

@@ -1,5 +1,5 @@
 import { createDatabase } from "../../connectors/postgres/database.ts";
-import { installState } from "../../src/control/begin.ts";
+import { installState } from "../../src/control/install.ts";
 import { packageVersion, stateSql } from "../../src/package.ts";
 import type { Database } from "../../src/ports.ts";
 import { freshDatabases } from "../support/index.ts";
