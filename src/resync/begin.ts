@@ -48,8 +48,8 @@ export async function beginResync(
   await requireForward(source, target, migration);
   const newSlot = await isSlotLost(deps);
   const named = await readTenants(target, migration, tenants);
-  const offsets = await deps.topic.offsets();
-  const isGap = newSlot || (await isBesideTopic(target, migration, offsets)) || !(await isPublished(source, target, migration));
+  const { lost, offsets } = await lostLanes(target, deps.topic, migration);
+  const isGap = newSlot || lost.length > 0 || !(await isPublished(source, target, migration));
   const concerned = isGap ? await readTenants(target, migration, undefined) : named;
   const units = await target.transaction(async (session) => {
     if (newSlot) await forgetSlot(session, migration);
@@ -59,7 +59,7 @@ export async function beginResync(
       concerned.map(({ tenant }) => tenant),
     );
   });
-  const movedLanes = await placeLanes(target, migration, offsets);
+  await placeLanes(target, migration, lost, offsets);
   if (isGap) await ensurePublication(source, slotName(migration), mapping);
   const lsn = newSlot ? (await provision(deps, signal)).lsn : await sourceEnd(source);
   await target.query("UPDATE rehouse.tenant SET resync_lsn = $2 WHERE migration = $1 AND resync_lsn = $3", [
@@ -67,7 +67,7 @@ export async function beginResync(
     formatLsn(lsn),
     NEVER,
   ]);
-  return { newSlot, movedLanes, units };
+  return { newSlot, movedLanes: lost.length, units };
 }
 
 async function isSlotLost({ source, target, mapping }: ResyncDeps): Promise<boolean> {
@@ -105,50 +105,67 @@ async function outOfStep(session: Session, migration: string, tenants: readonly 
 }
 
 type Offsets = Awaited<ReturnType<ChangesTopic["offsets"]>>;
+type LanePlace = { readonly partition: string; readonly lane: string; readonly next: string };
 
-/** SQL of what the topic has now, for {@link topicParams}. */
-const TOPIC = "unnest($2::int[], $3::bigint[], $4::bigint[]) AS topic (partition, low, high)";
-/** SQL: the lane's next message is no longer in the topic, or not yet because the topic was made anew. */
-const LANE_IS_BESIDE =
-  "l.migration = $1 AND l.partition = topic.partition AND l.next_offset NOT BETWEEN topic.low AND topic.high";
+/**
+ * The lanes whose next message is no longer in the topic, or not yet because the topic was made anew; then every tenant of such a lane misses
+ * changes, not only the one that somebody has named. Lanes may be on their way meanwhile, so the topic is looked at before them for where it
+ * begins, and after them for where it ends.
+ */
+export async function lostLanes(
+  target: Pick<Database, "query">,
+  topic: Pick<ChangesTopic, "offsets">,
+  migration: string,
+): Promise<{ lost: LanePlace[]; offsets: Offsets }> {
+  const before = new Map((await topic.offsets()).map(({ partition, low }) => [partition, low]));
+  const lanes = await target.query("SELECT partition, lane, next_offset FROM rehouse.lane WHERE migration = $1", [migration]);
+  const offsets = await topic.offsets();
+  const ends = new Map(offsets.map(({ partition, high }) => [partition, high]));
+  const lost = lanes.flatMap((row) => {
+    const [partition, lane, next] = [row["partition"] ?? "", row["lane"] ?? "", row["next_offset"] ?? "0"];
+    const [low, high] = [before.get(Number(partition)) ?? 0n, ends.get(Number(partition)) ?? 0n];
+    return BigInt(next) < low || BigInt(next) > high ? [{ partition, lane, next }] : [];
+  });
+  return { lost, offsets };
+}
 
-function topicParams(migration: string, offsets: Offsets): string[] {
-  return [
+/** Lost lanes go on from the topic's beginning. */
+async function placeLanes(target: Database, migration: string, lost: readonly LanePlace[], offsets: Offsets): Promise<void> {
+  const column = (values: readonly unknown[]) => arrayText(values.map(String));
+  const topic = "unnest($2::int[], $3::bigint[], $4::bigint[]) AS topic (partition, low, high)";
+  const inTopic = [
     migration,
-    arrayText(offsets.map(({ partition }) => String(partition))),
-    arrayText(offsets.map(({ low }) => String(low))),
-    arrayText(offsets.map(({ high }) => String(high))),
+    column(offsets.map(({ partition }) => partition)),
+    column(offsets.map(({ low }) => low)),
+    column(offsets.map(({ high }) => high)),
   ];
-}
-
-/** Then every tenant of such a lane misses changes, not only the one that somebody has named. */
-async function isBesideTopic(target: Database, migration: string, offsets: Offsets): Promise<boolean> {
-  const sql = `SELECT FROM rehouse.lane AS l, ${TOPIC} WHERE ${LANE_IS_BESIDE} LIMIT 1`;
-  return (await target.query(sql, topicParams(migration, offsets))).length > 0;
-}
-
-/** A lane beside the topic goes on from its beginning. */
-async function placeLanes(target: Database, migration: string, offsets: Offsets): Promise<number> {
-  const params = topicParams(migration, offsets);
-  return target.transaction(async (session) => {
-    const moved = await session.query(
-      `UPDATE rehouse.lane AS l SET next_offset = topic.low, membership = membership + 1 FROM ${TOPIC}
-        WHERE ${LANE_IS_BESIDE} RETURNING l.lane`,
-      params,
+  const lostPartitions = column([...new Set(lost.map(({ partition }) => partition))]);
+  await target.transaction(async (session) => {
+    await session.query(
+      `UPDATE rehouse.lane AS l SET next_offset = topic.low, membership = membership + 1
+         FROM ${topic}, unnest($5::int[], $6::text[], $7::bigint[]) AS lost (partition, lane, next)
+        WHERE l.migration = $1 AND l.partition = lost.partition AND l.lane = lost.lane AND l.next_offset = lost.next
+          AND topic.partition = l.partition`,
+      [
+        ...inTopic,
+        column(lost.map(({ partition }) => partition)),
+        column(lost.map(({ lane }) => lane)),
+        column(lost.map(({ next }) => next)),
+      ],
     );
     // Of units on a resync only: for any other one a gap in the stream is an error.
     await session.query(
-      `UPDATE rehouse.tenant AS t SET start_offset = topic.low FROM ${TOPIC}
-        WHERE t.migration = $1 AND t.partition = topic.partition AND t.resync_lsn IS NOT NULL AND t.start_offset NOT BETWEEN topic.low AND topic.high`,
-      params,
+      `UPDATE rehouse.tenant AS t SET start_offset = topic.low FROM ${topic}
+        WHERE t.migration = $1 AND t.partition = topic.partition AND t.resync_lsn IS NOT NULL
+          AND (t.start_offset < topic.low OR t.start_offset > topic.high AND t.partition = ANY ($5::int[]))`,
+      [...inTopic, lostPartitions],
     );
     // A note behind the topic's end is one of another topic of this name.
     await session.query(
       `DELETE FROM rehouse.offset_note AS n WHERE migration = $1
-          AND EXISTS (SELECT FROM ${TOPIC} WHERE n.offsets[topic.partition + 1] > topic.high)`,
-      params,
+          AND EXISTS (SELECT FROM ${topic} WHERE n.offsets[topic.partition + 1] > topic.high AND topic.partition = ANY ($5::int[]))`,
+      [...inTopic, lostPartitions],
     );
-    return moved.length;
   });
 }
 
