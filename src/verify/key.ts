@@ -40,6 +40,28 @@ export function keyPlan(table: TableMapping, columns: readonly MappedColumn[]): 
   };
 }
 
+/** The types' own hash functions, in the order in which they are wanted: what tells most rows apart for the least time. */
+const HASH_OF: readonly (readonly [type: RegExp, hash: string])[] = [
+  [/^bigint$/, "hashint8extended"],
+  [/^uuid$/, "uuid_hash_extended"],
+  [/^integer$/, "hashint4extended"],
+  [/^(?:text|character varying(?:\(\d+\))?)$/, "hashtextextended"],
+];
+
+/** SQL that spreads rows by one column of their key, at a tenth of the cost of a row's hash; undefined: no column is of a type for that. */
+export function coarseHash(
+  table: TableMapping,
+  key: readonly MappedColumn[],
+  form: (column: MappedColumn) => string,
+): string | undefined {
+  const types = new Map(table.columns.map((column) => [column.name, column.type]));
+  for (const [type, hash] of HASH_OF) {
+    const column = key.findLast(({ name }) => type.test(types.get(name) ?? ""));
+    if (column !== undefined) return `pg_catalog.${hash}(${form(column)}, 0)`;
+  }
+  return undefined;
+}
+
 /** Rows of a table without a key may hold NULLs, which no comparison of values finds: their hashes are compared. */
 function wholeRowCondition(side: "source" | "target", columns: readonly MappedColumn[], first: number): string {
   const here = rowHash(columns.map((column) => (side === "source" ? column.sourceHash : column.targetHash)));

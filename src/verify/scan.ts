@@ -1,8 +1,8 @@
 /**
- * Finds the rows that differ between two sides that change meanwhile: by one sum a unit, where these differ by sums of buckets of keys,
- * where these differ by rows. So equal units cost one scan of each side, others three, however many there are.
+ * Finds the rows that differ between two sides that change meanwhile: by sums of buckets of keys, where these differ by rows. So equal units
+ * cost one scan of each side. Where the differing buckets hold too many rows to look at one by one, sums of finer ones come in between.
  *
- * A **bucket** is the low bits of the key's hash. Unlike key ranges, buckets need no order that both servers agree on (collations differ),
+ * A **bucket** is the low bits of a hash of the key. Unlike key ranges, buckets need no order that both servers agree on (collations differ),
  * no index, and are all of one size.
  */
 
@@ -29,7 +29,10 @@ export type Scan = {
   readonly omitted: ReadonlyMap<string, bigint>;
 };
 
-/** Rows of a bucket, so that one row in flight costs a look at this many. */
+/** Buckets of the first scan, of a unit: as few as are hashed into without a cache miss, as many as make a differing one worth little. */
+const COARSE_BUCKETS = 64;
+const MOST_COARSE_BUCKETS = 1 << 14;
+/** Rows of a finer bucket, so that one row in flight costs a look at this many. */
 const ROWS_A_BUCKET = 500;
 /** Sums held in memory for one table and side. */
 const MOST_BUCKETS = 1 << 18;
@@ -37,20 +40,39 @@ const MOST_BUCKETS = 1 << 18;
 const MOST_ROWS = 50_000n;
 
 export async function scanTable(sessions: Sessions, sides: Sides, units: readonly string[]): Promise<Scan> {
-  const [source, target] = await onBoth(sessions, sides, (session, side) => totals(session, side, units));
-  const differing = units.filter((unit) => !sameChecksum(source.get(unit) ?? NO_ROWS, target.get(unit) ?? NO_ROWS));
-  const sums = new Map(units.map((unit) => [unit, source.get(unit) ?? NO_ROWS]));
+  const coarse = coarseBuckets(units.length);
+  const [source, target] = await onBoth(sessions, sides, (session, side) => buckets(session, side, units, coarse(side)));
+  const sums = sumsOf(units, source);
+  const differing = differingOf(source, target);
   if (differing.length === 0) return { sums, suspects: [], omitted: new Map() };
+  if (differing.reduce((rows, { size }) => rows + size, 0n) <= MOST_ROWS)
+    return { sums, suspects: await suspectsIn(sessions, sides, coarse, differing), omitted: new Map() };
 
-  const mask = bucketMask(differing, [source, target]);
-  const [sourceBuckets, targetBuckets] = await onBoth(sessions, sides, (session, side) =>
-    buckets(session, side, differing, mask),
+  const fine = fineBuckets(differing);
+  const [finerSource, finerTarget] = await onBoth(sessions, sides, (session, side) =>
+    bucketsWithin(session, side, fine(side), coarse(side), differing),
   );
-  const { chosen, omitted } = choose(sourceBuckets, targetBuckets);
-  const [sourceRows, targetRows] = await onBoth(sessions, sides, (session, side) =>
-    rowsIn(session, side, differing, mask, chosen),
-  );
-  return { sums, suspects: [...suspectsOf(sourceRows, targetRows)], omitted };
+  const { chosen, omitted } = choose(differingOf(finerSource, finerTarget));
+  return { sums, suspects: await suspectsIn(sessions, sides, fine, chosen), omitted };
+}
+
+/** SQL for a row's bucket on a side. */
+type BucketOf = (side: Side) => string;
+
+function coarseBuckets(units: number): BucketOf {
+  let count = COARSE_BUCKETS;
+  while (count > 1 && count * units > MOST_COARSE_BUCKETS) count /= 2;
+  return (side) => `${side.coarseHash} & ${count - 1}`;
+}
+
+/** Enough for the largest of the units, no more than fit for all. */
+function fineBuckets(differing: readonly DifferingBucket[]): BucketOf {
+  const rows = new Map<string, bigint>();
+  for (const { unit, size } of differing) rows.set(unit, (rows.get(unit) ?? 0n) + size);
+  const largest = Math.max(...[...rows.values()].map(Number));
+  let count = 1;
+  while (count < largest / ROWS_A_BUCKET && count * 2 * rows.size <= MOST_BUCKETS) count *= 2;
+  return (side) => `${side.keyHash} & ${count - 1}`;
 }
 
 export async function onBoth<T>(
@@ -61,34 +83,57 @@ export async function onBoth<T>(
   return Promise.all([ask(sessions.source, sides.source), ask(sessions.target, sides.target)]);
 }
 
-async function totals(session: Session, side: Side, units: readonly string[]): Promise<Map<string, Checksum>> {
+type Bucket = { readonly unit: string; readonly bucket: string };
+type BucketSum = Bucket & { readonly checksum: Checksum };
+/** `size`: rows, on the side that has more of them. */
+type DifferingBucket = Bucket & { readonly size: bigint };
+
+async function buckets(
+  session: Session,
+  side: Side,
+  units: readonly string[],
+  bucket: string,
+): Promise<ReadonlyMap<string, BucketSum>> {
   const sums = overParts(
     side,
     units,
-    (part) => `${part.unit} AS unit, ${checksumColumns(side.rowHash)}`,
-    (part) => (part.units.length > 1 ? ` GROUP BY ${part.unit}` : ""),
+    (part) => `${part.unit} AS unit, ${bucket} AS bucket, ${checksumColumns(side.rowHash)}`,
+    (part) => ` GROUP BY ${part.units.length > 1 ? `${part.unit}, ` : ""}${bucket}`,
   );
-  return new Map((await rowsOf(session, sums)).map((row) => [row["unit"] ?? "", readChecksum(row)]));
+  return byName(await rowsOf(session, sums));
 }
 
-/** A power of two minus one: enough buckets for the largest unit, no more than fit for all. */
-function bucketMask(units: readonly string[], totals: readonly ReadonlyMap<string, Checksum>[]): number {
-  const largest = Math.max(...units.flatMap((unit) => totals.map((sums) => Number(sums.get(unit)?.rows ?? 0n))));
-  let count = 1;
-  while (count < largest / ROWS_A_BUCKET && count * 2 * units.length <= MOST_BUCKETS) count *= 2;
-  return count - 1;
-}
-
-type Bucket = { readonly unit: string; readonly bucket: string; readonly checksum: Checksum };
-
-async function buckets(session: Session, side: Side, units: readonly string[], mask: number): Promise<Map<string, Bucket>> {
-  const sums = overParts(
+/** Sums of finer buckets, over the rows of these coarser ones. */
+async function bucketsWithin(
+  session: Session,
+  side: Side,
+  fine: string,
+  coarse: string,
+  within: readonly Bucket[],
+): Promise<ReadonlyMap<string, BucketSum>> {
+  const rows = overParts(
     side,
-    units,
-    (part) => `${part.unit} AS unit, ${side.keyHash} & ${mask} AS bucket, ${checksumColumns(side.rowHash)}`,
-    (part) => ` GROUP BY ${part.units.length > 1 ? `${part.unit}, ` : ""}${side.keyHash} & ${mask}`,
+    unitsOf(within),
+    (part) => `${part.unit} AS unit, ${coarse} AS bucket, ${fine} AS fine, ${side.rowHash} AS hash`,
   );
-  const rows = await rowsOf(session, sums);
+  const sums = rows.map((sql) => `SELECT unit, fine AS bucket, ${checksumColumns("hash")} FROM ${inBuckets(sql)} GROUP BY 1, 2`);
+  return byName(await rowsOf(session, sums, bucketParams(within)));
+}
+
+/** The rows of `sql` whose columns unit and bucket are among {@link bucketParams}. */
+function inBuckets(sql: string): string {
+  return `(${sql}) AS found JOIN unnest($1::text[], $2::bigint[]) AS wanted(unit, bucket) USING (unit, bucket)`;
+}
+
+function bucketParams(wanted: readonly Bucket[]): string[] {
+  return [arrayText(wanted.map(({ unit }) => unit)), arrayText(wanted.map(({ bucket }) => bucket))];
+}
+
+function unitsOf(of: readonly Bucket[]): string[] {
+  return [...new Set(of.map(({ unit }) => unit))];
+}
+
+function byName(rows: readonly Row[]): ReadonlyMap<string, BucketSum> {
   return new Map(
     rows.map((row) => {
       const [unit, bucket] = [row["unit"] ?? "", row["bucket"] ?? ""];
@@ -97,23 +142,33 @@ async function buckets(session: Session, side: Side, units: readonly string[], m
   );
 }
 
-/** The buckets that differ, as many as may be looked at row by row. */
-function choose(
-  source: ReadonlyMap<string, Bucket>,
-  target: ReadonlyMap<string, Bucket>,
-): { chosen: Bucket[]; omitted: Map<string, bigint> } {
-  const chosen: Bucket[] = [];
-  const omitted = new Map<string, bigint>();
-  let rows = 0n;
+function sumsOf(units: readonly string[], of: ReadonlyMap<string, BucketSum>): Map<string, Checksum> {
+  const sums = new Map(units.map((unit) => [unit, NO_ROWS]));
+  for (const { unit, checksum } of of.values()) sums.set(unit, addChecksums(sums.get(unit) ?? NO_ROWS, checksum));
+  return sums;
+}
+
+function differingOf(source: ReadonlyMap<string, BucketSum>, target: ReadonlyMap<string, BucketSum>): readonly DifferingBucket[] {
+  const differing: DifferingBucket[] = [];
   for (const name of new Set([...source.keys(), ...target.keys()])) {
     const [here, there] = [source.get(name), target.get(name)];
     const bucket = here ?? there;
     if (bucket === undefined || sameChecksum(here?.checksum ?? NO_ROWS, there?.checksum ?? NO_ROWS)) continue;
-    const size = max(here?.checksum.rows ?? 0n, there?.checksum.rows ?? 0n);
-    if (chosen.length > 0 && rows + size > MOST_ROWS) {
-      omitted.set(bucket.unit, (omitted.get(bucket.unit) ?? 0n) + size);
+    differing.push({ ...bucket, size: max(here?.checksum.rows ?? 0n, there?.checksum.rows ?? 0n) });
+  }
+  return differing;
+}
+
+/** As many as may be looked at row by row. */
+function choose(differing: readonly DifferingBucket[]): { chosen: Bucket[]; omitted: Map<string, bigint> } {
+  const chosen: Bucket[] = [];
+  const omitted = new Map<string, bigint>();
+  let rows = 0n;
+  for (const bucket of differing) {
+    if (chosen.length > 0 && rows + bucket.size > MOST_ROWS) {
+      omitted.set(bucket.unit, (omitted.get(bucket.unit) ?? 0n) + bucket.size);
     } else {
-      rows += size;
+      rows += bucket.size;
       chosen.push(bucket);
     }
   }
@@ -124,26 +179,32 @@ function max(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
+async function suspectsIn(
+  sessions: Sessions,
+  sides: Sides,
+  bucketOf: BucketOf,
+  chosen: readonly Bucket[],
+): Promise<readonly Suspect[]> {
+  if (chosen.length === 0) return [];
+  const [source, target] = await onBoth(sessions, sides, (session, side) => rowsIn(session, side, bucketOf(side), chosen));
+  return [...suspectsOf(source, target)];
+}
+
 type Keyed = { readonly unit: string; readonly key: readonly (string | null)[]; readonly look: NonNullable<Look> };
 
 async function rowsIn(
   session: Session,
   side: Side,
-  units: readonly string[],
-  mask: number,
+  bucket: string,
   chosen: readonly Bucket[],
-): Promise<Map<string, Keyed>> {
-  if (chosen.length === 0) return new Map();
-  const wanted = new Set(chosen.map((bucket) => bucket.unit));
+): Promise<ReadonlyMap<string, Keyed>> {
   const rows = overParts(
     side,
-    units.filter((unit) => wanted.has(unit)),
-    (part) => `${part.unit} AS unit, ${keyColumns(side)}, ${side.keyHash} & ${mask} AS bucket, ${lookColumns(side)}`,
+    unitsOf(chosen),
+    (part) => `${part.unit} AS unit, ${keyColumns(side)}, ${bucket} AS bucket, ${lookColumns(side)}`,
   );
-  const inChosen = (sql: string) =>
-    `SELECT found.* FROM (${sql}) AS found JOIN unnest($1::text[], $2::bigint[]) AS wanted(unit, bucket) USING (unit, bucket)`;
-  const params = [arrayText(chosen.map((bucket) => bucket.unit)), arrayText(chosen.map((bucket) => bucket.bucket))];
-  return readKeyed(await rowsOf(session, rows.map(inChosen), params), side.key.length);
+  const found = rows.map((sql) => `SELECT found.* FROM ${inBuckets(sql)}`);
+  return readKeyed(await rowsOf(session, found, bucketParams(chosen)), side.key.length);
 }
 
 async function rowsOf(session: Session, statements: readonly string[], params?: readonly string[]): Promise<Row[]> {

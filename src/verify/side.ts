@@ -19,7 +19,7 @@ import {
 import { RehouseError } from "../errors.ts";
 import { isPooledAtTarget, type Mapping, type TableMapping, tableText, targetOf } from "../model/mapping.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
-import { keyPlan } from "./key.ts";
+import { coarseHash, keyPlan } from "./key.ts";
 
 /** A relation that holds rows of some of the units, and SQL for a row's unit. */
 export type Part = { readonly units: readonly string[]; readonly unit: string; readonly rows: Rows };
@@ -31,6 +31,8 @@ export type Side = {
   /** 64-bit hash of a row, and of its key. */
   readonly rowHash: string;
   readonly keyHash: string;
+  /** A cheaper hash of the key, which may be of a part of it: for buckets. */
+  readonly coarseHash: string;
   /** The transaction that wrote the row, as a number. */
   readonly version: string;
   /** Text of what names a row: each key column, or the row's hash where the table has no key. */
@@ -56,6 +58,7 @@ export function sidesOf(mapping: Mapping, table: TableMapping, facts: ServerFact
     parts,
     rowHash: rowHash(columns.map(form)),
     keyHash: rowHash(key.columns.map(form)),
+    coarseHash: coarseHash(table, key.columns, form) ?? rowHash(key.columns.map(form)),
     version: `${at === "source" ? `${sourceAlias(table)}.` : ""}xmin::text::bigint`,
     key: key.isWhole ? [`(${rowHash(columns.map(form))})::text`] : key.columns.map(text),
     hasKey: (first) => key.hasKey(at, first),
