@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS rehouse.migration (
   slot_lsn      pg_lsn,                      -- the slot's consistent point: every later commit is in the topic
   slot_snapshot text,                        -- what that point sees: every epoch must see all of it
   partitions    int NOT NULL,                -- tenants' partitions; shared tables have one more, the last
+  tenants_asked bigint NOT NULL DEFAULT 0,   -- grows whenever other tenants are to be published (see rehouse.capture.tenants_seen)
   version       text NOT NULL,               -- of the Rehouse that began it
   evidence_salt uuid NOT NULL DEFAULT gen_random_uuid(), -- of the hashes that stand for secret values; it never leaves this table
   created_at    timestamptz NOT NULL DEFAULT now()
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS rehouse.tenant (
   settle_lsn   pg_lsn,                       -- once its lane has passed this, the target equals the source as of a position
   settled      boolean NOT NULL DEFAULT false,
   reread_lsn   pg_lsn,                       -- rows that were read again from the source may be newer than the lane, up to this
+  left_lsn     pg_lsn,                       -- its home is the other side since here: later changes are late writes; NULL: it has not left
   resync_lsn   pg_lsn,                       -- a whole comparison with repair is due once its lane has passed this; NULL: none is
   rows_estimated bigint NOT NULL DEFAULT 0,
   rows_copied  bigint NOT NULL DEFAULT 0,
@@ -223,7 +225,7 @@ CREATE TABLE IF NOT EXISTS rehouse.capture (
   changes      bigint NOT NULL DEFAULT 0,
   lag_ms       bigint,                       -- of the last heartbeat, from its commit to Kafka's answer
   at           timestamptz NOT NULL DEFAULT now(),
-  -- Tenants that capture publishes: what it has confirmed, against what is asked for.
+  -- rehouse.migration.tenants_asked when the run of capture began: everything that these tenants commit from now on is published.
   tenants_seen bigint NOT NULL DEFAULT 0
 );
 
@@ -491,6 +493,20 @@ BEGIN
     DETAIL = jsonb_build_object('migration', split_part(of_migration, '.', 1), 'tenant', of_tenant, 'home', new_home,
                                 'generation', of_generation);
 END $$;
+
+-- Changes at the home that a tenant had left when they were committed: seen by its lane, and not applied.
+CREATE TABLE IF NOT EXISTS rehouse.late_write (
+  migration    text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  tenant       text NOT NULL,
+  lsn          pg_lsn NOT NULL,
+  ordinal      bigint NOT NULL,
+  source       text NOT NULL,                -- schema.table of the mapping
+  operation    text NOT NULL CHECK (operation IN ('insert', 'update', 'delete', 'truncate')),
+  key          jsonb NOT NULL,               -- column of the source → text; empty of a truncate
+  committed_at timestamptz NOT NULL,
+  at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (migration, tenant, lsn, ordinal)
+);
 
 -- Moves a lane's place, or fails the whole transaction: another process has moved it, or its tenants have changed.
 CREATE OR REPLACE FUNCTION rehouse.advance_lane(

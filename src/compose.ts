@@ -14,6 +14,7 @@ import type { Engine, EngineContext } from "./cli/engine.ts";
 import { MigrationEngine } from "./engine.ts";
 import { changesTopicName } from "./envelope/index.ts";
 import type { MigrationFile, ServerAddress } from "./file/index.ts";
+import { mirrorName } from "./model/mirror.ts";
 import { packageVersion, stateSql } from "./package.ts";
 import { routesTopicName } from "./route/index.ts";
 import type { Systems } from "./systems.ts";
@@ -22,46 +23,57 @@ export async function createEngine(file: MigrationFile, context: EngineContext):
   return new MigrationEngine({
     file,
     context,
-    systems: connectSystems(file, context),
+    ...connectSystems(file, context),
     stateSql: stateSql(),
     version: packageVersion(),
   });
 }
 
-/** Nothing is connected before it is used; everything that was is closed by `close`. */
-function connectSystems(file: MigrationFile, { log }: EngineContext): Systems {
+/** Nothing is connected before it is used; everything that was is closed by `close` of the first. */
+export function connectSystems(file: MigrationFile, { log }: Pick<EngineContext, "log">): { systems: Systems; mirror: Systems } {
   const source = createDatabase({ ...address(file.source, file.source.url), applicationName: `rehouse ${file.name}` });
   const target = createDatabase({ ...address(file.target, file.target.url), applicationName: `rehouse ${file.name}` });
-  const kafkaPlace = file.kafka.brokers.join(", ");
-  let client: Kafka | undefined;
-  const kafka = () => {
-    client ??= createKafka(file.kafka, `rehouse-${file.name}`, log);
-    return client;
+  const close = async () => {
+    await Promise.all([source.close(), target.close()]);
   };
-  const name = changesTopicName(file.name);
-  const topic = createChangesTopic(kafka(), name, kafkaPlace);
+  const around = { kafka: createKafka(file.kafka, `rehouse-${file.name}`, log), kafkaPlace: file.kafka.brokers.join(", ") };
   const registry = createSchemaRegistry(file.registry);
-  const slot = slotName(file.name);
-  const replication = address(file.source, file.source.replicationUrl);
+  const routes = {
+    topic: createChangesTopic(around.kafka, routesTopicName(file.name), around.kafkaPlace),
+    producer: () => createChangesProducer(around.kafka, routesTopicName(file.name), around.kafkaPlace),
+  };
+  const shared = { registry, routes, close };
+  const from = (server: ServerAddress) => address(server, server.replicationUrl);
+  return {
+    systems: {
+      ...feedSystems(file.name, from(file.source), { ...around, failover: file.source.failoverSlot }),
+      ...{ ...shared, source, target },
+    },
+    mirror: {
+      ...feedSystems(mirrorName(file.name), from(file.target), { ...around, failover: false }),
+      ...{ ...shared, source: target, target: source },
+    },
+  };
+}
+
+/** What a feed has for itself, named after its migration. */
+function feedSystems(
+  migration: string,
+  replication: DatabaseAddress,
+  { kafka, kafkaPlace, failover }: { readonly kafka: Kafka; readonly kafkaPlace: string; readonly failover: boolean },
+): Omit<Systems, "source" | "target" | "registry" | "routes" | "close"> {
+  const name = changesTopicName(migration);
+  const topic = createChangesTopic(kafka, name, kafkaPlace);
+  const slot = slotName(migration);
   const reading = { topic: name, where: kafkaPlace };
   return {
-    source,
-    target,
     topic,
-    registry,
-    slots: createSlotMaker(replication, { failover: file.source.failoverSlot }),
+    slots: createSlotMaker(replication, { failover }),
     stream: () => createReplicationStream({ ...replication, slot, publication: slot }),
-    tail: createTailReader(kafka(), topic, kafkaPlace),
-    producer: () => createChangesProducer(kafka(), name, kafkaPlace),
-    routes: {
-      topic: createChangesTopic(kafka(), routesTopicName(file.name), kafkaPlace),
-      producer: () => createChangesProducer(kafka(), routesTopicName(file.name), kafkaPlace),
-    },
-    mainReader: () => createGroupReader(kafka(), name.replace(/\.changes$/, ""), reading),
-    lateReader: ({ partition }) => createPartitionReader(kafka(), partition, reading),
-    close: async () => {
-      await Promise.all([source.close(), target.close()]);
-    },
+    tail: createTailReader(kafka, topic, kafkaPlace),
+    producer: () => createChangesProducer(kafka, name, kafkaPlace),
+    mainReader: () => createGroupReader(kafka, name.replace(/\.changes$/, ""), reading),
+    lateReader: ({ partition }) => createPartitionReader(kafka, partition, reading),
   };
 }
 

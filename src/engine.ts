@@ -13,8 +13,10 @@ import { readStatus } from "./control/status.ts";
 import { RehouseError } from "./errors.ts";
 import { secretColumns } from "./evidence/index.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
+import { mirrorName } from "./model/mirror.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
+import type { Database } from "./ports.ts";
 import { type ReportData, readReport } from "./report/index.ts";
 import { beginResync, type ResyncBegun } from "./resync/index.ts";
 import { runRole } from "./run/role.ts";
@@ -106,7 +108,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await this.#requireBegun();
     const did: string[] = [];
     for (const tenant of options.tenants) {
-      const retried = await retryTenant(this.#deps.systems.target, this.#deps.file.name, tenant, operatorName());
+      const retried = await this.#inEitherFeed((state, name) => retryTenant(state, name, tenant, operatorName()));
       did.push(
         retried
           ? `Tenant ${tenant} goes on from the change that stopped it.`
@@ -119,7 +121,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   async skip({ tenant, position }: { tenant: string; position: string }): Promise<ControlOutcome> {
     await this.#requireBegun();
     const by = operatorName();
-    const skipped = await skipChange(this.#deps.systems.target, this.#deps.file.name, { tenant, position, by });
+    const skipped = await this.#inEitherFeed((state, name) => skipChange(state, name, { tenant, position, by }));
     return {
       did: [
         skipped
@@ -141,7 +143,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async cancel(signal: AbortSignal): Promise<ControlOutcome> {
     await this.#requireBegun();
-    return { did: await cancelMigration(this.#deps.file.name, this.#deps.systems, signal) };
+    return { did: await cancelMigration(this.#deps.file.name, this.#deps, signal) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -216,6 +218,14 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     if (changed.length === 0) return { did: [`${migration} is ${state} already.`] };
     await journal(target, migration, state === "paused" ? "paused" : "resumed");
     return { did: [sentence] };
+  }
+
+  /** A tenant stands still in the feed that it is in: the migration's own, or the one home. */
+  async #inEitherFeed(act: (state: Database, migration: string) => Promise<boolean>): Promise<boolean> {
+    const { file, systems, mirror } = this.#deps;
+    if (await act(systems.target, file.name)) return true;
+    const home = mirrorName(file.name);
+    return (await hasBegun(mirror.target, home)) && act(mirror.target, home);
   }
 
   async #requireBegun(): Promise<void> {

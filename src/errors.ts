@@ -88,6 +88,11 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "Transactions of the application were in the way of a lock for too long.",
   },
+  REHOUSE_SWITCHED: {
+    policy: "usage",
+    exit: 1,
+    meaning: "Tenants live at the target, and what was asked for would take their way back from them.",
+  },
   REHOUSE_NO_MIGRATION: { policy: "usage", exit: 2, meaning: "The target knows no migration of this name." },
   REHOUSE_MIGRATION_CHANGED: {
     policy: "stop-role",

@@ -12,7 +12,7 @@ import type {
   TailReader,
 } from "./ports.ts";
 
-/** Every system around one migration, as ports. */
+/** Every system around one migration or its mirror, as ports. */
 export type Systems = {
   readonly source: Database;
   readonly target: Database;
@@ -34,6 +34,8 @@ export type EngineDeps = {
   readonly file: MigrationFile;
   readonly context: EngineContext;
   readonly systems: Systems;
+  /** The same databases with source and target exchanged, and what the feed home has for itself. */
+  readonly mirror: Systems;
   readonly stateSql: string;
   readonly version: string;
 };

@@ -9,6 +9,8 @@ import type { LaneName } from "./membership.ts";
 export type ApplyDeps = {
   readonly migration: string;
   readonly mapping: Mapping;
+  /** Those that the mapping was made for, where that is not all there can be: a lane with another member waits for a mapping that has it. */
+  readonly units?: ReadonlySet<string>;
   readonly source: Database;
   readonly target: Database;
   readonly topic: ChangesTopic;

@@ -81,7 +81,7 @@ export class ExactReplay {
     for (const message of messages) {
       await transaction.begin();
       const plan = this.#planner.plan([message], at, current);
-      if (plan.count > 0) await this.#applyOne(plan, current, transaction);
+      if (plan.count + plan.lateWrites.length > 0) await this.#applyOne(plan, current, transaction);
       at = plan;
       if (!message.isTxLast) continue;
       await this.#checkDeferred(at, transaction);

@@ -46,6 +46,8 @@ export type LaneDeps = {
   readonly refetch: Refetch;
   readonly feed: Feed;
   readonly stopsAtForeignWrites: boolean;
+  /** As in ApplyDeps. */
+  readonly units?: ReadonlySet<string>;
   /** Asked between transactions: while it answers true, nothing is applied. */
   readonly paused: () => boolean;
   /** What the lane waits out, for status; undefined when it goes on. */
@@ -157,7 +159,9 @@ export class Lane {
     while (!signal.aborted) {
       let place = await loadPlace(this.#deps.target, name);
       if (place === undefined) return true;
-      if (place.members.size === 0 || this.#deps.paused()) {
+      // Of a member whose tables it does not know a lane would take the changes for somebody else's.
+      const isUnknown = (tenant: string) => this.#deps.units?.has(tenant) === false;
+      if (place.members.size === 0 || this.#deps.paused() || [...place.members.keys()].some(isUnknown)) {
         await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
         continue;
       }
@@ -174,6 +178,7 @@ export class Lane {
           position: place.position,
           nextOffset: place.nextOffset,
           committedAtMs: 0,
+          lateWrites: [],
         };
         while (!signal.aborted && !this.#deps.paused()) {
           this.#resumeFeed();

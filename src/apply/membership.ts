@@ -20,6 +20,8 @@ export type Member = {
   readonly copyLsn: Lsn;
   /** Positions of changes that a person has decided to go on without. */
   readonly skipped: ReadonlySet<string>;
+  /** The tenant's home is the other side since here: what was committed later is a late write. Undefined: it has not left. */
+  readonly leftLsn: Lsn | undefined;
   /** Before the lane has passed this, rows at the target may come from the future: `copyLsn`, or later when a row was read again. */
   settleLsn: Lsn;
 };
@@ -34,7 +36,7 @@ export type Place = {
 /** The lane's place and members, in one look. Undefined when the lane is no more (its tenants have joined the main lane). */
 export async function loadPlace(target: Database, name: LaneName): Promise<Place | undefined> {
   const rows = await target.query(
-    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, t.settle_lsn AS copy_lsn,
+    `SELECT l.next_offset, l.lsn, l.ordinal, l.membership, t.tenant, t.start_offset, t.left_lsn, t.settle_lsn AS copy_lsn,
             greatest(t.settle_lsn, t.reread_lsn) AS settle_lsn, e.snapshot,
             (SELECT json_agg(s.lsn || ':' || s.ordinal)::text FROM rehouse.skipped_change AS s
               WHERE s.migration = t.migration AND s.tenant = t.tenant AND s.lsn >= l.lsn) AS skipped
@@ -56,6 +58,7 @@ export async function loadPlace(target: Database, name: LaneName): Promise<Place
       snapshot: parseSnapshot(text(row, "snapshot")),
       copyLsn: parseLsn(text(row, "copy_lsn")),
       skipped: positions(row["skipped"]),
+      leftLsn: row["left_lsn"] == null ? undefined : parseLsn(row["left_lsn"]),
       settleLsn: parseLsn(text(row, "settle_lsn")),
     });
   }

@@ -5,7 +5,7 @@
 
 import { type RowReader, readUnavailable } from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
-import { SHARED_UNIT, type TableMapping, tableText, WHOLE_UNIT } from "../model/mapping.ts";
+import { holdsRowsOf, SHARED_UNIT, type TableMapping, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { comparePositions, formatPosition, type Position } from "../model/position.ts";
 import { isVisible, widenXid } from "../model/snapshot.ts";
 import type { IncomingMessage } from "../ports.ts";
@@ -31,6 +31,17 @@ export type Plan = {
   /** Where the lane stands once the plan is applied. */
   readonly position: Position;
   readonly nextOffset: bigint;
+  readonly committedAtMs: number;
+  readonly lateWrites: readonly LateWrite[];
+};
+
+/** A change of a tenant at the home that it had left when the change was committed: not to be applied, and not to be lost. */
+export type LateWrite = {
+  readonly tenant: string;
+  /** schema.table of the mapping. */
+  readonly table: string;
+  readonly position: Position;
+  readonly change: RefusedChange;
   readonly committedAtMs: number;
 };
 
@@ -90,6 +101,7 @@ export class Planner {
     let position = from.position;
     let committedAtMs = from.committedAtMs;
     const seen = new TransactionVisibility();
+    const lateWrites: LateWrite[] = [];
 
     for (const message of messages) {
       const at = positionOf(message);
@@ -110,6 +122,10 @@ export class Planner {
         for (const member of membersOf(table, place)) {
           if (message.offset < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
           if (isSkipped(member, at)) continue;
+          if (isLate(member, at)) {
+            lateWrites.push(lateWrite(member, table, message, schema));
+            continue;
+          }
           const writer = this.#writerOf(table, member.tenant);
           const units = emptied.get(writer);
           if (units === undefined) emptied.set(writer, [member.tenant]);
@@ -123,14 +139,21 @@ export class Planner {
 
       if (asked === undefined && saysNotWhose(table, message)) {
         for (const member of membersOf(table, place))
-          if (message.offset >= member.startOffset && !seen.isInCopy(at, reader.xid, member) && !isSkipped(member, at))
-            throw blindRefusal(table, NOBODYS, member, at, changeOf(message, schema));
+          if (message.offset >= member.startOffset && !seen.isInCopy(at, reader.xid, member) && !isSkipped(member, at)) {
+            if (!isLate(member, at)) throw blindRefusal(table, NOBODYS, member, at, changeOf(message, schema));
+            lateWrites.push(lateWrite(member, table, message, schema));
+          }
         continue;
       }
 
       const member = memberOf(table, message, place);
       if (member === undefined || seen.isInCopy(at, reader.xid, member)) continue;
       if (isSkipped(member, at)) continue;
+      if (isLate(member, at)) {
+        // A row that somebody asked to be read again was not written.
+        if (asked === undefined) lateWrites.push(lateWrite(member, table, message, schema));
+        continue;
+      }
       const change = () => changeOf(message, asked?.schema ?? schema);
       if (misfit !== undefined) throw schemaRefusal(table, misfit, member, at, change());
       if (asked === undefined && schema.blind !== undefined && reader.op !== INSERT)
@@ -154,6 +177,7 @@ export class Planner {
       position,
       nextOffset: last === undefined ? from.nextOffset : BigInt(last.offset) + 1n,
       committedAtMs,
+      lateWrites,
     };
   }
 }
@@ -239,9 +263,7 @@ function saysNotWhose(table: TableMapping, message: IncomingMessage): boolean {
 }
 
 function membersOf(table: TableMapping, place: Place): Member[] {
-  if (table.kind === "tenant") return [...place.members.values()].filter((member) => member.tenant !== SHARED_UNIT);
-  const member = place.members.get(table.kind === "shared" ? SHARED_UNIT : WHOLE_UNIT);
-  return member === undefined ? [] : [member];
+  return [...place.members.values()].filter(({ tenant }) => holdsRowsOf(table, tenant));
 }
 
 function effectOf(changes: Map<TableWriter, RowChanges>, writer: TableWriter): RowChanges {
@@ -256,6 +278,21 @@ function effectOf(changes: Map<TableWriter, RowChanges>, writer: TableWriter): R
 /** A person has decided that the tenant goes on without this change. */
 function isSkipped({ skipped }: Member, at: Position): boolean {
   return skipped.size > 0 && skipped.has(formatPosition(at));
+}
+
+function isLate({ leftLsn }: Member, at: Position): boolean {
+  return leftLsn !== undefined && at.lsn > leftLsn;
+}
+
+function lateWrite(
+  { tenant }: Member,
+  table: TableMapping,
+  message: IncomingMessage,
+  schema: MessageSchema<RowReader>,
+): LateWrite {
+  const change = changeOf(message, schema);
+  const { committedAtMs } = schema.reader;
+  return { tenant, table: tableText(table.source), position: positionOf(message), change, committedAtMs };
 }
 
 const OPERATIONS: Readonly<Record<string, string>> = { c: "insert", u: "update", d: "delete", t: "truncate", m: "reread" };

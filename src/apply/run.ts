@@ -38,6 +38,7 @@ async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
         low: () => low.of(name.partition),
         range: () => rangeOf(deps.topic, name.partition),
       },
+      ...(deps.units === undefined ? {} : { units: deps.units }),
       stopsAtForeignWrites: deps.foreignWrites === "stop",
       paused: deps.paused,
       report: (error) => deps.report(error, `${name.partition}/${name.lane}`),

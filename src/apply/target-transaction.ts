@@ -30,6 +30,12 @@ import {
 } from "./statements.ts";
 import { loopMarker } from "./table-writer.ts";
 
+const NOTE_LATE_WRITES = `
+  INSERT INTO rehouse.late_write (migration, tenant, lsn, ordinal, source, operation, key, committed_at)
+  SELECT $1, tenant, lsn, ordinal, source, operation, key, to_timestamp(committed)
+    FROM jsonb_to_recordset($2::jsonb) AS w(tenant text, lsn pg_lsn, ordinal bigint, source text, operation text, key jsonb, committed float8)
+  ON CONFLICT DO NOTHING`;
+
 /** Each attempt clears the way under one of a table's unique constraints. */
 const MOST_UNIQUE_KEYS = 16;
 
@@ -82,6 +88,7 @@ export class TargetTransaction {
       ...this.#begin,
       this.#advance(plan, place),
       ...this.#rows(changes),
+      ...this.#lateWrites(plan),
       ...this.#guard(),
       ...counts,
       { sql: "COMMIT" },
@@ -100,7 +107,7 @@ export class TargetTransaction {
       if (group.kind === "refresh") await this.#refresh(group, plan, place);
       else await this.#patch(group, place);
     }
-    await this.run(upserts(changes));
+    await this.run([...upserts(changes), ...this.#lateWrites(plan)]);
   }
 
   /** `body` within the open transaction, undone alone when it fails. */
@@ -255,6 +262,19 @@ export class TargetTransaction {
         String(plan.committedAtMs),
       ],
     };
+  }
+
+  #lateWrites({ lateWrites }: Plan): Statement[] {
+    if (lateWrites.length === 0) return [];
+    const rows = lateWrites.map(({ tenant, table, position, change, committedAtMs }) => ({
+      tenant,
+      lsn: formatLsn(position.lsn),
+      ordinal: position.ordinal,
+      source: table,
+      ...change,
+      committed: committedAtMs / 1_000,
+    }));
+    return [{ sql: NOTE_LATE_WRITES, params: [this.#name.migration, JSON.stringify(rows)] }];
   }
 
   #count(plan: Plan): void {

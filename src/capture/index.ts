@@ -2,8 +2,9 @@
 
 export { PREFIX } from "./beat.ts";
 export { partitionOf, tenantPartitions, topicPartitions } from "./partition.ts";
-export { ensurePublication, type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
+export { type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
+export { ensurePublication, extendPublication, shrinkPublication } from "./publication.ts";
 export { requireNotRewound, sourceEnd } from "./rewound.ts";
 export { type CaptureDeps, runCapture } from "./run.ts";
 export { readSlot, slotName } from "./slot.ts";
-export { isPublished } from "./source-tables.ts";
+export { forgetTables, isPublished } from "./source-tables.ts";

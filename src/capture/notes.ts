@@ -63,12 +63,13 @@ const RECORD = `
     SELECT $1::text, $2::text::pg_lsn, $3::text::xid8, $4::text::bigint[] WHERE $2::text IS NOT NULL
     ON CONFLICT DO NOTHING
   ), progress AS (
-    INSERT INTO rehouse.capture AS c (migration, lsn, changes, lag_ms, at)
-    VALUES ($1::text, $5, $6, $7, clock_timestamp())
-    ON CONFLICT (migration) DO UPDATE SET lsn = excluded.lsn, changes = c.changes + excluded.changes, lag_ms = excluded.lag_ms, at = excluded.at
+    INSERT INTO rehouse.capture AS c (migration, lsn, changes, lag_ms, at, tenants_seen)
+    VALUES ($1::text, $5, $6, $7, clock_timestamp(), $8)
+    ON CONFLICT (migration) DO UPDATE
+       SET lsn = excluded.lsn, changes = c.changes + excluded.changes, lag_ms = excluded.lag_ms, at = excluded.at, tenants_seen = excluded.tenants_seen
   )
   SELECT EXISTS (
-    SELECT FROM rehouse.tenant WHERE migration = $1 AND phase IN ('planned', 'expanding', 'backfilling', 'catching-up')
+    SELECT FROM rehouse.tenant WHERE migration = $1 AND phase IN ('planned', 'expanding', 'backfilling', 'catching-up', 'cutting-over')
   ) AS hurried
 `;
 
@@ -94,6 +95,7 @@ export type Progress = { readonly acknowledged: Lsn; readonly changes: number; r
 export class Recorder {
   readonly #target: Database;
   readonly #migration: string;
+  readonly #tenantsSeen: string;
   readonly #log: Logger;
   #note: Note | undefined;
   #progress: Progress | undefined;
@@ -103,9 +105,11 @@ export class Recorder {
   /** Whether some tenant is still on its way. */
   isHurried = true;
 
-  constructor(target: Database, migration: string, log: Logger) {
+  /** `tenantsSeen`: what rehouse.capture.tenants_seen says of this run. */
+  constructor(target: Database, migration: string, tenantsSeen: string, log: Logger) {
     this.#target = target;
     this.#migration = migration;
+    this.#tenantsSeen = tenantsSeen;
     this.#log = log;
   }
 
@@ -155,6 +159,7 @@ export class Recorder {
       formatLsn(progress.acknowledged),
       String(progress.changes),
       String(progress.lagMs),
+      this.#tenantsSeen,
     ]);
     this.isHurried = row?.["hurried"] === "t";
     if (Date.now() - this.#prunedAt < PRUNE_EVERY_MS) return;

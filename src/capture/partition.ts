@@ -34,7 +34,9 @@ export function partitionOf(
  */
 function hasRowsOfSeveralTenants(mapping: Mapping): boolean {
   return mapping.tables.some(
-    (table) => table.tenantColumn !== undefined && isPooledAtTarget(mapping, table) && !table.key.includes(table.tenantColumn),
+    (table) =>
+      (table.tenantColumn !== undefined && isPooledAtTarget(mapping, table) && !table.key.includes(table.tenantColumn)) ||
+      table.fixed?.inKey === false,
   );
 }
 

@@ -6,10 +6,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
-import { type Mapping, type TableName, tableText } from "../model/mapping.ts";
+import type { Mapping } from "../model/mapping.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
-import { ident, literal, qualified } from "../model/sql.ts";
+import { ident, literal } from "../model/sql.ts";
 import { type Database, ServerError, type SlotMaker } from "../ports.ts";
+import { ensurePublication } from "./publication.ts";
 import { blaming, OBJECT_IN_USE, readSlot, requireSlot, slotName } from "./slot.ts";
 import { isPublished, rememberTables } from "./source-tables.ts";
 
@@ -108,38 +109,6 @@ function unpublished(name: string, place: string): RehouseError {
     where: place,
     fix: "`rehouse resync`, then `rehouse run`: the rows that differ are read again",
   });
-}
-
-/** Makes it, or has it publish what moves. */
-export async function ensurePublication(source: Database, name: string, mapping: Mapping): Promise<void> {
-  const tables = mapping.tables.map((table) => table.source);
-  const list = tables.map(qualified).join(", ");
-  const options = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true";
-  const [publication] = await source.query(
-    "SELECT pubviaroot AND pubinsert AND pubupdate AND pubdelete AND pubtruncate AS complete FROM pg_catalog.pg_publication WHERE pubname = $1",
-    [name],
-  );
-  if (publication === undefined) {
-    await source.query(`CREATE PUBLICATION ${ident(name)} FOR TABLE ${list} WITH (${options})`);
-    return;
-  }
-  if (publication["complete"] !== "t") await source.query(`ALTER PUBLICATION ${ident(name)} SET (${options})`);
-  // Row filters and column lists came with version 15.
-  const published = await source.query(
-    `SELECT n.nspname, c.relname, to_jsonb(r) ->> 'prqual' IS NOT NULL OR to_jsonb(r) ->> 'prattrs' IS NOT NULL AS partial
-       FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
-       JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE p.pubname = $1`,
-    [name],
-  );
-  const there: TableName[] = published.map((row) => ({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }));
-  const isWhole = sameTables(there, tables) && published.every((row) => row["partial"] === "f");
-  if (!isWhole) await source.query(`ALTER PUBLICATION ${ident(name)} SET TABLE ${list}`);
-}
-
-function sameTables(a: readonly TableName[], b: readonly TableName[]): boolean {
-  const names = new Set(a.map(tableText));
-  return a.length === b.length && b.every((table) => names.has(tableText(table)));
 }
 
 /** Takes slot and publication away; nothing happens when they are not there. */

@@ -38,6 +38,8 @@ export type CaptureDeps = {
   readonly version: string;
   /** Every tenant moves, also those that are not known yet; otherwise the ones in the state tables. */
   readonly allTenantsMove: boolean;
+  /** rehouse.migration.tenants_asked when the mapping was made, to be confirmed. Left out: none are added while the migration lives. */
+  readonly tenantsAsked?: string;
   /** A row that is written without a tenant is an error; otherwise it is left out. */
   readonly refusesOrphans: boolean;
   readonly source: Database;
@@ -71,6 +73,8 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
     await producer?.close();
   }
 }
+
+const NONE_ADDED = "0";
 
 /** For a send under way when capture ends. */
 const GRACE_MS = 3_000;
@@ -142,7 +146,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
   const stream = deps.stream();
   const outbox = new Outbox();
   const publisher = new Publisher(outbox, producer, start.next);
-  const recorder = new Recorder(target, migration, log);
+  const recorder = new Recorder(target, migration, deps.tenantsAsked ?? NONE_ADDED, log);
   const report = (change: SourceChange) => {
     log.warn(change, "the source's tables have changed");
     recorder.journal("source-changed", change);

@@ -199,6 +199,7 @@ export class Sequencer {
   #route(table: CapturedTable, row: Tuple, isWritten: boolean): Route | undefined {
     if (table.kind === "shared") return this.#shared;
     if (table.kind === "whole") return this.#whole;
+    if (table.owner !== undefined) return this.#routeOfOwner(table.owner);
     const start = row.starts[table.tenantIndex] ?? NULL_VALUE;
     if (start < 0) {
       this.#of.onOrphan(table.name, isWritten ? () => `${keyTextOf(table, row)} at ${this.#position()}` : undefined);
@@ -207,6 +208,11 @@ export class Sequencer {
     let end = row.ends[table.tenantIndex] ?? start;
     if (table.tenantIsPadded) while (end > start && row.bytes[end - 1] === BLANK) end -= 1;
     const route = this.#of.routes.of(row.bytes, start, end);
+    return route.moves ? route : undefined;
+  }
+
+  #routeOfOwner(owner: Buffer): Route | undefined {
+    const route = this.#of.routes.of(owner, 0, owner.length);
     return route.moves ? route : undefined;
   }
 
@@ -243,7 +249,10 @@ export class Sequencer {
     if (table === undefined) return;
     if (table.kind === "shared") this.#publishTo(table, this.#shared, OP.truncate, undefined, undefined);
     else if (table.kind === "whole") this.#publishTo(table, this.#whole, OP.truncate, undefined, undefined);
-    else this.#publishToAll(table, OP.truncate, undefined, undefined);
+    else if (table.owner !== undefined) {
+      const route = this.#routeOfOwner(table.owner);
+      if (route !== undefined) this.#publishTo(table, route, OP.truncate, undefined, undefined);
+    } else this.#publishToAll(table, OP.truncate, undefined, undefined);
   }
 
   /** A change of many tenants' rows, or of one that the stream does not name: under no tenant, in each tenants' partition. */

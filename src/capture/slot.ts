@@ -6,7 +6,7 @@ import { ConnectionLost, type Database, ServerError } from "../ports.ts";
 
 /** Also the publication's name. A migration's name is at most 40 characters, so this is never cut. */
 export function slotName(migration: string): string {
-  return `rehouse_${migration.replaceAll("-", "_")}`;
+  return `rehouse_${migration.replaceAll(/[^a-z0-9_]/g, "_")}`;
 }
 
 export type SlotState = {

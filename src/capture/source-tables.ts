@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
-import { type Mapping, tableText } from "../model/mapping.ts";
+import { type Mapping, type TableName, tableText } from "../model/mapping.ts";
 import { arrayText, qualified } from "../model/sql.ts";
 import { ConnectionLost, type Database, type Row } from "../ports.ts";
 import { slotName } from "./slot.ts";
@@ -37,6 +37,14 @@ export async function rememberTables(source: Database, target: Database, mapping
 export async function knownTables(target: Database, migration: string): Promise<KnownTables> {
   const rows = await target.query("SELECT relation, source FROM rehouse.source_table WHERE migration = $1", [migration]);
   return new Map(rows.map((row) => [Number(row["relation"]), row["source"] ?? ""]));
+}
+
+/** What is published no longer is not missed. */
+export async function forgetTables(target: Database, migration: string, keep: readonly TableName[]): Promise<void> {
+  await target.query("DELETE FROM rehouse.source_table WHERE migration = $1 AND source <> ALL ($2::text[])", [
+    migration,
+    arrayText(keep.map(tableText)),
+  ]);
 }
 
 /** SQL: publication p has every change of relation r, in every column. Row filters and column lists came with version 15. */

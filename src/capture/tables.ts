@@ -26,12 +26,14 @@ export type CapturedTable = {
   readonly relation: Relation;
   /** Indexes of the key's columns; -1 for one that the table no longer has. */
   readonly key: readonly number[];
-  /** Index of the tenant column; -1 when the table has none. */
+  /** Index of the tenant column; -1 when the table has none, or needs none. */
   readonly tenantIndex: number;
   /** The tenant comes with the blanks of a char(n), which are no part of the value. */
   readonly tenantIsPadded: boolean;
   /** Whether an old row or key that the server sends holds the tenant. */
   readonly tenantInIdentity: boolean;
+  /** The tenant whom all rows of the table are, where no column says so. */
+  readonly owner: Buffer | undefined;
   readonly encoder: Encoder;
 };
 
@@ -129,6 +131,7 @@ export class CapturedTables {
       tenantIndex,
       tenantIsPadded: relation.columns[tenantIndex]?.typeOid === BPCHAR,
       tenantInIdentity: relation.columns[tenantIndex]?.inIdentity ?? false,
+      owner: mapping.fixed === undefined ? undefined : Buffer.from(mapping.fixed.tenant),
       encoder: new Encoder({
         slab,
         source: stamp,
@@ -184,7 +187,7 @@ function shapeOf(relation: Relation): string {
 }
 
 function tenantIndexOf(relation: Relation, mapping: TableMapping): number {
-  if (mapping.kind !== "tenant") return -1;
+  if (mapping.kind !== "tenant" || mapping.fixed !== undefined) return -1;
   const index = relation.columns.findIndex((column) => column.name === mapping.tenantColumn);
   if (index >= 0) return index;
   throw new RehouseError("REHOUSE_SCHEMA_CHANGED", {

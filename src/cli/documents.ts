@@ -34,6 +34,10 @@ export type TenantStatus = {
   foreignWrites: number;
   /** Where it lives since its last switch; null: at the source, and never switched. */
   route?: { home: "source" | "target"; generation: number; since: string } | null;
+  /** Changes at a home that the tenant had left: seen, and not applied. */
+  lateWrites: number;
+  /** Of the feed home, where it is armed: `idle` until the switch. Of a soaking tenant `applied`, `verified` and `stopped` above are this feed's, too. */
+  reverse?: { phase: Phase | "idle"; applied: TenantStatus["applied"] };
 };
 
 /** What has happened to the source's tables meanwhile. The move goes on. */
@@ -66,6 +70,8 @@ export type StatusDocument = {
     lagMs: number | null;
     slot: { walStatus: string; retainedBytes: number } | null;
   };
+  /** What carries home the writes of switched tenants; null while nothing is armed. */
+  reverse?: { capture: StatusDocument["capture"] } | null;
   backfill: { rowsCopied: number; rowsEstimated: number; chunksDone: number; chunksTotal: number };
   apply: { changes: number; lagMs: number | null };
   reconcile?: ReconcileStatus;

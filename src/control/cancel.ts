@@ -2,10 +2,15 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { removeProvision } from "../capture/index.ts";
+import { RehouseError } from "../errors.ts";
 import { dropCreated, unwatch } from "../expand/index.ts";
+import { disarm, readFence } from "../fence/index.ts";
 import { readCreated } from "../mapping/index.ts";
+import { removeMirror } from "../mirror/index.ts";
 import { tableText } from "../model/mapping.ts";
-import type { Systems } from "../systems.ts";
+import { mirrorName } from "../model/mirror.ts";
+import type { Database } from "../ports.ts";
+import type { EngineDeps, Systems } from "../systems.ts";
 import { journal } from "./journal.ts";
 import { BEAT_LIMIT } from "./status.ts";
 
@@ -13,18 +18,33 @@ import { BEAT_LIMIT } from "./status.ts";
 const PROCESSES_END_MS = 20_000;
 
 /** Resolves to what was done, a sentence each. */
-export async function cancelMigration(migration: string, systems: Systems, signal: AbortSignal): Promise<string[]> {
+export async function cancelMigration(
+  migration: string,
+  { systems, mirror }: Pick<EngineDeps, "systems" | "mirror">,
+  signal: AbortSignal,
+): Promise<string[]> {
   const { source, target, topic, routes, registry } = systems;
+  const settled = await requireHome(target, migration);
   await target.query("UPDATE rehouse.migration SET state = 'cancelling' WHERE name = $1", [migration]);
   await journal(target, migration, "cancelling");
   await processesEnded(migration, systems, signal);
 
+  for (const fence of [
+    { database: source, migration },
+    { database: target, migration: mirrorName(migration) },
+  ])
+    await disarm(
+      fence,
+      (await readFence(fence.database, fence.migration)).map(({ tenant }) => tenant),
+      signal,
+    );
+  await removeMirror(migration, mirror, signal);
   await removeProvision(source, migration);
   for (const { name, delete: remove } of [topic, routes.topic]) {
     await remove();
     for (const subject of await registry.subjects(`${name}-`)) await registry.remove(subject);
   }
-  const dropped = await dropCreated({ target }, migration);
+  const dropped = await dropCreated({ target }, migration, settled);
   const watched = await unwatch({ target }, migration);
   await target.query("DELETE FROM rehouse.foreign_write WHERE migration = $1", [migration]);
   await target.query("DELETE FROM rehouse.route_delivery WHERE migration = $1", [migration]);
@@ -40,6 +60,24 @@ export async function cancelMigration(migration: string, systems: Systems, signa
     ...shared.map((table) => `Kept with its rows, since others may use it: ${tableText(table)}.`),
     ...[...dropped.kept, ...watched].map(({ name, reason }) => `Kept: ${name} (${reason}).`),
   ];
+}
+
+/**
+ * The tenants who have moved for good, whose tables stay. REHOUSE_SWITCHED where others live at the target for now: without the feed home nobody
+ * could bring them back, and what they live in would be dropped.
+ */
+async function requireHome(target: Database, migration: string): Promise<string[]> {
+  const rows = await target.query(
+    "SELECT tenant, phase FROM rehouse.tenant WHERE migration = $1 AND phase IN ('cutting-over', 'soaking', 'contracted') ORDER BY tenant",
+    [migration],
+  );
+  const away = rows.filter((row) => row["phase"] !== "contracted").map((row) => row["tenant"] ?? "");
+  if (away.length === 0) return rows.map((row) => row["tenant"] ?? "");
+  throw new RehouseError("REHOUSE_SWITCHED", {
+    what: `${away.length === 1 ? "tenant" : "tenants"} ${away.slice(0, 10).join(", ")}${away.length > 10 ? ", ..." : ""} live at the target now`,
+    where: target.place,
+    fix: "`rehouse rollback` brings a tenant back to the source, `rehouse contract` ends its move for good; then cancel",
+  });
 }
 
 async function processesEnded(migration: string, { target }: Systems, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { arrayText } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
 
 /** One installer at a time: CREATE ... IF NOT EXISTS of two sessions can still collide in the catalogs. */
@@ -8,5 +9,18 @@ export async function installState(database: Database, stateSql: string): Promis
   await database.transaction(async (session) => {
     await session.query(STATE_LOCK);
     await session.query(stateSql);
+  });
+}
+
+/** Takes the state away where nothing is in it but what these migrations have left in the journal. */
+export async function uninstallState(database: Database, migrations: readonly string[]): Promise<void> {
+  await database.transaction(async (session) => {
+    await session.query(STATE_LOCK);
+    const [used] = await session.query(
+      `SELECT FROM rehouse.migration UNION ALL SELECT FROM rehouse.fence
+       UNION ALL SELECT FROM rehouse.journal WHERE migration <> ALL ($1::text[]) LIMIT 1`,
+      [arrayText(migrations)],
+    );
+    if (used === undefined) await session.query("DROP SCHEMA rehouse CASCADE");
   });
 }

@@ -5,29 +5,22 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { joinLanes } from "../apply/index.ts";
-import type { Logger } from "../log.ts";
 import { SHARED_UNIT } from "../model/mapping.ts";
 import type { TenantState } from "../model/phase.ts";
 import { formatLsn, parseLsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Database, Row } from "../ports.ts";
+import { type Arrivals, arrive } from "./arrive.ts";
 import { movePhase } from "./phases.ts";
 
 /** Makes the units' tables at the target; each call may be repeated. Shared tables come first in every list. */
-export type TargetBuilder = {
+export type TargetBuilder = Arrivals["builder"] & {
   expand(units: readonly string[], signal: AbortSignal): Promise<void>;
   finishKeys(units: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Resolves to the foreign keys that the target refuses for now. */
-  finishForeignKeys(
-    units: readonly string[],
-    signal: AbortSignal,
-  ): Promise<readonly { readonly unit: string; readonly name: string; readonly reason: string }[]>;
 };
 
-export type ControlDeps = {
-  readonly migration: string;
+export type ControlDeps = Arrivals & {
   readonly source: Database;
-  readonly target: Database;
   readonly builder: TargetBuilder;
   /** Registers units that have appeared at the source since (`move: all`). */
   readonly discover: () => Promise<void>;
@@ -35,10 +28,10 @@ export type ControlDeps = {
   readonly isCopied: (wave: number) => Promise<boolean>;
   /** Does what the file asks for about rows that somebody else wrote at the target. */
   readonly foreignWrites: () => Promise<void>;
-  readonly log: Logger;
 };
 
-const TICK_MS = 150;
+/** Between two looks at the state tables. */
+export const TICK_MS = 150;
 const DISCOVER_EVERY_MS = 5_000;
 
 /** Runs until `signal` aborts. */
@@ -53,8 +46,7 @@ export async function runControl(deps: ControlDeps, signal: AbortSignal): Promis
     }
     await expandPlanned(deps, signal);
     await launchCopied(deps, signal);
-    await settle(deps);
-    await finishCaughtUp(deps, signal);
+    await arrive(deps, signal);
     await deps.foreignWrites();
     await delay(TICK_MS, undefined, { signal }).catch(() => undefined);
   }
@@ -127,49 +119,6 @@ async function launch(deps: ControlDeps, wave: number, units: readonly string[])
 }
 
 class NotYet extends Error {}
-
-/**
- * Tenants whose lane has passed what their copies and refetches saw. A row that a lane writes at the moment is left for the next look: two
- * that wait for each other's rows would be a deadlock.
- */
-async function settle(deps: ControlDeps): Promise<void> {
-  await deps.target.query(
-    `WITH free AS (
-       SELECT t.tenant FROM rehouse.tenant AS t JOIN rehouse.lane AS l USING (migration, partition, lane)
-        WHERE migration = $1 AND NOT t.settled AND t.resync_lsn IS NULL AND l.lsn >= greatest(t.settle_lsn, t.reread_lsn) FOR UPDATE OF t SKIP LOCKED
-     )
-     UPDATE rehouse.tenant AS t SET settled = true FROM free WHERE t.migration = $1 AND t.tenant = free.tenant`,
-    [deps.migration],
-  );
-}
-
-/** catching-up → in-sync: on the main lane, settled, and with every foreign key in place. */
-async function finishCaughtUp(deps: ControlDeps, signal: AbortSignal): Promise<void> {
-  const rows = await deps.target.query(
-    `SELECT t.tenant, t.settle_lsn, l.lsn FROM rehouse.tenant AS t
-       JOIN rehouse.lane AS l ON l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane
-      WHERE t.migration = $1 AND t.phase = 'catching-up' AND t.settled AND t.lane = 'main' AND t.stopped IS NULL
-      ORDER BY t.tenant <> $2, t.tenant`,
-    [deps.migration, SHARED_UNIT],
-  );
-  if (rows.length === 0) return;
-  const units = rows.map((row) => row["tenant"] ?? "");
-  // A key that is not satisfied yet: the shared row that it refers to is on its way in another partition. The next tick tries again.
-  const unmade = await deps.builder.finishForeignKeys(units, signal);
-  if (unmade.length > 0) deps.log.warn({ unmade }, "foreign keys are not satisfied yet");
-  const waiting = new Set(unmade.map(({ unit }) => unit));
-  for (const row of rows) {
-    if (waiting.has(row["tenant"] ?? "")) continue;
-    const [settleLsn, lsn] = [parseLsn(row["settle_lsn"] ?? ""), parseLsn(row["lsn"] ?? "")];
-    await movePhase(
-      deps.target,
-      deps.migration,
-      [row["tenant"] ?? ""],
-      { phase: "catching-up", settleLsn },
-      { event: "caught-up", lsn },
-    );
-  }
-}
 
 async function unitsIn(deps: ControlDeps, phase: TenantState["phase"]): Promise<string[]> {
   const rows = await deps.target.query(

@@ -15,13 +15,18 @@ export type Dropped = {
 
 /**
  * Drops the tables, sequences and schemas that the journal says this migration created for a tenant or for the whole of a move without
- * tenants. Never a shared table, a table of all tenants, a type, or anything that it did not make. Idempotent.
+ * tenants. Never a shared table, a table of all tenants, a type, what units in `except` live in, or anything that it did not make. Idempotent.
  */
-export async function dropCreated({ target }: { readonly target: Database }, migration: string): Promise<Dropped> {
+export async function dropCreated(
+  { target }: { readonly target: Database },
+  migration: string,
+  except: readonly string[] = [],
+): Promise<Dropped> {
   const tables: TableName[] = [];
   const schemas: string[] = [];
   const kept: { name: string; reason: string }[] = [];
   for (const [unit, creations] of await readCreations(target, migration)) {
+    if (except.includes(unit)) continue;
     await target.transaction(async (session) => {
       await lockUnit(session, migration, unit);
       const own = creations.filter((one) => one.kind === "table").map((one) => one.name);

@@ -9,12 +9,12 @@ import {
   type FixedTenant,
   isPooledAtTarget,
   type Mapping,
-  mirrorName,
   type TableMapping,
   type TargetColumn,
   targetOf,
   WHOLE_UNIT,
 } from "../model/mapping.ts";
+import { mirrorName } from "../model/mirror.ts";
 import { literal } from "../model/sql.ts";
 import { plainNames } from "./draft.ts";
 import { reversePlace } from "./places.ts";

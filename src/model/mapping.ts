@@ -88,11 +88,6 @@ export type Mapping = {
   readonly tenantColumnAtTarget: "keep" | "drop";
 };
 
-/** The migration that leads a migration's tenants back. No file can have this name. */
-export function mirrorName(migration: string): string {
-  return `${migration}.reverse`;
-}
-
 /** The unit of a move without tenants. */
 export const WHOLE_UNIT = "*";
 /** The unit of the shared tables of a move with tenants. */

@@ -12,7 +12,7 @@ const BEAT_MS = 1_000;
 export class Heart {
   readonly #target: Database;
   readonly #migration: string;
-  readonly #role: Role;
+  readonly role: Role;
   readonly #onEvent: (event: RunEvent) => void;
   readonly #waits = new Waits();
   #state = "running";
@@ -26,7 +26,7 @@ export class Heart {
   }) {
     this.#target = of.target;
     this.#migration = of.migration;
-    this.#role = of.role;
+    this.role = of.role;
     this.#onEvent = of.onEvent;
   }
 
@@ -42,7 +42,7 @@ export class Heart {
     }
     const isToBeSaid = this.#waits.failed(part, error, Date.now());
     const wait = this.#waits.of(part);
-    if (isToBeSaid && wait !== undefined) this.#onEvent({ level: "warning", role: this.#role, text: sentence(wait) });
+    if (isToBeSaid && wait !== undefined) this.#onEvent({ level: "warning", role: this.role, text: sentence(wait) });
   }
 
   /** Beats until `signal` aborts; calls `cancelled` when the migration is being cancelled or is gone. */
@@ -51,7 +51,7 @@ export class Heart {
     await this.#target
       .query("DELETE FROM rehouse.process WHERE migration = $1 AND role = $2 AND beat_at < now() - interval '5 seconds'", [
         this.#migration,
-        this.#role,
+        this.role,
       ])
       .catch(() => undefined);
     while (!signal.aborted) {
@@ -78,7 +78,7 @@ export class Heart {
         this.#migration,
         hostname(),
         String(process.pid),
-        this.#role,
+        this.role,
         String(process.memoryUsage.rss()),
         wait === undefined ? null : JSON.stringify(document(wait)),
       ],
@@ -87,7 +87,7 @@ export class Heart {
 
   /** The last word: with the error that ended the role, or nothing left of it. */
   async stop(error: RehouseError | undefined): Promise<void> {
-    const key = [this.#migration, hostname(), String(process.pid), this.#role];
+    const key = [this.#migration, hostname(), String(process.pid), this.role];
     await (error === undefined
       ? this.#target.query("DELETE FROM rehouse.process WHERE migration = $1 AND host = $2 AND pid = $3 AND role = $4", key)
       : this.#target.query(

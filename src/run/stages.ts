@@ -1,9 +1,9 @@
 /** What each role runs, built from the migration file and the systems around it. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { runApply } from "../apply/index.ts";
+import { type ApplyDeps, runApply } from "../apply/index.ts";
 import { runBackfill, waveProgress } from "../backfill/index.ts";
-import { provision, runCapture, topicPartitions } from "../capture/index.ts";
+import { type CaptureDeps, provision, runCapture, topicPartitions } from "../capture/index.ts";
 import { readCatalog } from "../catalog/index.ts";
 import { check, type Finding, isError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
@@ -15,15 +15,19 @@ import { expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeig
 import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { overwriteForeignWrites } from "../foreign/index.ts";
+import type { Logger } from "../log.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
+import { mirrorSecrets, runMirrorControl } from "../mirror/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
+import { mirrorName } from "../model/mirror.ts";
 import type { Database } from "../ports.ts";
-import { runReconcile } from "../reconcile/index.ts";
+import { type ReconcileDeps, runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
 import { type DeliverDeps, deliverRoutes, topicChannel, webhookChannel } from "../route/index.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
 import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
+import { MIRROR_PART, type Mirrored, serveMirror } from "./mirror.ts";
 
 export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
 
@@ -32,9 +36,9 @@ type Stage = (heart: Heart, signal: AbortSignal) => Promise<void>;
 export function stageOf(role: Role, deps: StageDeps): Stage {
   switch (role) {
     case "control":
-      return (_heart, signal) => controlStage(deps, signal);
+      return (heart, signal) => controlStage(deps, heart, signal);
     case "capture":
-      return (_heart, signal) => captureStage(deps, signal);
+      return (heart, signal) => captureStage(deps, heart, signal);
     case "backfill":
       return (heart, signal) => backfillStage(deps, heart, signal);
     case "apply":
@@ -89,7 +93,7 @@ function preflight(errors: readonly Finding[]): RehouseError {
   });
 }
 
-async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void> {
+async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
   const { file, systems, onEvent } = deps;
   const { source, target, topic } = systems;
   if (!(await hasBegun(target, file.name))) {
@@ -129,10 +133,12 @@ async function controlStage(deps: StageDeps, signal: AbortSignal): Promise<void>
     log: deps.context.log,
   };
   const resync: FinishDeps = { ...control, mapping: () => move.mapping, secrets: secretColumns(file, move.mapping) };
+  const home = (_mirrored: Mirrored, ended: AbortSignal) => runMirrorControl(mirrorName(file.name), deps, ended);
   const parts = [
     (ended: AbortSignal) => runControl(control, ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),
     (ended: AbortSignal) => deliverRoutes(routeDelivery(deps), ended),
+    (ended: AbortSignal) => serveMirror(deps, () => move, heart, home, ended),
   ];
   await together(parts, signal);
 }
@@ -160,16 +166,26 @@ function targetBuilder(file: MigrationFile, move: () => Move, target: Database):
   };
 }
 
-async function captureStage(deps: StageDeps, signal: AbortSignal): Promise<void> {
-  const { file, systems } = deps;
+async function captureStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+  const { file, systems, mirror } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
   const allTenantsMove = file.tenants === undefined || file.tenants.move.kind === "all";
   const refusesOrphans = file.tenants?.null === "refuse";
-  await runCapture(
-    { ...systems, mapping: move.mapping, version: deps.version, allTenantsMove, refusesOrphans, log: deps.context.log },
-    signal,
-  );
+  const { version } = deps;
+  const { log } = deps.context;
+  const there: CaptureDeps = { ...systems, mapping: move.mapping, version, allTenantsMove, refusesOrphans, log };
+  const home = ({ mapping, asked }: Mirrored, ended: AbortSignal) =>
+    // Whoever is not armed may write rows at the target, too, which belong to nobody here.
+    runCapture(
+      { ...mirror, mapping, version, allTenantsMove: false, tenantsAsked: asked, refusesOrphans: false, log: ofMirror(log) },
+      ended,
+    );
+  await together([(ended) => runCapture(there, ended), (ended) => serveMirror(deps, () => move, heart, home, ended)], signal);
+}
+
+function ofMirror(log: Logger): Logger {
+  return log.child({ feed: MIRROR_PART });
 }
 
 async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
@@ -207,38 +223,52 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
-  await runApply(
-    {
-      ...systems,
-      migration: file.name,
-      mapping: move.mapping,
-      foreignWrites: file.foreignWrites,
-      paused: () => heart.isPaused,
-      report: (error, lane) => heart.report(error, lane),
-      log: deps.context.log,
-    },
-    signal,
-  );
+  const both = { paused: () => heart.isPaused };
+  const there: ApplyDeps = {
+    ...{ ...systems, ...both, mapping: move.mapping },
+    migration: file.name,
+    foreignWrites: file.foreignWrites,
+    report: (error, lane) => heart.report(error, lane),
+    log: deps.context.log,
+  };
+  const home = ({ mapping, units }: Mirrored, ended: AbortSignal) =>
+    runApply(
+      {
+        ...{ ...deps.mirror, ...both, mapping },
+        migration: mapping.migration,
+        units: new Set(units),
+        // The fence keeps others from writing at the source.
+        foreignWrites: "alert",
+        report: (error, lane) => heart.report(error, `${MIRROR_PART} ${lane}`),
+        log: ofMirror(deps.context.log),
+      },
+      ended,
+    );
+  await together([(ended) => runApply(there, ended), (ended) => serveMirror(deps, () => move, heart, home, ended)], signal);
 }
 
 async function reconcileStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
-  await runReconcile(
-    {
-      migration: file.name,
-      direction: "forward",
-      mapping: move.mapping,
-      source: systems.source,
-      target: systems.target,
-      secrets: secretColumns(file, move.mapping),
-      settings: file.reconcile,
-      paused: () => heart.isPaused,
-      log: deps.context.log,
-    },
-    signal,
-  );
+  const both = { direction: "forward" as const, settings: file.reconcile, paused: () => heart.isPaused };
+  const there: ReconcileDeps = {
+    ...{ ...both, migration: file.name, mapping: move.mapping, secrets: secretColumns(file, move.mapping) },
+    source: systems.source,
+    target: systems.target,
+    log: deps.context.log,
+  };
+  const home = ({ mapping }: Mirrored, ended: AbortSignal) =>
+    runReconcile(
+      {
+        ...{ ...both, migration: mapping.migration, mapping, secrets: mirrorSecrets(file, move.mapping, mapping) },
+        source: deps.mirror.source,
+        target: deps.mirror.target,
+        log: ofMirror(deps.context.log),
+      },
+      ended,
+    );
+  await together([(ended) => runReconcile(there, ended), (ended) => serveMirror(deps, () => move, heart, home, ended)], signal);
 }
 
 const BEGUN_POLL_MS = 100;

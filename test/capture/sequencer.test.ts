@@ -270,6 +270,36 @@ describe("messages", () => {
   });
 });
 
+describe("a table whose rows are all one tenant's", () => {
+  it("is published under him, also what is emptied at once and what says nothing of the old row", () => {
+    const own = relation("tickets", ["id", "note"], { id: 5 });
+    play(
+      sequencer({ owned: [[own, "7"]] }),
+      begin(100n),
+      insert(own, "1", "a"),
+      update(own, undefined, ["1", "b"]),
+      remove(own, "1", null),
+      { kind: "truncate", relations: [own], cascade: false, restartIdentity: false },
+      commit(110n),
+    );
+    expect(sent.map((one) => [one.partition, op(one), readTenant(one.headers), position(one)])).toEqual(
+      ["c", "u", "d", "t"].map((what, at) => [partition("7"), what, "7", `0/64:${at + 1}`]),
+    );
+  });
+
+  it("is left out when he does not move", () => {
+    const own = relation("tickets", ["id", "note"], { id: 5 });
+    play(
+      sequencer({ owned: [[own, "8"]], moving: new Set(["7"]) }),
+      begin(100n),
+      insert(own, "1", "a"),
+      { kind: "truncate", relations: [own], cascade: false, restartIdentity: false },
+      commit(110n),
+    );
+    expect(sent).toEqual([]);
+  });
+});
+
 describe("TRUNCATE", () => {
   it("of a tenants' table reaches all tenants' partitions, of a shared one the shared partition", () => {
     play(
@@ -288,7 +318,12 @@ describe("TRUNCATE", () => {
 // ── what the tests are made of ──────────────────────────────────────────────────────────────────────────────────────────
 
 function sequencer(
-  of: { tail?: ReadonlyMap<number, Position>; moving?: MovingTenants; tables?: readonly (readonly [Relation, TableKind])[] } = {},
+  of: {
+    tail?: ReadonlyMap<number, Position>;
+    moving?: MovingTenants;
+    tables?: readonly (readonly [Relation, TableKind])[];
+    owned?: readonly (readonly [Relation, string])[];
+  } = {},
 ) {
   const slab = new Slab();
   const known: readonly (readonly [Relation, TableKind])[] = [
@@ -298,6 +333,8 @@ function sequencer(
     ...(of.tables ?? []),
   ];
   const tables = new Map(known.map(([one, kind]) => [one, captured(one, kind, slab)]));
+  for (const [one, owner] of of.owned ?? [])
+    tables.set(one, { ...captured(one, "tenant", slab), tenantIndex: -1, owner: Buffer.from(owner) });
   return new Sequencer({
     migration: "move-it",
     tenantPartitions: TENANT_PARTITIONS,
@@ -338,6 +375,7 @@ function captured(of: Relation, kind: TableKind, slab: Slab): CapturedTable {
     key: [0],
     tenantIsPadded: false,
     tenantInIdentity: of.columns[tenantIndex]?.inIdentity ?? false,
+    owner: undefined,
     encoder: encoder(of.table, of.columns.length, slab),
   };
 }

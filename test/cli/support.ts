@@ -16,6 +16,7 @@ export function tenant(name: string, phase: Phase, more: Partial<TenantStatus> =
     verified: null,
     stopped: null,
     foreignWrites: 0,
+    lateWrites: 0,
     ...more,
   };
 }

@@ -201,7 +201,10 @@ export class Migration implements AsyncDisposable {
     await Promise.all([this.source[Symbol.asyncDispose](), this.target[Symbol.asyncDispose]()]);
     await Promise.all([
       this.databases.drop(),
-      ...["changes", "routes"].map((topic) => removeTopic(this.#at, `rehouse.${this.name}.${topic}`)),
+      removeTopics(
+        this.#at,
+        ["changes", "routes", "reverse.changes"].map((topic) => `rehouse.${this.name}.${topic}`),
+      ),
       rm(this.#directory, { recursive: true, force: true }),
     ]);
   }
@@ -271,11 +274,12 @@ function differenceOf(expected: readonly unknown[], found: readonly unknown[]): 
   return { missing: some(1), extra: some(-1) };
 }
 
-async function removeTopic(at: Addresses, topic: string): Promise<void> {
+async function removeTopics(at: Addresses, names: readonly string[]): Promise<void> {
   const admin = new Kafka({ brokers: at.kafkaBrokers, logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   try {
-    if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] });
+    const topics = (await admin.listTopics()).filter((topic) => names.includes(topic));
+    if (topics.length > 0) await admin.deleteTopics({ topics });
   } finally {
     await admin.disconnect();
   }

@@ -12,6 +12,7 @@ export function renderStopped(status: StatusDocument, paint: Style, columns: num
     if (stopped !== null) entries.push({ who: tenant, stopped, fix: `rehouse retry --tenant ${shellWord(tenant)}` });
   }
   const written = byTenant(status.tenants.filter(({ foreignWrites }) => foreignWrites > 0));
+  const late = byTenant(status.tenants.filter(({ lateWrites }) => lateWrites > 0));
   const shown = entries.slice(0, Math.max(1, Math.floor((lines - 1) / 2)));
   const text = shown.flatMap(({ who, stopped, fix }) => {
     const at = stopped.position === null ? "" : ` at ${stopped.position}`;
@@ -23,6 +24,7 @@ export function renderStopped(status: StatusDocument, paint: Style, columns: num
     ...text,
     ...(more > 0 ? [paint.dim(`… and ${more.toLocaleString("en")} more stopped; status --json has all`)] : []),
     ...(written.length > 0 ? [paint.yellow(cut(foreignWrites(written), columns))] : []),
+    ...(late.length > 0 ? [paint.yellow(cut(lateWrites(late), columns))] : []),
   ];
 }
 
@@ -31,6 +33,12 @@ function foreignWrites(tenants: readonly TenantStatus[]): string {
   const [first] = tenants;
   const more = tenants.length > 1 ? ` and ${tenants.length - 1} more tenants` : "";
   return `Somebody else wrote at the target: ${oneLine(first?.tenant ?? "")}${more}; rehouse verify names the rows, --repair decides`;
+}
+
+function lateWrites(tenants: readonly TenantStatus[]): string {
+  const writes = tenants.reduce((sum, tenant) => sum + tenant.lateWrites, 0);
+  const who = tenants.length > 1 ? `${tenants.length} tenants` : oneLine(tenants[0]?.tenant ?? "");
+  return `Written at a home that was left, and not applied: ${writes} changes of ${who}; rehouse.late_write names the rows`;
 }
 
 /** A tenant may be any text, and the line is there to be copied. */

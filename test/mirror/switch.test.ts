@@ -1,0 +1,108 @@
+/** There and back again in every layout: what is written at the new home comes home, what is written at the old one is seen, nothing goes round. */
+
+import { expect, test } from "vitest";
+import { Migration, type Pair } from "../support/index.ts";
+import { ByHand } from "./by-hand.ts";
+
+const SHOP = `
+  CREATE TABLE accounts (id int PRIMARY KEY, name text NOT NULL);
+  CREATE TABLE orders (id bigint PRIMARY KEY, tenant_id int NOT NULL REFERENCES accounts (id), state text, cents bigint, note text);
+  CREATE UNIQUE INDEX orders_identity ON orders (tenant_id, id);
+  ALTER TABLE orders REPLICA IDENTITY USING INDEX orders_identity;
+  CREATE TABLE marks (tenant_id int NOT NULL, label text NOT NULL, at timestamptz);
+  CREATE UNIQUE INDEX marks_identity ON marks (tenant_id, label);
+  ALTER TABLE marks REPLICA IDENTITY USING INDEX marks_identity;
+  INSERT INTO accounts SELECT n, 'account ' || n FROM generate_series(1, 4) AS n;
+  INSERT INTO orders SELECT n, 1 + n % 4, 'open', n * 100, repeat('x', n % 50) FROM generate_series(1, 400) AS n;
+  INSERT INTO marks SELECT 1 + n % 4, 'mark ' || n, '2026-01-01 00:00:00.123456+00' FROM generate_series(1, 80) AS n;`;
+
+test("one table for all tenants, with the tenant column", { timeout: 240_000 }, async () => {
+  await using migration = await Migration.prepare({
+    source: SHOP,
+    file: {
+      tenants: { column: "tenant_id", move: [1, 2, 3] },
+      layout: { schema: "pool" },
+      tables: { orders: {}, marks: { to: "labels" } },
+    },
+  });
+  const pairs: Pair[] = [
+    {
+      source: "SELECT id, tenant_id, state, cents, note FROM orders WHERE tenant_id < 4",
+      target: "SELECT id, tenant_id, state, cents, note FROM pool.orders",
+    },
+    {
+      source: "SELECT tenant_id, label, at FROM marks WHERE tenant_id < 4",
+      target: "SELECT tenant_id, label, at FROM pool.labels",
+    },
+  ];
+  const { source, target } = migration;
+  await using byHand = await ByHand.of(migration);
+  const run = migration.run();
+  await migration.inSync(run);
+  await byHand.arm(["1"]);
+  // The key alone would not say whose an old row was.
+  expect(await target.value("SELECT relreplident FROM pg_class WHERE oid = 'pool.orders'::regclass")).not.toBe("d");
+  await byHand.switch("1", run);
+  const before = await byHand.published();
+  await target.run(`
+    INSERT INTO pool.orders (id, tenant_id, state) VALUES (5000, 1, 'new'), (5001, 1, 'new');
+    UPDATE pool.orders SET note = NULL, cents = -cents WHERE tenant_id = 1;
+    DELETE FROM pool.labels WHERE tenant_id = 1 AND label < 'mark 3'`);
+  await source.run("UPDATE orders SET note = 'busy' WHERE tenant_id = 2; DELETE FROM marks WHERE tenant_id = 3");
+  await byHand.isHome("1", run);
+  await byHand.cameHome(run);
+  await migration.drained(run);
+  await migration.expectEqual(pairs);
+  const after = await byHand.published();
+  // Of tenant 2 its orders, of tenant 3 its marks; of tenant 1 what it wrote itself. What our applies wrote is in neither.
+  expect(after.there - before.there).toBe(100 + 20);
+  expect(after.home - before.home).toBeGreaterThan(100);
+  await byHand.switchBack("1", run);
+  await source.run("UPDATE orders SET state = 'home' WHERE tenant_id = 1");
+  await migration.inSync(run);
+  await migration.drained(run);
+  await migration.expectEqual(pairs);
+  const home = await byHand.published();
+  expect(home.home - after.home).toBe(0);
+
+  // Everything that was made for the way back goes with the migration.
+  await run.stop();
+  expect(await migration.rehouse("cancel", "--yes")).toMatchObject({ code: 0 });
+  expect(await source.value("SELECT to_regnamespace('rehouse')")).toBeNull();
+  expect(await target.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()")).toBe("0");
+  expect(await target.value("SELECT count(*) FROM pg_publication")).toBe("0");
+  expect(await target.value("SELECT relreplident FROM pg_class WHERE oid = 'pool.orders'::regclass")).toBe("d");
+});
+
+test("a move without tenants goes there and back as one", { timeout: 240_000 }, async () => {
+  await using migration = await Migration.prepare({
+    source: `
+      CREATE TABLE parts (id int PRIMARY KEY, name text, parent int REFERENCES parts (id));
+      INSERT INTO parts SELECT n, 'part ' || n, nullif(n / 2, 0) FROM generate_series(1, 200) AS n;`,
+    file: {
+      layout: { schema: "new" },
+      tables: { parts: { columns: { title: "name", name: false }, reverse: { name: "title" } } },
+    },
+  });
+  const pairs: Pair[] = [{ source: "SELECT id, name, parent FROM parts", target: "SELECT id, title, parent FROM new.parts" }];
+  const { source, target } = migration;
+  await using byHand = await ByHand.of(migration);
+  const run = migration.run();
+  await migration.inSync(run);
+  await byHand.arm(["*"]);
+  await byHand.switch("*", run);
+  const before = await byHand.published();
+  await target.run(
+    "INSERT INTO new.parts VALUES (500, 'there', 3); UPDATE new.parts SET title = title || '!' WHERE id <= 10; DELETE FROM new.parts WHERE id > 150 AND id < 160",
+  );
+  await byHand.isHome("*", run);
+  await byHand.cameHome(run);
+  await migration.expectEqual(pairs);
+  const after = await byHand.published();
+  expect({ there: after.there - before.there, home: after.home - before.home }).toEqual({ there: 0, home: 20 });
+  await byHand.switchBack("*", run);
+  await source.run("UPDATE parts SET name = 'home' WHERE id % 2 = 0");
+  await migration.inSync(run);
+  await migration.drained(run);
+  await migration.expectEqual(pairs);
+});
