@@ -413,6 +413,15 @@ BEGIN
   END IF;
 END $$;
 
+-- Stands where an upsert would write over another tenant's row (src/apply/tenant-at-target.ts), and is only asked for its value where it is one.
+CREATE OR REPLACE FUNCTION rehouse.refuse_row_of_another(owner text, tenant text, target text, key text[]) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  RAISE EXCEPTION 'in %, the row with key % is of tenant %, and would become one of tenant %', target, array_to_string(key, ', ', 'NULL'),
+    coalesce(owner, 'NULL'), tenant
+    USING ERRCODE = 'RH003', DETAIL = jsonb_build_object('owner', owner);
+END $$;
+
 -- Tenants whose writers can be held back in this database (src/fence). Not the row but the tenant's **signal**, the sequence rehouse.fence_<fence>, is
 -- what triggers look at, since it shows its newest value to every snapshot: generation while writers pass, -generation while they do not. It is
 -- only set by who has the tenant's lock exclusively, and only read under the lock, so row and signal are one to whoever looks.

@@ -62,6 +62,11 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "Somebody else wrote rows of the tenant at the target, and the file says to stop at that.",
   },
+  REHOUSE_ROW_OF_ANOTHER_TENANT: {
+    policy: "stop-tenant",
+    exit: 1,
+    meaning: "A change would write over a row of another tenant, in a table that several of them share.",
+  },
   REHOUSE_NOT_SKIPPABLE: {
     policy: "usage",
     exit: 1,

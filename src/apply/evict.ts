@@ -7,6 +7,7 @@
 import { ident, qualified } from "../model/sql.ts";
 import type { PipelineResult, Row, ServerError, Statement } from "../ports.ts";
 import type { TableWriter } from "./table-writer.ts";
+import { tenantAtTarget } from "./tenant-at-target.ts";
 
 type Runner = {
   query(sql: string, params?: readonly string[]): Promise<Row[]>;
@@ -34,7 +35,7 @@ export async function evict(
   });
   const keys = writer.table.targetKey.map((name, index) => `${ident(name)} AS k${index}`).join(", ");
   // Another tenant's row is never from this lane's future: its own change may be behind its lane already, and would not bring it back.
-  const tenant = writer.table.columns.find(({ plain }) => plain !== undefined && plain === writer.table.tenantColumn);
+  const tenant = tenantAtTarget(writer.table)?.column;
   if (tenant !== undefined) collides.push(`o.unit = n.${ident(tenant.name)}`);
   const unit = tenant === undefined ? "NULL" : ident(tenant.name);
   const otherKey = writer.table.targetKey.map((name, index) => `o.k${index} IS DISTINCT FROM n.${ident(name)}`).join(" OR ");

@@ -7,10 +7,11 @@ import type { IncomingMessage, ServerError } from "../ports.ts";
 import { missingLabels } from "./advice.ts";
 import { evict } from "./evict.ts";
 import type { Segment } from "./inbox.ts";
-import { onlyChange, refusal } from "./lane-failures.ts";
+import { onlyChange, othersRow, refusal } from "./lane-failures.ts";
 import type { Place } from "./membership.ts";
+import { isAhead, ownerOf } from "./others-row.ts";
 import { type Plan, type Planner, Refusal } from "./plan.ts";
-import { isCollision, isRefused } from "./refusals.ts";
+import { isCollision, isOthersRow, isRefused } from "./refusals.ts";
 import { type OrderedChanges, patches, upserts } from "./statements.ts";
 import type { TargetTransaction } from "./target-transaction.ts";
 import type { Writers } from "./writers.ts";
@@ -122,10 +123,11 @@ export class ExactReplay {
       return;
     } catch (error) {
       if (!isRefused(error)) throw error;
+      if (isOthersRow(error)) return this.#leaveOrRefuse(error, plan, place, transaction);
       const member = place.members.get(tenant);
       const fromTheFuture = member !== undefined && plan.position.lsn < member.settleLsn && isCollision(error);
       const writer = changes[0]?.[0];
-      const [upsert] = upserts(changes);
+      const [upsert] = upserts(changes, "refuse");
       const evicted =
         fromTheFuture &&
         writer !== undefined &&
@@ -136,7 +138,23 @@ export class ExactReplay {
     await transaction
       .attempt(() => transaction.write(plan, changes, place))
       .catch(async (error: unknown) => {
-        throw isRefused(error) ? await refused(error) : error;
+        if (!isRefused(error)) throw error;
+        if (!isOthersRow(error)) throw await refused(error);
+        await this.#leaveOrRefuse(error, plan, place, transaction);
+      });
+  }
+
+  /** Only what is not in the other tenant's row is written, where that row comes from later than the change. */
+  async #leaveOrRefuse(error: ServerError, plan: Plan, place: Place, transaction: TargetTransaction): Promise<void> {
+    const changes = this.#writers.inOrder(plan.changes);
+    const tenant = plan.counts.keys().next().value ?? "";
+    const owner = ownerOf(error);
+    const isLater = owner !== undefined && (await isAhead(transaction, place, owner, plan.position));
+    if (!isLater) throw othersRow(tenant, plan.position, error, changes);
+    await transaction
+      .attempt(() => transaction.write(plan, changes, place, "leave"))
+      .catch((again: unknown) => {
+        throw isRefused(again) ? othersRow(tenant, plan.position, again, changes) : again;
       });
   }
 

@@ -1,6 +1,7 @@
 /** What a lane says of what it meets: the errors that it waits out, those that end it, and the refusal that stops one tenant. */
 
 import { RehouseError } from "../errors.ts";
+import { tableText } from "../model/mapping.ts";
 import type { Position } from "../model/position.ts";
 import { ConnectionLost, ServerError } from "../ports.ts";
 import type { LaneName } from "./membership.ts";
@@ -41,6 +42,24 @@ export function refusal(
       what: error.detail === undefined ? error.message : `${error.message}: ${error.detail}`,
       where: table,
       fix: `${mend}, then \`rehouse retry --tenant ${tenant}\`${change === undefined ? "" : ", or go on without it: `rehouse skip`"}`,
+      cause: error,
+    }),
+  });
+}
+
+/** Of a plan of one message whose row is where another tenant's is. */
+export function othersRow(tenant: string, position: Position, error: ServerError, changes: OrderedChanges): Refusal {
+  const table = changes[0]?.[0].table.source;
+  const where = table === undefined ? "" : tableText(table);
+  return new Refusal({
+    tenant,
+    table: where,
+    position,
+    change: onlyChange(changes),
+    cause: new RehouseError("REHOUSE_ROW_OF_ANOTHER_TENANT", {
+      what: error.message,
+      where,
+      fix: `where the row is to change hands, \`rehouse retry --tenant ${tenant}\` once the other tenant has caught up; where both are right, one of them needs another key`,
       cause: error,
     }),
   });

@@ -43,36 +43,46 @@ export class NetEffect<Message, Schema> {
   /** Units all of whose rows that are there before the entries are to be removed first. */
   readonly truncated = new Set<string>();
   readonly entries = new Map<string, Entry<Message, Schema>>();
+  /** Rows of the run that another unit's row has followed under the same key: the target's may still be the earlier unit's. */
+  readonly displaced: Image<Message, Schema>[] = [];
+  readonly #unitOf: (message: Message) => string;
+  readonly #meetsOthers: boolean;
+
+  /** `meetsOthers`: a key may lead to one unit's row and then to another's, and the target is to know which was meant. */
+  constructor(unitOf: (message: Message) => string, meetsOthers: boolean) {
+    this.#unitOf = unitOf;
+    this.#meetsOthers = meetsOthers;
+  }
 
   /** `lacks`: the columns that the message does not carry, undefined when it carries all. */
   write(key: string, message: Message, schema: Schema, lacks: ReadonlySet<string> | undefined): void {
     if (lacks === undefined) {
-      this.entries.set(key, { kind: "upsert", image: { message, schema, side: "after", lacks, under: undefined } });
+      this.#put(key, { kind: "upsert", image: { message, schema, side: "after", lacks, under: undefined } });
       return;
     }
-    this.entries.set(key, over(this.entries.get(key), message, schema, lacks));
+    this.#put(key, over(this.entries.get(key), message, schema, lacks));
   }
 
   remove(key: string, message: Message, schema: Schema): void {
-    this.entries.set(key, { kind: "delete", image: { message, schema, side: "before", lacks: undefined, under: undefined } });
+    this.#put(key, { kind: "delete", image: { message, schema, side: "before", lacks: undefined, under: undefined } });
   }
 
   /**
    * Whatever is known of the unit's row so far gives way to what the source shows. Where the run has another unit's row under this key, the
    * request is let go: it is about a row that has changed hands, and that one's changes must not be lost.
    */
-  refresh(key: string, message: Message, schema: Schema, unitOf: (message: Message) => string): void {
+  refresh(key: string, message: Message, schema: Schema): void {
     const earlier = this.entries.get(key);
-    if (earlier !== undefined && unitOf(earlier.image.message) !== unitOf(message)) return;
+    if (earlier !== undefined && this.#unitOf(earlier.image.message) !== this.#unitOf(message)) return;
     const image = { message, schema, side: "after" as const, lacks: undefined, under: undefined };
     const replaces = earlier !== undefined && (earlier.kind !== "refresh" || earlier.replaces);
-    this.entries.set(key, { kind: "refresh", image, lacking: NOTHING, replaces });
+    this.#put(key, { kind: "refresh", image, lacking: NOTHING, replaces });
   }
 
   /** What the message lacks is neither at the target nor in what came before: the row is read again from the source. */
   reread(key: string, message: Message, schema: Schema, lacks: ReadonlySet<string>): void {
     const image = { message, schema, side: "after" as const, lacks, under: undefined };
-    this.entries.set(key, { kind: "reread", image, lacking: lacks });
+    this.#put(key, { kind: "reread", image, lacking: lacks });
   }
 
   /** A change of key: the row moves, and what the new image lacks comes from the row under its old key. */
@@ -83,21 +93,28 @@ export class NetEffect<Message, Schema> {
     else {
       const moved = over(earlier, message, schema, lacks);
       // Whatever the target has under the new key is another row, one that this run has taken away.
-      if (moved.kind === "refresh") this.entries.set(to, { ...moved, replaces: true });
-      else this.entries.set(to, moved.kind === "patch" ? { ...moved, kind: "reread" } : moved);
+      if (moved.kind === "refresh") this.#put(to, { ...moved, replaces: true });
+      else this.#put(to, moved.kind === "patch" ? { ...moved, kind: "reread" } : moved);
     }
   }
 
   /**
-   * `unitOf`: whose row a message is about; entries of others stay. A row that was written in this run becomes a delete: the one that the
-   * target still has under its key may have been another unit's.
+   * Entries of other units stay. A row that was written in this run becomes a delete: the one that the target still has under its key may have
+   * been another unit's.
    */
-  truncate(units: Iterable<string>, unitOf: (message: Message) => string): void {
+  truncate(units: Iterable<string>): void {
     const emptied = new Set(units);
     for (const unit of emptied) this.truncated.add(unit);
     // A row that is read again afterwards is right in any case.
     for (const [key, { kind, image }] of this.entries)
-      if (kind !== "refresh" && emptied.has(unitOf(image.message))) this.entries.set(key, { kind: "delete", image });
+      if (kind !== "refresh" && emptied.has(this.#unitOf(image.message))) this.entries.set(key, { kind: "delete", image });
+  }
+
+  #put(key: string, entry: Entry<Message, Schema>): void {
+    const earlier = this.#meetsOthers ? this.entries.get(key) : undefined;
+    if (earlier !== undefined && this.#unitOf(earlier.image.message) !== this.#unitOf(entry.image.message))
+      this.displaced.push(earlier.image);
+    this.entries.set(key, entry);
   }
 }
 

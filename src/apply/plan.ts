@@ -133,7 +133,7 @@ export class Planner {
           counts.set(member.tenant, (counts.get(member.tenant) ?? 0) + 1);
           count++;
         }
-        for (const [writer, units] of emptied) effectOf(changes, writer).truncate(units, (earlier) => unitOf(table, earlier));
+        for (const [writer, units] of emptied) effectOf(changes, writer).truncate(units);
         continue;
       }
 
@@ -161,7 +161,7 @@ export class Planner {
       const effect = effectOf(changes, this.#writerOf(table, member.tenant));
       if (asked === undefined) record(effect, message, schema);
       else {
-        effect.refresh(imageKey(asked), asked.message, asked.schema, (earlier) => unitOf(table, earlier));
+        effect.refresh(imageKey(asked), asked.message, asked.schema);
         rereads++;
       }
       counts.set(member.tenant, (counts.get(member.tenant) ?? 0) + 1);
@@ -269,7 +269,7 @@ function membersOf(table: TableMapping, place: Place): Member[] {
 function effectOf(changes: Map<TableWriter, RowChanges>, writer: TableWriter): RowChanges {
   let effect = changes.get(writer);
   if (effect === undefined) {
-    effect = new NetEffect();
+    effect = new NetEffect((message) => unitOf(writer.table, message), writer.upsertOwn !== undefined);
     changes.set(writer, effect);
   }
   return effect;

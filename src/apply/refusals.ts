@@ -7,6 +7,9 @@ export const LANE_MOVED = "RH001";
 /** rehouse.refuse_foreign_writes() found one. */
 export const FOREIGN_WRITE = "RH002";
 
+/** rehouse.refuse_row_of_another() was asked for a value. */
+export const OTHERS_ROW = "RH003";
+
 export type Meaning = "lane-moved" | "foreign-write" | "passing" | "refused";
 
 export function meaningOf(error: ServerError): Meaning {
@@ -18,6 +21,11 @@ export function meaningOf(error: ServerError): Meaning {
 /** The target will not have these rows, now or later. */
 export function isRefused(error: unknown): error is ServerError {
   return error instanceof ServerError && meaningOf(error) === "refused";
+}
+
+/** Another tenant's row has the key. */
+export function isOthersRow(error: ServerError): boolean {
+  return error.sqlstate === OTHERS_ROW;
 }
 
 /** A unique or exclusion constraint holds the new row off. */

@@ -18,7 +18,7 @@ export async function runApply(deps: ApplyDeps, signal: AbortSignal): Promise<vo
 
 async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
   const { source, target } = deps;
-  const writers = await Writers.load(deps.mapping, source);
+  const writers = await Writers.load(deps.mapping, source, target);
   const schemas = new MessageSchemas(deps.registry, deps.mapping);
   const low = new LowOffsets(deps.topic);
   const refetch = refetchFrom(source);

@@ -41,19 +41,29 @@ export function truncations(changes: OrderedChanges): Statement[] {
 export function removals(changes: OrderedChanges): Statement[] {
   const statements: Statement[] = [];
   for (const [writer, effect] of [...changes].reverse()) {
-    const images = imagesOf(effect, isRemoved);
-    if (images.length > 0) statements.push({ sql: writer.remove, params: parameters(images, writer.table.key) });
+    const images = [...effect.displaced, ...imagesOf(effect, isRemoved)];
+    if (images.length === 0) continue;
+    const params = parameters(images, writer.table.key);
+    if (writer.remove.byTenant) params.push(tenants(writer, images));
+    statements.push({ sql: writer.remove.sql, params });
   }
   return statements;
 }
 
-export function upserts(changes: OrderedChanges): Statement[] {
+/** What to do about a row of another tenant that is where one of these is to be. */
+export type OthersRows = "refuse" | "leave";
+
+export function upserts(changes: OrderedChanges, others: OthersRows): Statement[] {
   const statements: Statement[] = [];
   for (const [writer, effect] of changes) {
     const images = imagesOf(effect, ({ kind }) => kind === "upsert");
-    if (images.length > 0) statements.push({ sql: writer.upsert, params: parameters(images, writer.inputs) });
+    if (images.length > 0) statements.push({ sql: upsertSql(writer, others), params: parameters(images, writer.inputs) });
   }
   return statements;
+}
+
+function upsertSql(writer: TableWriter, others: OthersRows): string {
+  return others === "leave" ? (writer.upsertOwn ?? writer.upsert) : writer.upsert;
 }
 
 export function patches(changes: OrderedChanges): PatchGroup[] {
@@ -114,10 +124,10 @@ export function transactionsOf(group: PatchGroup): Set<number> {
   );
 }
 
-export function refetchedUpsert({ writer, rows }: RefetchedRows): Statement {
+export function refetchedUpsert({ writer, rows }: RefetchedRows, others: OthersRows = "refuse"): Statement {
   const arrays = writer.inputs.map(() => new TextArray());
   for (const row of rows) for (const [index, array] of arrays.entries()) array.appendText(row[index] ?? null);
-  return { sql: writer.upsert, params: arrays.map((array) => array.finish()) };
+  return { sql: upsertSql(writer, others), params: arrays.map((array) => array.finish()) };
 }
 
 function imagesOf(effect: RowChanges, isMeant: (entry: RowEntry) => boolean): RowImage[] {
@@ -129,6 +139,13 @@ function imagesOf(effect: RowChanges, isMeant: (entry: RowEntry) => boolean): Ro
 /** Whether what the target has under the key goes before anything is written there. */
 function isRemoved(entry: RowEntry): boolean {
   return entry.kind === "delete" || entry.kind === "reread" || (entry.kind === "refresh" && entry.replaces);
+}
+
+/** Whose row each image is. */
+function tenants({ table }: TableWriter, images: readonly RowImage[]): Buffer {
+  const array = new TextArray();
+  for (const { message } of images) array.appendText(unitOf(table, message));
+  return array.finish();
 }
 
 function parameters(images: readonly RowImage[], columns: readonly string[]): Buffer[] {

@@ -7,20 +7,27 @@
  * per column.
  */
 
-import { castType, intakeType, isExact } from "../compare/index.ts";
-import type { TableMapping, TableName, TargetColumn } from "../model/mapping.ts";
+import { castType, intakeType, isBuiltIn, isExact } from "../compare/index.ts";
+import { conflictKey, type TableMapping, type TableName, type TargetColumn } from "../model/mapping.ts";
 import { ident, identList, literal, qualified } from "../model/sql.ts";
+import { mayMeetOthers, refuse, type TenantAtTarget, tenantAtTarget } from "./tenant-at-target.ts";
 
 export type TableWriter = {
   readonly table: TableMapping;
   readonly target: TableName;
   /** Source columns whose values the upsert takes, one parameter each. */
   readonly inputs: readonly string[];
+  /** Where a key may be another tenant's row, it fails with RH003 at one that is. */
   readonly upsert: string;
+  /** The same, leaving rows of other tenants as they are; undefined where no key can be one. */
+  readonly upsertOwn: string | undefined;
   /** The rows of the upsert as the target would hold them; takes the same parameters. */
   readonly newRows: string;
-  /** Takes the key columns (TableMapping.key), one parameter each. */
-  readonly remove: string;
+  /**
+   * Takes the key columns (TableMapping.key), one parameter each. `byTenant`: and one with the tenant of each row; a row that is another's
+   * by now stays.
+   */
+  readonly remove: { readonly sql: string; readonly byTenant: boolean };
   /**
    * Takes the key columns twice: of these rows all go that are not among the second ones, and, where the target has a tenant column, only
    * those of one tenant (one parameter more, a text[] of it). A key may be another tenant's by now.
@@ -39,79 +46,216 @@ export type TableWriter = {
 export type TargetFacts = {
   /** GENERATED ALWAYS AS IDENTITY columns: an INSERT may override them, an UPDATE may not. */
   readonly alwaysIdentity: ReadonlySet<string>;
+  /** Whether the target table holds rows of several tenants. */
+  readonly isPooled: boolean;
 };
 
 export function tableWriter(table: TableMapping, target: TableName, facts: TargetFacts): TableWriter {
+  const parts = partsOf(table, target, facts);
+  return {
+    table,
+    target,
+    inputs: parts.inputs,
+    upsert: upsert(parts, "refuse"),
+    upsertOwn: parts.meetsOthers === undefined ? undefined : upsert(parts, "leave"),
+    newRows: newRows(parts),
+    remove: remove(parts),
+    removeAllBut: removeAllBut(parts),
+    truncate: truncate(parts),
+    patch: (lacking) => patch(parts, lacking),
+  };
+}
+
+/** What the statements of one table are put together from. */
+type Parts = {
+  readonly table: TableMapping;
+  readonly target: TableName;
+  readonly inputs: readonly string[];
+  readonly types: ReadonlyMap<string, string>;
+  /** The types as which the parameters are taken in. */
+  readonly takenAs: ReadonlyMap<string, string>;
+  /** Every column that an INSERT writes, and those that an update sets. */
+  readonly written: readonly TargetColumn[];
+  readonly settable: readonly TargetColumn[];
+  readonly keyColumns: readonly TargetColumn[];
+  readonly tenant: TenantAtTarget | undefined;
+  /** The tenant again, where the key alone may lead to another one's row. */
+  readonly meetsOthers: TenantAtTarget | undefined;
+};
+
+function partsOf(table: TableMapping, target: TableName, { alwaysIdentity, isPooled }: TargetFacts): Parts {
   const types = new Map(table.sourceColumns.map((column) => [column.name, column.type]));
-  const computed = new Set(table.columns.flatMap((column) => (column.plain === undefined ? column.uses : [])));
-  const takenAs = new Map([...types].map(([name, type]) => [name, computed.has(name) ? castType(type) : intakeType(type)]));
-  const used = new Set([...table.key, ...table.columns.flatMap((column) => column.uses)]);
-  const inputs = table.sourceColumns.map((column) => column.name).filter((name) => used.has(name));
-
-  const rows = (names: readonly string[], first = 1) =>
-    `(SELECT ${names.map((name, index) => `unnest($${index + first}::text[])::${takenAs.get(name)} AS ${ident(name)}`).join(", ")}) AS ${ident(table.source.table)}`;
-  const values = (columns: readonly TargetColumn[]) =>
-    columns.map((column) => `${typed(column, types)} AS ${ident(column.name)}`).join(", ");
-
+  const tenant = tenantAtTarget(table);
+  const written = [...table.columns, ...table.initial];
+  const used = new Set([...table.key, ...written.flatMap((column) => column.uses)]);
   // A key that equals the one that is there may still be another text: 1.0 and 1.00, or two spellings under a collation.
   const settled = new Set(
     table.columns.filter(({ name, type }) => table.targetKey.includes(name) && isExact(type)).map(({ name }) => name),
   );
-  const settable = table.columns.filter((column) => !settled.has(column.name) && !facts.alwaysIdentity.has(column.name));
-  const onConflict =
-    settable.length === 0
-      ? "DO NOTHING"
-      : `DO UPDATE SET ${settable.map((column) => `${ident(column.name)} = EXCLUDED.${ident(column.name)}`).join(", ")}`;
-
-  const held = table.columns.map((column) => `${typed(column, takenAs)} AS ${ident(column.name)}`).join(", ");
-  const newRows = `SELECT ${held} FROM ${rows(inputs)}`;
-  const upsert = `
-    INSERT INTO ${qualified(target)} (${identList(table.columns.map((column) => column.name))}) OVERRIDING SYSTEM VALUE
-    SELECT ${values(table.columns)} FROM ${rows(inputs)}
-    ON CONFLICT (${identList(table.targetKey)}) ${onConflict}`;
-
-  const keyColumns = table.targetKey.map((name) => columnNamed(table, name));
-  const joinKey = table.targetKey.map((name) => `t.${ident(name)} = k.${ident(name)}`).join(" AND ");
-  const remove = `
-    DELETE FROM ${qualified(target)} AS t USING (SELECT ${values(keyColumns)} FROM ${rows(table.key)}) AS k
-    WHERE ${joinKey}`;
-
-  const kept = table.targetKey.map((name) => `f.${ident(name)} = k.${ident(name)}`).join(" AND ");
-  const tenant = tenantAtTarget(table);
-  const ofTenant =
-    tenant === undefined
-      ? ""
-      : `AND t.${ident(tenant.column.name)} IN (SELECT ${typed(tenant.column, types)} FROM ${rows([tenant.source], 2 * table.key.length + 1)})`;
-  const removeAllBut = `${remove} ${ofTenant}
-      AND NOT EXISTS (SELECT FROM (SELECT ${values(keyColumns)} FROM ${rows(table.key, table.key.length + 1)}) AS f WHERE ${kept})`;
-
+  if (tenant?.kind === "fixed") settled.add(tenant.column.name);
   return {
     table,
     target,
-    inputs,
-    upsert,
-    newRows,
-    remove,
-    removeAllBut: { sql: removeAllBut, byTenant: tenant !== undefined },
-    truncate: truncateStatement(table, target, rows, types),
-    patch: (lacking) => {
-      const kept = inputs.filter((name) => !lacking.has(name));
-      const whole = settable.filter((column) => !column.uses.some((name) => lacking.has(name)));
-      const mixed = settable.some((column) => column.plain === undefined && column.uses.some((name) => lacking.has(name)));
-      if (mixed || table.key.some((name) => lacking.has(name))) return undefined;
-      const set =
-        whole.length === 0
-          ? // Nothing to set, but whether the row is there still has to be known.
-            `SELECT ${table.targetKey.map((name) => `t.${ident(name)}`).join(", ")} FROM ${qualified(target)} AS t JOIN k ON ${joinKey}`
-          : `UPDATE ${qualified(target)} AS t SET ${whole.map((column) => `${ident(column.name)} = k.${ident(column.name)}`).join(", ")} FROM k
-             WHERE ${joinKey} RETURNING ${table.targetKey.map((name) => `t.${ident(name)}`).join(", ")}`;
-      const sql = `
-        WITH k AS MATERIALIZED (SELECT ${values([...new Set([...keyColumns, ...whole])])} FROM ${rows(kept)}), found AS (${set})
-        SELECT ${table.targetKey.map((name, index) => `k.${ident(name)}::text AS k${index}`).join(", ")} FROM k
-        WHERE NOT EXISTS (SELECT FROM found AS t WHERE ${joinKey})`;
-      return { sql, inputs: kept };
-    },
+    inputs: table.sourceColumns.map((column) => column.name).filter((name) => used.has(name)),
+    types,
+    takenAs: intakeTypes(table, types),
+    written,
+    settable: table.columns.filter((column) => !settled.has(column.name) && !alwaysIdentity.has(column.name)),
+    keyColumns: table.targetKey.map((name) => columnNamed(table, name)),
+    tenant,
+    meetsOthers: mayMeetOthers(table, tenant, isPooled) ? tenant : undefined,
   };
+}
+
+/**
+ * A type that the target does not know under this name is taken in as text, where nothing is computed from it: the target column's own type reads
+ * that.
+ */
+function intakeTypes(table: TableMapping, types: ReadonlyMap<string, string>): Map<string, string> {
+  const written = [...table.columns, ...table.initial];
+  const computed = new Set(written.flatMap((column) => (column.plain === undefined ? column.uses : [])));
+  const foreign = (name: string, type: string) =>
+    !isBuiltIn(type) && written.every((column) => column.plain !== name || column.type !== type);
+  return new Map(
+    [...types].map(([name, type]) => [
+      name,
+      computed.has(name) ? castType(type) : foreign(name, type) ? "text" : intakeType(type),
+    ]),
+  );
+}
+
+/** The source rows of one parameter a column, from $first on. */
+function rows({ table, takenAs }: Parts, names: readonly string[], first = 1): string {
+  const columns = names.map((name, index) => `unnest($${index + first}::text[])::${takenAs.get(name)} AS ${ident(name)}`);
+  return `(SELECT ${columns.join(", ")}) AS ${ident(table.source.table)}`;
+}
+
+function values({ types }: Parts, columns: readonly TargetColumn[]): string {
+  return columns.map((column) => `${typed(column, types)} AS ${ident(column.name)}`).join(", ");
+}
+
+function upsert(parts: Parts, others: "refuse" | "leave"): string {
+  const { table, target, inputs, written, settable, meetsOthers } = parts;
+  const selected = written.map((column) => `${ownValue(parts, column)} AS ${ident(column.name)}`).join(", ");
+  return `
+    INSERT INTO ${qualified(target)} AS t (${identList(written.map((column) => column.name))}) OVERRIDING SYSTEM VALUE
+    SELECT ${selected} FROM ${rows(parts, inputs)}
+    ON CONFLICT (${identList(conflictKey(table))}) ${meetsOthers === undefined ? onConflict(settable) : onOwnConflict(parts, meetsOthers, others)}`;
+}
+
+function onConflict(settable: readonly TargetColumn[]): string {
+  return settable.length === 0 ? "DO NOTHING" : `DO UPDATE SET ${settable.map(excluded).join(", ")}`;
+}
+
+/** The question whose the row is comes with the value that it has anyway: it costs the comparison, and only where a row is there. */
+function onOwnConflict({ table, target, settable }: Parts, tenant: TenantAtTarget, others: "refuse" | "leave"): string {
+  const { column } = tenant;
+  const name = ident(column.name);
+  const isOwnRow = `t.${name} IS NOT DISTINCT FROM EXCLUDED.${name}`;
+  const set = settable.filter((one) => one.name !== column.name).map(excluded);
+  if (others === "leave") return `DO UPDATE SET ${[...set, excluded(column)].join(", ")} WHERE ${isOwnRow}`;
+  const key = table.targetKey.map((part) => `EXCLUDED.${ident(part)}`);
+  const refused = refuse(target, column, { owner: `t.${name}`, tenant: `EXCLUDED.${name}`, key });
+  return `DO UPDATE SET ${[...set, `${name} = CASE WHEN ${isOwnRow} THEN EXCLUDED.${name} ELSE ${refused} END`].join(", ")}`;
+}
+
+function excluded({ name }: TargetColumn): string {
+  return `${ident(name)} = EXCLUDED.${ident(name)}`;
+}
+
+/** Where all rows of the source table are one tenant's and yet say whose they are, one that names another is refused. */
+function ownValue({ types, target, tenant, keyColumns }: Parts, column: TargetColumn): string {
+  const value = typed(column, types);
+  if (tenant?.kind !== "fixed" || tenant.column !== column || column.plain === undefined) return value;
+  const key = keyColumns.map((part) => typed(part, types));
+  return `CASE WHEN ${value} = ${tenant.value} THEN ${value} ELSE ${refuse(target, column, { owner: value, tenant: tenant.value, key })} END`;
+}
+
+function newRows(parts: Parts): string {
+  const held = parts.written.map((column) => `${typed(column, parts.takenAs)} AS ${ident(column.name)}`).join(", ");
+  return `SELECT ${held} FROM ${rows(parts, parts.inputs)}`;
+}
+
+function sameKey({ table }: Parts, other: string): string {
+  return table.targetKey.map((name) => `t.${ident(name)} = ${other}.${ident(name)}`).join(" AND ");
+}
+
+/** `k` has the key, and where that is not enough the tenant. */
+function matchOf(parts: Parts): { readonly columns: readonly TargetColumn[]; readonly condition: string } {
+  const { keyColumns, tenant, meetsOthers } = parts;
+  const key = sameKey(parts, "k");
+  // By `=`, so that an index whose first column is the tenant's leads to the row.
+  if (tenant?.kind === "fixed")
+    return { columns: keyColumns, condition: `${key} AND t.${ident(tenant.column.name)} = ${tenant.value}` };
+  if (meetsOthers === undefined) return { columns: keyColumns, condition: key };
+  const name = ident(meetsOthers.column.name);
+  return { columns: [...keyColumns, meetsOthers.column], condition: `${key} AND t.${name} = k.${name}` };
+}
+
+function remove(parts: Parts): TableWriter["remove"] {
+  const { table, target, meetsOthers } = parts;
+  const { columns, condition } = matchOf(parts);
+  const inputs = meetsOthers?.kind === "carried" ? [...table.key, meetsOthers.source] : table.key;
+  return {
+    sql: `
+    DELETE FROM ${qualified(target)} AS t USING (SELECT ${values(parts, columns)} FROM ${rows(parts, inputs)}) AS k
+    WHERE ${condition}`,
+    byTenant: inputs.length > table.key.length,
+  };
+}
+
+function removeAllBut(parts: Parts): TableWriter["removeAllBut"] {
+  const { table, target, tenant, keyColumns } = parts;
+  const keys = (first: number) => `(SELECT ${values(parts, keyColumns)} FROM ${rows(parts, table.key, first)})`;
+  const ofTenant = tenant === undefined ? [] : [isOneOfTenants("t.", parts, tenant, 2 * table.key.length + 1)];
+  return {
+    sql: `
+    DELETE FROM ${qualified(target)} AS t USING ${keys(1)} AS k
+    WHERE ${[sameKey(parts, "k"), ...ofTenant].join(" AND ")}
+      AND NOT EXISTS (SELECT FROM ${keys(table.key.length + 1)} AS f WHERE ${table.targetKey.map((name) => `f.${ident(name)} = k.${ident(name)}`).join(" AND ")})`,
+    byTenant: tenant?.kind === "carried",
+  };
+}
+
+function truncate(parts: Parts): TableWriter["truncate"] {
+  const { target, tenant } = parts;
+  if (tenant === undefined) return { sql: `DELETE FROM ${qualified(target)}`, byTenant: false };
+  return {
+    sql: `DELETE FROM ${qualified(target)} WHERE ${isOneOfTenants("", parts, tenant, 1)}`,
+    byTenant: tenant.kind === "carried",
+  };
+}
+
+/** The row is of one of the tenants in parameter $first, or of the one that all rows are of. */
+function isOneOfTenants(alias: string, parts: Parts, tenant: TenantAtTarget, first: number): string {
+  const name = `${alias}${ident(tenant.column.name)}`;
+  if (tenant.kind === "fixed") return `${name} = ${tenant.value}`;
+  return `${name} IN (SELECT ${typed(tenant.column, parts.types)} FROM ${rows(parts, [tenant.source], first)})`;
+}
+
+function patch(
+  parts: Parts,
+  lacking: ReadonlySet<string>,
+): { readonly sql: string; readonly inputs: readonly string[] } | undefined {
+  const { table, target, settable } = parts;
+  const { columns, condition } = matchOf(parts);
+  const isWhole = (column: TargetColumn) => !column.uses.some((name) => lacking.has(name));
+  const mixed = settable.some((column) => column.plain === undefined && !isWhole(column));
+  if (mixed || table.key.some((name) => lacking.has(name)) || !columns.every(isWhole)) return undefined;
+  const inputs = parts.inputs.filter((name) => !lacking.has(name));
+  const whole = settable.filter(isWhole);
+  const key = table.targetKey.map((name) => `t.${ident(name)}`).join(", ");
+  const found =
+    whole.length === 0
+      ? // Nothing to set, but whether the row is there still has to be known.
+        `SELECT ${key} FROM ${qualified(target)} AS t JOIN k ON ${condition}`
+      : `UPDATE ${qualified(target)} AS t SET ${whole.map((column) => `${ident(column.name)} = k.${ident(column.name)}`).join(", ")} FROM k
+             WHERE ${condition} RETURNING ${key}`;
+  const sql = `
+        WITH k AS MATERIALIZED (SELECT ${values(parts, [...new Set([...columns, ...whole])])} FROM ${rows(parts, inputs)}), found AS (${found})
+        SELECT ${table.targetKey.map((name, index) => `k.${ident(name)}::text AS k${index}`).join(", ")} FROM k
+        WHERE NOT EXISTS (SELECT FROM found AS t WHERE ${sameKey(parts, "k")})`;
+  return { sql, inputs };
 }
 
 /**
@@ -127,27 +271,6 @@ function columnNamed(table: TableMapping, name: string): TargetColumn {
   const column = table.columns.find((candidate) => candidate.name === name);
   if (column === undefined) throw new RangeError(`the mapping of ${table.source.table} has no target column ${name}`);
   return column;
-}
-
-function truncateStatement(
-  table: TableMapping,
-  target: TableName,
-  rows: (names: readonly string[]) => string,
-  types: ReadonlyMap<string, string>,
-): TableWriter["truncate"] {
-  const tenant = tenantAtTarget(table);
-  if (tenant === undefined) return { sql: `DELETE FROM ${qualified(target)}`, byTenant: false };
-  return {
-    sql: `DELETE FROM ${qualified(target)} WHERE ${ident(tenant.column.name)} IN (SELECT ${typed(tenant.column, types)} FROM ${rows([tenant.source])})`,
-    byTenant: true,
-  };
-}
-
-/** The target column that says whose a row is, and the source column that it is made of. */
-function tenantAtTarget(table: TableMapping): { readonly source: string; readonly column: TargetColumn } | undefined {
-  const source = table.tenantColumn;
-  const column = table.columns.find(({ uses }) => uses.length === 1 && uses[0] === source);
-  return source === undefined || column === undefined ? undefined : { source, column };
 }
 
 /**

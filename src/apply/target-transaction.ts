@@ -18,6 +18,7 @@ import { isCollision } from "./refusals.ts";
 import {
   keyTexts,
   type OrderedChanges,
+  type OthersRows,
   type PatchGroup,
   patches,
   patchParameters,
@@ -69,6 +70,10 @@ export class TargetTransaction {
     ];
   }
 
+  get migration(): string {
+    return this.#name.migration;
+  }
+
   get isOpen(): boolean {
     return this.#open;
   }
@@ -97,17 +102,17 @@ export class TargetTransaction {
     this.#committed(counts.length > 0);
   }
 
-  /** A part of a transaction; {@link commit} follows when its end is there. */
-  async write(plan: Plan, changes: OrderedChanges, place: Place): Promise<void> {
+  /** A part of a transaction; {@link commit} follows when its end is there. `others`: rows of other tenants that are in the way. */
+  async write(plan: Plan, changes: OrderedChanges, place: Place, others: OthersRows = "refuse"): Promise<void> {
     await this.begin();
     this.#count(plan);
     // Patches come before the upserts and after the deletes: each is on a key of its own, and only a unique value could tell the order.
     await this.run([...truncations(changes), ...removals(changes)]);
     for (const group of patches(changes)) {
       if (group.kind === "refresh") await this.#refresh(group, plan, place);
-      else await this.#patch(group, place);
+      else await this.#patch(group, place, others);
     }
-    await this.run([...upserts(changes), ...this.#lateWrites(plan)]);
+    await this.run([...upserts(changes, others), ...this.#lateWrites(plan)]);
   }
 
   /** `body` within the open transaction, undone alone when it fails. */
@@ -184,7 +189,7 @@ export class TargetTransaction {
   }
 
   #rows(changes: OrderedChanges): Statement[] {
-    return [...truncations(changes), ...removals(changes), ...upserts(changes)];
+    return [...truncations(changes), ...removals(changes), ...upserts(changes, "refuse")];
   }
 
   /** Statements within the open transaction. */
@@ -192,7 +197,7 @@ export class TargetTransaction {
     return statements.length === 0 ? [] : this.#session.pipeline(statements);
   }
 
-  async #patch(group: PatchGroup, place: Place): Promise<void> {
+  async #patch(group: PatchGroup, place: Place, others: OthersRows): Promise<void> {
     const { writer, tenant, lacking } = group;
     const patch = group.kind === "reread" ? undefined : writer.patch(lacking);
     let keys: Param[];
@@ -204,7 +209,7 @@ export class TargetTransaction {
     }
     const refetched = await this.#refetch(writer, tenant, keys, transactionsOf(group));
     await this.#noteReread(place.members.get(tenant), refetched.asOf);
-    if (refetched.rows.length > 0) await this.#bring(refetched);
+    if (refetched.rows.length > 0) await this.#bring(refetched, others);
   }
 
   #refresh(group: PatchGroup, plan: Plan, place: Place): Promise<void> {
@@ -213,8 +218,8 @@ export class TargetTransaction {
   }
 
   /** Rows read again may hold unique values that rows of the lane's time have not given up yet: those give way, as in evict.ts. */
-  async #bring(refetched: RefetchedRows): Promise<void> {
-    const upsert = refetchedUpsert(refetched);
+  async #bring(refetched: RefetchedRows, others: OthersRows): Promise<void> {
+    const upsert = refetchedUpsert(refetched, others);
     for (let evicted = 0; ; evicted++) {
       try {
         await this.attempt(() => this.run([upsert]));

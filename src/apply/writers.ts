@@ -7,7 +7,9 @@ import { type TableWriter, tableWriter } from "./table-writer.ts";
 /** The writers of every table and tenant, made when they are first needed, and the order in which tables are written. */
 export class Writers {
   readonly #mapping: Mapping;
+  /** GENERATED ALWAYS AS IDENTITY columns by table, of the source and of the target. */
   readonly #alwaysIdentity: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #atTarget: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #order: ReadonlyMap<string, number>;
   readonly #made = new Map<string, TableWriter>();
   /** The same by table and tenant: it is asked for each change, and to put a name together took a twentieth of an applier's time. */
@@ -16,24 +18,18 @@ export class Writers {
   private constructor(
     mapping: Mapping,
     alwaysIdentity: ReadonlyMap<string, ReadonlySet<string>>,
+    atTarget: ReadonlyMap<string, ReadonlySet<string>>,
     order: ReadonlyMap<string, number>,
   ) {
     this.#mapping = mapping;
     this.#alwaysIdentity = alwaysIdentity;
+    this.#atTarget = atTarget;
     this.#order = order;
   }
 
-  static async load(mapping: Mapping, source: Database): Promise<Writers> {
-    const identities = await source.query(
-      `SELECT n.nspname || '.' || c.relname AS name, a.attname AS column
-         FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE a.attidentity = 'a' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')`,
-    );
-    const alwaysIdentity = new Map<string, Set<string>>();
-    for (const row of identities) {
-      const columns = alwaysIdentity.get(row["name"] ?? "") ?? new Set();
-      alwaysIdentity.set(row["name"] ?? "", columns.add(row["column"] ?? ""));
-    }
+  /** Tables that are made at the target later on are made like the source's. */
+  static async load(mapping: Mapping, source: Database, target: Database): Promise<Writers> {
+    const [alwaysIdentity, atTarget] = await Promise.all([identitiesOf(source), identitiesOf(target)]);
     const references = await source.query(
       `SELECT child.nspname || '.' || c.relname AS child, parent.nspname || '.' || p.relname AS parent
          FROM pg_constraint AS f
@@ -45,6 +41,7 @@ export class Writers {
     return new Writers(
       mapping,
       alwaysIdentity,
+      atTarget,
       parentsFirst(
         mapping.tables.map((table) => tableText(table.source)),
         edges,
@@ -75,7 +72,12 @@ export class Writers {
       const renamed = table.columns
         .filter((column) => column.plain !== undefined && always.has(column.plain))
         .map((column) => column.name);
-      writer = tableWriter(table, targetOf(this.#mapping, table, tenant), { alwaysIdentity: new Set(renamed) });
+      const target = targetOf(this.#mapping, table, tenant);
+      const atTarget = this.#atTarget.get(tableText(target)) ?? [];
+      writer = tableWriter(table, target, {
+        alwaysIdentity: new Set([...renamed, ...atTarget]),
+        isPooled: table.kind === "tenant" && isPooledAtTarget(this.#mapping, table),
+      });
       this.#made.set(name, writer);
     }
     return writer;
@@ -94,6 +96,20 @@ export class Writers {
   #rank(writer: TableWriter): number {
     return this.#order.get(tableText(writer.table.source)) ?? 0;
   }
+}
+
+async function identitiesOf(database: Database): Promise<Map<string, Set<string>>> {
+  const rows = await database.query(
+    `SELECT n.nspname || '.' || c.relname AS name, a.attname AS column
+       FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE a.attidentity = 'a' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')`,
+  );
+  const found = new Map<string, Set<string>>();
+  for (const row of rows) {
+    const columns = found.get(row["name"] ?? "") ?? new Set();
+    found.set(row["name"] ?? "", columns.add(row["column"] ?? ""));
+  }
+  return found;
 }
 
 /** Depth-first, so that a table comes after all that it refers to; tables of a cycle come in the order of the file. */

@@ -9,7 +9,7 @@ type Row = Readonly<Record<Column, number>>;
 
 /** A key belongs to one unit at a time; two units share the table, as in a pooled target. */
 type Unit = "a" | "b";
-type Message = { readonly unit: Unit; readonly after: Partial<Row> };
+type Message = { readonly unit: Unit; readonly before: string; readonly key: string; readonly after: Partial<Row> };
 type Effect = NetEffect<Message, undefined>;
 
 type Change =
@@ -74,23 +74,24 @@ function replay(sequence: readonly Change[], effect: Effect): Map<string, Stored
   for (const change of sequence) {
     if (change.kind === "truncate") {
       for (const [key, { unit }] of source) if (change.units.includes(unit)) source.delete(key);
-      effect.truncate(change.units, (message) => message.unit);
+      effect.truncate(change.units);
       continue;
     }
     const there = source.get(change.key);
+    const of = (unit: Unit, after: Partial<Row>, key = change.key): Message => ({ unit, before: change.key, key, after });
     switch (change.kind) {
       case "insert": {
         if (there !== undefined) break;
         const { row, after } = written(undefined, change.lacks);
         source.set(change.key, { unit: change.unit, row });
-        effect.write(change.key, { unit: change.unit, after }, undefined, lacked(change.lacks));
+        effect.write(change.key, of(change.unit, after), undefined, lacked(change.lacks));
         break;
       }
       case "update": {
         if (there === undefined) break;
         const { row, after } = written(there.row, change.lacks);
         source.set(change.key, { unit: there.unit, row });
-        effect.write(change.key, { unit: there.unit, after }, undefined, lacked(change.lacks));
+        effect.write(change.key, of(there.unit, after), undefined, lacked(change.lacks));
         break;
       }
       case "long": {
@@ -98,7 +99,7 @@ function replay(sequence: readonly Change[], effect: Effect): Map<string, Stored
         const { row } = written(there.row, []);
         source.set(change.key, { unit: there.unit, row });
         const after = { small: row.small, big: row.big };
-        effect.reread(change.key, { unit: there.unit, after }, undefined, new Set(["huge"]));
+        effect.reread(change.key, of(there.unit, after), undefined, new Set(["huge"]));
         break;
       }
       case "move": {
@@ -106,16 +107,16 @@ function replay(sequence: readonly Change[], effect: Effect): Map<string, Stored
         const { row, after } = written(there.row, change.lacks);
         source.delete(change.key);
         source.set(change.to, { unit: there.unit, row });
-        effect.move(change.key, change.to, { unit: there.unit, after }, undefined, lacked(change.lacks));
+        effect.move(change.key, change.to, of(there.unit, after, change.to), undefined, lacked(change.lacks));
         break;
       }
       case "refresh":
-        effect.refresh(change.key, { unit: change.unit, after: {} }, undefined, ({ unit }) => unit);
+        effect.refresh(change.key, of(change.unit, {}), undefined);
         break;
       case "delete": {
         if (there === undefined) break;
         source.delete(change.key);
-        effect.remove(change.key, { unit: there.unit, after: {} }, undefined);
+        effect.remove(change.key, of(there.unit, {}), undefined);
         break;
       }
     }
@@ -132,37 +133,49 @@ function valueIn(image: Image<Message, undefined>, column: Column): number {
   return value;
 }
 
-/** What a target does with the effect; `source` answers for rows that are read again. */
-function apply(effect: Effect, source: Table): Map<string, Stored> {
+/**
+ * What a target does with the effect; `source` answers for rows that are read again. `meetsOthers`: it touches no row but those of the unit
+ * that a change is of.
+ */
+function apply(effect: Effect, source: Table, meetsOthers: boolean): Map<string, Stored> {
   const target = new Map(START);
   const entries = [...effect.entries];
   const ofKind = <K extends Entry<Message, undefined>["kind"]>(...kinds: K[]) =>
     entries.filter((entry): entry is [string, Extract<Entry<Message, undefined>, { kind: K }>] =>
       kinds.some((kind) => kind === entry[1].kind),
     );
-  const reread = (key: string) => {
+  const isAnothers = (key: string, { unit }: Message) => meetsOthers && (target.get(key)?.unit ?? unit) !== unit;
+  const write = (key: string, message: Message, stored: Stored) => {
+    if (isAnothers(key, message)) throw new Error(`a row of ${message.unit} would be written over another's`);
+    target.set(key, stored);
+  };
+  const remove = (key: string, message: Message) => {
+    if (!isAnothers(key, message)) target.delete(key);
+  };
+  const reread = (key: string, message: Message) => {
     const row = source.get(key);
-    if (row !== undefined) target.set(key, row);
+    if (row !== undefined && (!meetsOthers || row.unit === message.unit)) write(key, message, row);
   };
   for (const [key, { unit }] of target) if (effect.truncated.has(unit)) target.delete(key);
-  for (const [key] of ofKind("delete", "reread")) target.delete(key);
-  for (const [key, { replaces }] of ofKind("refresh")) if (replaces) target.delete(key);
+  for (const { side, message } of effect.displaced) remove(side === "before" ? message.before : message.key, message);
+  for (const [key, { image }] of ofKind("delete", "reread")) remove(key, image.message);
+  for (const [key, { replaces, image }] of ofKind("refresh")) if (replaces) remove(key, image.message);
   for (const [key, { image, lacking }] of ofKind("patch")) {
     const there = target.get(key);
-    if (there === undefined) reread(key);
+    if (there === undefined || isAnothers(key, image.message)) reread(key, image.message);
     else {
       const value = (column: Column) => (lacking.has(column) ? there.row[column] : valueIn(image, column));
       target.set(key, { unit: image.message.unit, row: { small: value("small"), big: value("big"), huge: value("huge") } });
     }
   }
-  for (const [key] of ofKind("reread")) reread(key);
+  for (const [key, { image }] of ofKind("reread")) reread(key, image.message);
   for (const [key, { image }] of ofKind("refresh")) {
     const { unit } = image.message;
     if (target.get(key)?.unit === unit) target.delete(key);
-    if (source.get(key)?.unit === unit) reread(key);
+    if (source.get(key)?.unit === unit) reread(key, image.message);
   }
   for (const [key, { image }] of ofKind("upsert")) {
-    target.set(key, {
+    write(key, image.message, {
       unit: image.message.unit,
       row: { small: valueIn(image, "small"), big: valueIn(image, "big"), huge: valueIn(image, "huge") },
     });
@@ -176,9 +189,20 @@ describe("the net effect of a run of changes", () => {
   it("is what the changes do one by one", () => {
     fc.assert(
       fc.property(fc.array(changes, { maxLength: 25 }), (sequence) => {
-        const effect: Effect = new NetEffect();
+        const effect: Effect = new NetEffect(({ unit }) => unit, false);
         const source = replay(sequence, effect);
-        expect(sorted(apply(effect, source))).toEqual(sorted(source));
+        expect(sorted(apply(effect, source, false))).toEqual(sorted(source));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it("is the same where nothing but a unit's own rows may be touched", () => {
+    fc.assert(
+      fc.property(fc.array(changes, { maxLength: 25 }), (sequence) => {
+        const effect: Effect = new NetEffect(({ unit }) => unit, true);
+        const source = replay(sequence, effect);
+        expect(sorted(apply(effect, source, true))).toEqual(sorted(source));
       }),
       { numRuns: 20_000 },
     );
@@ -194,7 +218,7 @@ describe("the net effect of a run of changes", () => {
     );
     fc.assert(
       fc.property(fc.array(still, { maxLength: 25 }), (sequence) => {
-        const effect: Effect = new NetEffect();
+        const effect: Effect = new NetEffect(({ unit }) => unit, false);
         replay(sequence, effect);
         for (const { kind } of effect.entries.values()) expect(kind).not.toBe("reread");
       }),
@@ -202,7 +226,7 @@ describe("the net effect of a run of changes", () => {
   });
 
   it("clears the place that a row, asked for again, moves to, though its unit is emptied afterwards", () => {
-    const effect: Effect = new NetEffect();
+    const effect: Effect = new NetEffect(({ unit }) => unit, false);
     const source = replay(
       [
         { kind: "refresh", key: "1", unit: "a" },
@@ -212,11 +236,11 @@ describe("the net effect of a run of changes", () => {
       ],
       effect,
     );
-    expect(sorted(apply(effect, source))).toEqual(sorted(source));
+    expect(sorted(apply(effect, source, false))).toEqual(sorted(source));
   });
 
   it("never patches the row that was removed to make room for another", () => {
-    const effect: Effect = new NetEffect();
+    const effect: Effect = new NetEffect(({ unit }) => unit, false);
     const source = replay(
       [
         { kind: "delete", key: "2" },
@@ -225,11 +249,11 @@ describe("the net effect of a run of changes", () => {
       effect,
     );
     expect(effect.entries.get("2")?.kind).toBe("reread");
-    expect(sorted(apply(effect, source))).toEqual({ 2: { unit: "a", row: { small: 10, big: -2, huge: 12 } } });
+    expect(sorted(apply(effect, source, false))).toEqual({ 2: { unit: "a", row: { small: 10, big: -2, huge: 12 } } });
   });
 
   it("puts a row that is read again in the place of the one that moved away, whoever's that was", () => {
-    const effect: Effect = new NetEffect();
+    const effect: Effect = new NetEffect(({ unit }) => unit, false);
     const source = replay(
       [
         { kind: "move", key: "1", to: "3", lacks: [] },
@@ -239,11 +263,11 @@ describe("the net effect of a run of changes", () => {
       ],
       effect,
     );
-    expect(sorted(apply(effect, source))).toEqual(sorted(source));
+    expect(sorted(apply(effect, source, false))).toEqual(sorted(source));
   });
 
   it("leaves the rows of others in a table when one unit's are truncated", () => {
-    const effect: Effect = new NetEffect();
+    const effect: Effect = new NetEffect(({ unit }) => unit, false);
     replay(
       [
         { kind: "update", key: "1", lacks: [] },
@@ -260,7 +284,7 @@ describe("the net effect of a run of changes", () => {
   });
 
   it("keeps what a unit wrote after its own truncate when another's follows", () => {
-    const effect: Effect = new NetEffect();
+    const effect: Effect = new NetEffect(({ unit }) => unit, false);
     replay(
       [
         { kind: "truncate", units: ["a"] },

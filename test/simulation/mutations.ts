@@ -26,5 +26,8 @@ export const MUTATIONS: Readonly<Record<string, Hooks>> = {
 
 /** What a tenant pays for once in some hundred migrations. */
 export const RARE_MUTATIONS: Readonly<Record<string, Hooks>> = {
-  "a beat names the xmax of its snapshot, which may be a transaction that is in the WAL already": { beatsNameXmax: true },
+  "a beat names the xmax of its snapshot, which may be a transaction that is in the WAL already": {
+    beatsNameXmax: true,
+    slowStandby: true,
+  },
 };

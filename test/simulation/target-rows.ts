@@ -19,6 +19,8 @@ type TargetTable = {
   /** Index of the tenant's column where all tenants' rows are in one table, by which the simulation keeps them apart; -1: it does not. */
   readonly apart: number;
   readonly tenant: number;
+  /** Whether a key may be another tenant's row. */
+  readonly meetsOthers: boolean;
 };
 
 export class TargetRows {
@@ -94,15 +96,29 @@ export class TargetRows {
     const target = targetNamed(sql);
     const shape = this.#table(target.table);
     const inputs = inputsOf(sql);
+    const leaves = sql.includes(" WHERE t.");
     const images = (params: Parameters<Prepared["run"]>[0]) => arranged(shape, inputs, rowsOf(params));
     return {
       locks: (params) => places(images(params).map((row) => this.#placeOf(target.name, shape, row))),
       run: (params, transaction) => {
         const rows = images(params);
-        for (const row of rows) this.#write(transaction, target, shape, row);
+        for (const row of rows) {
+          const owner = this.#owner(transaction, target, shape, row);
+          if (owner === undefined) this.#write(transaction, target, shape, row);
+          else if (!leaves) throw rowOfAnother(target, owner);
+        }
         return { count: rows.length, rows: [] };
       },
     };
+  }
+
+  /** Whose row is under this one's key, where it is another tenant's. */
+  #owner(transaction: StoreTransaction, target: Named, shape: TargetTable, row: TargetRow): string | undefined {
+    if (!shape.meetsOthers) return undefined;
+    const key = shape.key.map((index) => row[index]).join("/");
+    const there = this.#mutable(transaction, this.#placeOf(target.name, shape, row)).get(key);
+    const owner = there?.[shape.tenant] ?? undefined;
+    return owner === row[shape.tenant] ? undefined : owner;
   }
 
   #write(transaction: StoreTransaction, target: Named, shape: TargetTable, row: TargetRow): void {
@@ -121,13 +137,18 @@ export class TargetRows {
     const shape = this.#table(target.table);
     const inputs = inputsOf(sql);
     const order = shape.key.map((index) => inputs.indexOf(shape.columns[index] ?? ""));
-    const tenant = shape.apart < 0 ? -1 : inputs.indexOf(shape.columns[shape.apart] ?? "");
+    const tenant = inputs.indexOf(shape.columns[shape.tenant] ?? "");
     const place = (key: TargetRow) => this.#place(target.name, shape, key[tenant] ?? "");
+    if (shape.meetsOthers && tenant < 0) throw new RangeError(`whose rows are to be removed? ${sql}`);
     return {
       locks: (params) => places(rowsOf(params).map(place)),
       run: (params, transaction) => {
         const keys = rowsOf(params);
-        for (const key of keys) this.#mutable(transaction, place(key)).delete(order.map((index) => key[index]).join("/"));
+        for (const key of keys) {
+          const rows = this.#mutable(transaction, place(key));
+          const name = order.map((index) => key[index]).join("/");
+          if (!shape.meetsOthers || rows.get(name)?.[shape.tenant] === key[tenant]) rows.delete(name);
+        }
         return { count: keys.length, rows: [] };
       },
     };
@@ -168,7 +189,8 @@ export class TargetRows {
         for (const row of images(params)) {
           const key = shape.key.map((index) => row[index]).join("/");
           const old = this.#mutable(transaction, this.#placeOf(target.name, shape, row)).get(key);
-          if (old === undefined) missing.push(keyTexts(shape, row));
+          const isOthers = old !== undefined && shape.meetsOthers && old[shape.tenant] !== row[shape.tenant];
+          if (old === undefined || isOthers) missing.push(keyTexts(shape, row));
           else
             this.#write(
               transaction,
@@ -250,6 +272,7 @@ function targetTable(layout: Layout, table: SimTable): TargetTable {
     unique: code < 0 ? [] : tenant < 0 ? [code] : [tenant, code],
     apart: isPooled && mapping.key.includes("tenant_id") ? tenant : -1,
     tenant,
+    meetsOthers: isPooled && !mapping.key.includes("tenant_id"),
   };
 }
 
@@ -278,6 +301,11 @@ function arranged(shape: TargetTable, inputs: readonly string[], rows: readonly 
 
 function places(all: readonly string[]): string[] {
   return [...new Set(all)];
+}
+
+/** As rehouse.refuse_row_of_another() does it. */
+function rowOfAnother(target: Named, owner: string): ServerError {
+  return new ServerError(`a row of ${target.name} is ${owner}'s`, { sqlstate: "RH003", detail: JSON.stringify({ owner }) });
 }
 
 function refusal(target: Named, sqlstate: string, constraint: string, message: string): ServerError {

@@ -142,6 +142,18 @@ export class Target implements Server {
           change(transaction, text(tenant), (row) => ({ ...row, reread: max(row.reread, parseLsn(text(lsn))) })),
       },
     ],
+    // Identity columns: none.
+    ["SELECT n.nspname", NOTHING],
+    [
+      "SELECT l.lsn, l.ordinal FROM rehouse.tenant AS t",
+      {
+        run: ([, tenant], transaction) => {
+          const row = transaction.get<TenantRow>(tenantKey(text(tenant)));
+          const lane = row?.lane === undefined ? undefined : transaction.get<LaneRow>(laneKey(row.partition, row.lane));
+          return lane === undefined ? [] : [{ lsn: formatLsn(asLsn(lane.lsn)), ordinal: String(lane.ordinal) }];
+        },
+      },
+    ],
     ["SELECT pg_get_indexdef", { run: ([, constraint]) => this.rows.constraint(text(constraint).split("_")[0] ?? "") }],
 
     // tenants join lanes (membership.ts)

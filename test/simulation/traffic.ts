@@ -28,6 +28,7 @@ export class Traffic {
     readonly network: Network;
     readonly tenants: readonly string[];
     readonly onPoison: (value: string) => void;
+    readonly hasSlowStandby?: boolean | undefined;
   }) {
     this.#source = of.source;
     this.#layout = of.layout;
@@ -35,7 +36,8 @@ export class Traffic {
     this.#random = of.network.random;
     this.#tenants = of.tenants;
     this.#onPoison = of.onPoison;
-    this.#hasSlowStandby = this.#random.int(4) === 0;
+    const isSlow = this.#random.int(4) === 0;
+    this.#hasSlowStandby = of.hasSlowStandby ?? isSlow;
   }
 
   /** Rows that are there before anything moves. */

@@ -37,6 +37,8 @@ export type Hooks = TargetHooks &
   TopicHooks &
   SourceHooks & {
     readonly epochsSeeAnything?: boolean;
+    /** Whether most commits wait for a standby, invisible; left out: a matter of the seed. */
+    readonly slowStandby?: boolean;
     readonly acknowledge?: (flushed: Lsn, written: Lsn) => Lsn;
   };
 
@@ -173,6 +175,7 @@ class World {
       layout: this.#layout,
       network: this.#network,
       tenants: this.#layout.whole ? ["7", "8"] : names,
+      hasSlowStandby: hooks.slowStandby,
       onPoison: (value) => {
         if (this.#layout.lateLanes) this.#target.rows.refused.add(value);
       },
