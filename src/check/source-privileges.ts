@@ -7,6 +7,11 @@ import { ident, qualified } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
 import { error, type Finding } from "./finding.ts";
 
+/** SQL: whether the role may replicate. Amazon's servers grant that by membership. */
+export const REPLICATES = `(
+  EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolreplication))
+  OR EXISTS (SELECT FROM pg_roles rds WHERE rds.rolname = 'rds_replication' AND pg_has_role(current_user, rds.oid, 'USAGE')))`;
+
 export async function checkSourcePrivileges(
   source: Database,
   tables: readonly Table[],
@@ -16,9 +21,7 @@ export async function checkSourcePrivileges(
   const place = `source ${source.place}`;
   const [role] = await source.query(`
     SELECT current_user AS name, current_database() AS database, r.rolsuper,
-           r.rolsuper OR r.rolreplication
-             -- Amazon's servers grant replication by membership.
-             OR EXISTS (SELECT FROM pg_roles rds WHERE rds.rolname = 'rds_replication' AND pg_has_role(current_user, rds.oid, 'USAGE')) AS replicates,
+           ${REPLICATES} AS replicates,
            has_database_privilege(current_database(), 'CREATE') AS creates
       FROM pg_roles r
      WHERE r.rolname = current_user`);

@@ -8,16 +8,17 @@ import { text } from "../catalog/fields.ts";
 import { type Catalog, rolledBack } from "../catalog/index.ts";
 import { designTable, missingTypes, type TableDesign } from "../expand/index.ts";
 import type { Move, MovedColumn, TableMove } from "../mapping/index.ts";
-import { isPooledAtTarget, SHARED_UNIT, tableText, targetOf, WHOLE_UNIT } from "../model/mapping.ts";
+import { isPooledAtTarget, SHARED_UNIT, type TableName, tableText, targetOf, WHOLE_UNIT } from "../model/mapping.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import type { Database, ServerError, Session } from "../ports.ts";
 import { error, type Finding } from "./finding.ts";
+import { tryOverTarget } from "./way-back-sql.ts";
 
 /** insufficient_privilege: target-server.ts has said which. */
 const NOT_PERMITTED = "42501";
 
-/** `sample`: a tenant that stands for all. */
-export async function tryAtTarget(target: Database, move: Move, sample: string): Promise<Finding[]> {
+/** `sample`: a tenant that stands for all. `withWayBack`: the expressions that lead back are tried, too. */
+export async function tryAtTarget(target: Database, move: Move, sample: string, withWayBack: boolean): Promise<Finding[]> {
   const designs = move.tables.map((table) => ({ table, design: designTable(move, table, unitOf(move, table, sample)) }));
   return rolledBack(target, async (session) => {
     const found: Finding[] = [...(await tryTypes(session, move.source))];
@@ -28,10 +29,10 @@ export async function tryAtTarget(target: Database, move: Move, sample: string):
       const refused = await tryTable(session, design);
       // A table that lacks a type or function was explained by that already.
       if (refused !== undefined && refused !== "not permitted" && !misses) found.push(refused);
-      else if (refused === undefined) found.push(...(await tryColumns(session, move, table, sample)));
+      else if (refused === undefined) found.push(...(await tryBothWays(session, move, table, sample, withWayBack)));
     }
     for (const { table } of designs.filter((one) => !created.includes(one)))
-      found.push(...(await tryColumns(session, move, table, sample)));
+      found.push(...(await tryBothWays(session, move, table, sample, withWayBack)));
     return [...found, ...designs.flatMap(({ design }) => (created.some((one) => one.design === design) ? design.findings : []))];
   });
 }
@@ -147,15 +148,25 @@ async function tryTable(session: Session, design: TableDesign): Promise<Finding 
   return undefined;
 }
 
+async function tryBothWays(
+  session: Session,
+  move: Move,
+  table: TableMove,
+  sample: string,
+  withWayBack: boolean,
+): Promise<Finding[]> {
+  // The model may be another tenant's table; the sample's own is only there if it was made.
+  const into = table.model?.name ?? targetOf(move.mapping, table.mapping, sample);
+  const back = withWayBack ? await tryOverTarget(session, table, into) : [];
+  return [...(await tryColumns(session, table, into)), ...back];
+}
+
 /** Each expression on its way into its column, as the applier writes it; nothing is executed. */
-async function tryColumns(session: Session, move: Move, table: TableMove, sample: string): Promise<Finding[]> {
-  const target = targetOf(move.mapping, table.mapping, sample);
+async function tryColumns(session: Session, table: TableMove, into: TableName): Promise<Finding[]> {
   const written = table.columns.filter((column) => column.generatedAs === undefined);
   const asked = written.filter((column) => column.plain === undefined || table.model !== undefined);
   // Of a table whose rows a policy hides nothing can be asked; that is a finding of its own.
   if (asked.length === 0 || table.model?.rowsHidden === true) return [];
-  // The model may be another tenant's table; the sample's own is only there if it was made.
-  const into = table.model?.name ?? target;
   const found: Finding[] = [];
   if ((await attempt(session, insertOf(table, into, asked))) === undefined) return found;
   for (const column of asked) {

@@ -9,7 +9,8 @@ import { checkOwnTablesEmpty, checkPooledTable } from "./target-rows.ts";
 import { checkEncodings, checkTargetServer, replicaRoleFinding } from "./target-server.ts";
 import { tryAtTarget } from "./target-sql.ts";
 import { actsOnRows, checkAlike, checkTargetTable, checkWatching, checkWritePrivileges } from "./target-tables.ts";
-import { checkVolatility } from "./volatile.ts";
+import { checkVolatility, writtenExpressions } from "./volatile.ts";
+import { checkWayBack } from "./way-back.ts";
 
 export async function checkTarget(scope: Scope, tenants: readonly string[]): Promise<Finding[]> {
   const { file, source, target, signal } = scope;
@@ -41,14 +42,21 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
     ),
     fits(scope, resolution, there),
     scope.begun ? [] : rows(scope, there, tenants),
-    findings(place, "whether expressions keep their value", signal, () => checkVolatility(source, resolution.tables)),
+    findings(place, "whether expressions keep their value", signal, () =>
+      checkVolatility(source, writtenExpressions(resolution.tables, file.rollback.possible)),
+    ),
     move === undefined
       ? []
       : findings(place, "what it says of the statements to come", signal, () =>
-          tryAtTarget(target, move, units[0] ?? WHOLE_UNIT),
+          tryAtTarget(target, move, units[0] ?? WHOLE_UNIT, file.rollback.possible),
         ),
   ]);
   const acting = resolution.tables.flatMap((table) => (table.model === undefined ? [] : actsOnRows(table.model)));
+  const wayBack = await checkWayBack(
+    scope,
+    resolution,
+    there.map(({ name }) => name).filter((name) => !resolution.existing.ours.has(tableText(name))),
+  );
   const role = server.value === undefined ? [] : replicaRoleFinding(target, server.value.role, acting);
   return [
     ...resolution.findings,
@@ -58,6 +66,7 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
     ...(server.value?.findings ?? []),
     ...role,
     ...others.flat(),
+    ...wayBack,
   ];
 }
 

@@ -1,7 +1,7 @@
 /** Expressions that give another value each time: source, target and checksum would never agree on them. */
 
 import { text } from "../catalog/fields.ts";
-import { functionsCalled, namesUsed, type TableMove } from "../mapping/index.ts";
+import { functionsCalled, namesUsed, reversePlace, type TableMove, wayBack } from "../mapping/index.ts";
 import type { Database } from "../ports.ts";
 import { error, type Finding } from "./finding.ts";
 
@@ -17,10 +17,24 @@ const CLOCKS = [
   "localtime",
 ];
 
-export async function checkVolatility(source: Database, tables: readonly TableMove[]): Promise<Finding[]> {
-  const columns = tables.flatMap((table) =>
-    table.columns.filter((column) => column.plain === undefined && column.generatedAs === undefined),
-  );
+/** An expression of the file, and its place there. */
+export type Written = { readonly expression: string; readonly place: string };
+
+/** Those of the way there, and, where there is a way back, its own. Values for new rows only may be any: they are written once, and not compared. */
+export function writtenExpressions(tables: readonly TableMove[], withWayBack: boolean): Written[] {
+  return tables.flatMap((table) => [
+    ...table.columns.filter((column) => column.plain === undefined && column.generatedAs === undefined),
+    ...(withWayBack && table.mapping.kind !== "shared" ? reversed(table) : []),
+  ]);
+}
+
+function reversed(table: TableMove): Written[] {
+  return wayBack(table)
+    .columns.filter(({ plain }) => plain === undefined)
+    .map(({ name, expression }) => ({ expression, place: reversePlace(table.spec, name) }));
+}
+
+export async function checkVolatility(source: Database, columns: readonly Written[]): Promise<Finding[]> {
   const called = new Map(
     columns.map((column) => [
       column,

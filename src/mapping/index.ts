@@ -7,3 +7,4 @@ export { type Reversed, reverseFindings, reverseMapping } from "./reverse.ts";
 export { type ExistingTargets, readCreated } from "./targets.ts";
 export { readTenants } from "./tenants.ts";
 export { bracketed, joined, splitList, tokenise } from "./tokens.ts";
+export { type WayBack, wayBack } from "./way-back.ts";

@@ -39,6 +39,8 @@ test("tables and columns are renamed, left out, computed and generated; tenants 
         },
         "Séparé.from": { columns: { "group by": '"order"' } },
       },
+      // A state cannot be told from what it has become.
+      rollback: "none",
     },
   });
   const { source } = migration;

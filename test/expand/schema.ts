@@ -63,6 +63,7 @@ export const SAAS_TABLES = {
   projects: { columns: { state: "status" } },
   tasks: {
     columns: { total: "round(total_cents / 100.0, 2)::numeric(12,2)", total_cents: false as const, level: "'pro'::plan" },
+    reverse: { total_cents: "(total * 100)::bigint" },
   },
   invoices: {},
   invoice_lines: {},

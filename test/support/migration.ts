@@ -19,6 +19,7 @@ export type FileBody = {
   readonly kafka?: Readonly<Record<string, unknown>>;
   readonly reconcile?: unknown;
   readonly foreignWrites?: "alert" | "stop" | "overwrite";
+  readonly rollback?: unknown;
 };
 
 export type Story = {

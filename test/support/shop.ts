@@ -62,6 +62,8 @@ export const SHOP_FILE: FileBody = {
     notes: { columns: { text: "body" } },
     events: {},
   },
+  // A label cannot be told from its title.
+  rollback: "none",
 };
 
 export function shopPairs(tenants: readonly string[] = TENANTS): Pair[] {
