@@ -26,20 +26,6 @@ export function secretColumns(file: Pick<MigrationFile, "tables">, mapping: Mapp
   );
 }
 
-/** The same for the way back: `mirror` is the reversed mapping of `forward`. */
-export function secretColumnsBack(file: Pick<MigrationFile, "tables">, forward: Mapping, mirror: Mapping): SecretColumns {
-  const marked = new Map(file.tables.map((spec) => [tableText(spec.source), spec.secret]));
-  const there = secretColumns(file, forward);
-  return new Map(
-    mirror.tables.map((table) => {
-      const home = tableText({ schema: table.targetSchema ?? "", table: table.targetTable });
-      const names = new Set([...(marked.get(home) ?? []), ...(there.get(home) ?? [])]);
-      const secret = table.columns.filter((column) => names.has(column.name) || column.uses.some((used) => names.has(used)));
-      return [tableText(table.source), new Set(secret.map((column) => column.name))];
-    }),
-  );
-}
-
 export class Secrets {
   readonly #salt: string;
   readonly #columns: SecretColumns;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { Secrets, secretColumns, secretColumnsBack } from "../../src/evidence/index.ts";
+import { Secrets, secretColumns } from "../../src/evidence/index.ts";
 import { reverseMapping } from "../../src/mapping/index.ts";
+import { mirrorSecrets } from "../../src/mirror/mapping.ts";
 import { column, mappingOf, tenantTable } from "../copying/index.ts";
 import { migrationFile } from "../mapping/support.ts";
 import { column as catalogColumn, catalogTable, moveOf } from "../mapping/tables.ts";
@@ -59,7 +60,7 @@ test("what is secret on the way there is secret on the way back", () => {
   const { mapping: mirror } = reverseMapping(forward, ["1"]);
   const secret = (...marks: string[]) =>
     mirror && [
-      ...(secretColumnsBack(migrationFile({ users: { secret: marks } }), forward.mapping, mirror).get("tenant_1.users") ?? []),
+      ...(mirrorSecrets(migrationFile({ users: { secret: marks } }), forward.mapping, mirror).get("tenant_1.users") ?? []),
     ];
   expect(secret()).toEqual([]);
   expect(secret("email")).toEqual(["email"]);
