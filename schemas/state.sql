@@ -290,6 +290,20 @@ CREATE TABLE IF NOT EXISTS rehouse.route_delivery (
 );
 CREATE INDEX IF NOT EXISTS route_delivery_open ON rehouse.route_delivery (migration, channel, tenant, generation) WHERE done_at IS NULL;
 
+-- What each criterion of the file's `rollback` last gave for a tenant that soaks.
+CREATE TABLE IF NOT EXISTS rehouse.soak_check (
+  migration  text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  tenant     text NOT NULL,
+  criterion  text NOT NULL,                  -- in the words that status shows
+  generation bigint NOT NULL,                -- of the route: after another switch the tenant soaks anew
+  value      text,                           -- what was measured; NULL: never so far
+  failures   int NOT NULL DEFAULT 0,         -- in a row, of what trips only after several
+  tripped_at timestamptz,                    -- NULL: it does not hold now
+  problem    text,                           -- why it could not be asked the last time
+  checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (migration, tenant, criterion)
+);
+
 -- Changes that a person has decided to go on without.
 CREATE TABLE IF NOT EXISTS rehouse.skipped_change (
   migration text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,

@@ -67,8 +67,9 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async status(_signal: AbortSignal): Promise<StatusDocument> {
     const { source, target } = this.#deps.systems;
-    const migration = this.#deps.file.name;
-    return readStatus({ migration, slot: slotName(migration), source, target });
+    const { name: migration, rollback } = this.#deps.file;
+    const soakMs = rollback.possible ? rollback.soakMs : undefined;
+    return readStatus({ migration, slot: slotName(migration), source, target, soakMs });
   }
 
   async verify({ tenants, repair, onProgress }: Parameters<Engine["verify"]>[0], signal: AbortSignal): Promise<VerifyDocument> {

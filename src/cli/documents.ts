@@ -34,10 +34,19 @@ export type TenantStatus = {
   foreignWrites: number;
   /** Where it lives since its last switch; null: at the source, and never switched. */
   route?: { home: "source" | "target"; generation: number; since: string } | null;
+  /** After its switch, and after the watch has led it back: `until` is null then. Null: neither. */
+  soak?: SoakStatus | null;
   /** Changes at a home that the tenant had left: seen, and not applied. */
   lateWrites: number;
   /** Of the feed home, where it is armed: `idle` until the switch. Of a soaking tenant `applied`, `verified` and `stopped` above are this feed's, too. */
   reverse?: { phase: Phase | "idle"; applied: TenantStatus["applied"] };
+};
+
+/** The file's criteria: those that hold now, or held when the tenant was led back, and those that could not be asked. */
+export type SoakStatus = {
+  readonly until: string | null;
+  readonly tripped: readonly { readonly criterion: string; readonly value: string; readonly since: string }[];
+  readonly problems: readonly { readonly criterion: string; readonly problem: string }[];
 };
 
 /** What has happened to the source's tables meanwhile. The move goes on. */

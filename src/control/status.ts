@@ -1,11 +1,12 @@
 /** The status document: one look at the state tables and at the source's slot. */
 
 import { slotName } from "../capture/index.ts";
-import type { StatusDocument, TenantStatus, Waiting } from "../cli/documents.ts";
+import type { SoakStatus, StatusDocument, TenantStatus, Waiting } from "../cli/documents.ts";
 import { ERROR_CODES, isErrorCode, RehouseError } from "../errors.ts";
 import { mirrorName } from "../model/mirror.ts";
 import type { Database, Row } from "../ports.ts";
 import { type FailingChannel, readFailingChannels } from "../route/index.ts";
+import { readSoak } from "../soak/index.ts";
 import { hasBegun } from "./begin.ts";
 import { type FeedStatus, number, readFeed, stoppedOf } from "./feed-status.ts";
 import { readReconcile } from "./reconcile-status.ts";
@@ -18,6 +19,8 @@ export async function readStatus(deps: {
   slot: string;
   source: Database;
   target: Database;
+  /** How long a switched tenant is watched; undefined: it is not. */
+  soakMs?: number | undefined;
 }): Promise<StatusDocument> {
   const { migration, target } = deps;
   if (!(await hasBegun(target, migration))) {
@@ -27,7 +30,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [feed, home, [head], tables, [chunks], notices, failing, reconcile, untold] = await Promise.all([
+  const [feed, home, [head], tables, [chunks], notices, failing, reconcile, untold, soak] = await Promise.all([
     readFeed(deps),
     readHome(deps),
     target.query(HEAD, [migration]),
@@ -40,8 +43,9 @@ export async function readStatus(deps: {
     target.query(FAILING, [migration]),
     readReconcile(target, migration),
     readFailingChannels(target, migration),
+    deps.soakMs === undefined ? new Map<string, SoakStatus>() : readSoak(target, migration, deps.soakMs),
   ]);
-  const rows = feed.tenants.map((tenant) => withHome(tenant, home));
+  const rows = feed.tenants.map((tenant) => ({ ...withHome(tenant, home), soak: soak.get(tenant.tenant) ?? null }));
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
   return {
     formatVersion: 1,

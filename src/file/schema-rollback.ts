@@ -21,7 +21,7 @@ const query = z.strictObject(
       .min(1, "a SQL query")
       .meta({
         description:
-          "Trips when the first column of its first row is true. `$1` is the tenant; the tenant's schema comes first in the search path.",
+          "Trips when the first column of its first row is true. `$1` is the tenant; the search path is the tenant's own schema and public.",
         examples: ["SELECT count(*) > 20 FROM failed_jobs WHERE tenant_id = $1 AND at > now() - interval '5 minutes'"],
       }),
     on: z.enum(["source", "target"], "source or target").optional().meta({

@@ -152,6 +152,23 @@ describe("the live view", () => {
     expect(shown.at(-1)).toBe("  Kafka cannot be reached");
   });
 
+  it("says what the watch over switched tenants has found, and cuts a long list", () => {
+    const since = new Date(NOW).toISOString();
+    const trip = { criterion: "lag over 30 s", value: "45 s behind", since };
+    const soak = { until: since, tripped: [trip], problems: [{ criterion: "query on target: SELECT x", problem: "no x" }] };
+    const some = [
+      tenant("a", "soaking", { soak }),
+      tenant("b", "in-sync", { soak: { until: null, tripped: [trip], problems: [] } }),
+    ];
+    expect(lines(status({ tenants: some }), 100, 40).slice(-3)).toEqual([
+      "a soaks: 45 s behind (lag over 30 s)",
+      "a soaks: query on target: SELECT x cannot be asked: no x",
+      "b went back: 45 s behind (lag over 30 s)",
+    ]);
+    const many = Array.from({ length: 30 }, (_, index) => tenant(`t${index}`, "soaking", { soak }));
+    expect(lines(status({ tenants: many }), 100, 60).at(-1)).toBe("… and 55 more; status --json has all");
+  });
+
   it("says what slows it", () => {
     const throttled = status({
       throttle: { pace: 0.5, because: { signal: "replica lag", value: "12 s", limit: "5 s", since: "2026-01-01T00:00:00Z" } },

@@ -3,6 +3,7 @@ import { type Style, style } from "../style.ts";
 import { bar, bytes, count, duration, fraction, percent } from "./numbers.ts";
 import { ARRIVED, phaseCounts } from "./order.ts";
 import { type Rates, ratesOf, type Sample } from "./rates.ts";
+import { renderSoak } from "./soak.ts";
 import { renderStopped } from "./stopped.ts";
 import { renderTables, renderTenants } from "./tenants.ts";
 import { renderWaits } from "./waits.ts";
@@ -36,6 +37,7 @@ export function render(status: StatusDocument, samples: readonly Sample[], scree
   ];
   const stopped = [
     ...renderStopped(status, paint, screen.columns, Math.max(3, Math.floor(screen.rows / 4))),
+    ...renderSoak(status, paint, screen.columns),
     ...renderWaits(status, paint, screen.columns, screen.now),
   ];
   // Two lines of air: above the tenants and above what is stopped.

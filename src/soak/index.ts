@@ -1,0 +1,3 @@
+export type { GoBack } from "./go-back.ts";
+export { readSoak } from "./status.ts";
+export { type SoakDeps, watchSoak } from "./watch.ts";
