@@ -10,12 +10,10 @@ import { freshDatabases } from "../support/index.ts";
 type Side = "source" | "target";
 
 /**
- * An application's two databases, each with a table `notes` and a fence of the test's own over it, which works as the real one does: writers
- * share the tenant's lock, a switch has it alone.
+ * A fence of the test's own over `notes`, which works as the real one does: writers share the tenant's lock, a switch has it alone.
  */
-const APPLICATION = `
+const FENCE = `
   CREATE TABLE fenced (tenant text PRIMARY KEY, state text NOT NULL, home text);
-  CREATE TABLE notes (tenant text NOT NULL, id text NOT NULL, PRIMARY KEY (tenant, id));
   CREATE FUNCTION ask_fence() RETURNS trigger LANGUAGE plpgsql AS $$
   DECLARE
     fence fenced;
@@ -32,8 +30,11 @@ const APPLICATION = `
   END $$;
   CREATE TRIGGER fence BEFORE INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION ask_fence()`;
 
+const NOTES = "CREATE TABLE notes (tenant text NOT NULL, id text NOT NULL, PRIMARY KEY (tenant, id))";
+
 export const MIGRATION = "m";
 
+/** An application's two databases, each with a table `notes`. */
 export class Application implements AsyncDisposable {
   readonly source: Pool;
   readonly target: Pool;
@@ -50,11 +51,11 @@ export class Application implements AsyncDisposable {
     this.#drop = drop;
   }
 
-  static async prepare(): Promise<Application> {
+  static async prepare({ fence = FENCE }: { fence?: string } = {}): Promise<Application> {
     const databases = await freshDatabases();
     const { sourceUrl: source, targetUrl: target } = databases;
     const application = new Application({ source, target }, () => databases.drop());
-    await Promise.all([application.source.query(APPLICATION), application.target.query(APPLICATION)]);
+    await Promise.all([application.source, application.target].map((pool) => pool.query(`${NOTES};${fence}`)));
     return application;
   }
 
