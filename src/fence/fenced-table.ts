@@ -39,12 +39,10 @@ export const OPERATIONS = [...ROW_OPERATIONS, "trunc"] as const;
 export type RowOperation = (typeof ROW_OPERATIONS)[number];
 export type Operation = (typeof OPERATIONS)[number];
 
-export const TRIGGER_PREFIX = "~rehouse_";
+/** Triggers fire in the order of their names, and the others need not do what is refused. */
+export const TRIGGER_PREFIX = "!rehouse_";
 
-/**
- * BEFORE triggers fire in the order of their names, and a tilde comes after all letters: an application's own trigger may fill in or change the
- * tenant, and what counts is the row that is written. At most 63 bytes, as a migration has 40 at most and its mirror 8 more.
- */
+/** At most 63 bytes, as a migration has 40 at most and its mirror 8 more. */
 export function triggerName(migration: string, operation: Operation): string {
   return `${TRIGGER_PREFIX}${migration}_${operation}`;
 }

@@ -2,7 +2,6 @@
 
 import { z } from "zod";
 import { oidArray, text } from "../catalog/fields.ts";
-import { isOneOf } from "../compare/index.ts";
 import type { TableName } from "../model/mapping.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
@@ -17,9 +16,19 @@ import {
   tenantsIn,
   triggerName,
 } from "./fenced-table.ts";
+import { type Lookup, lookupIn } from "./lookup.ts";
 import type { StoredTable } from "./state.ts";
 
-const EVENTS: Record<Operation, string> = { ins: "INSERT", upd: "UPDATE", del: "DELETE", trunc: "TRUNCATE" };
+/**
+ * AFTER, so that the row is as it was written, whatever an application's trigger has made of it, and nothing is committed unasked. BEFORE would have an
+ * update or delete of any tenant lock its row first, with a record in the WAL, and COPY write row by row.
+ */
+const EVENTS: Record<Operation, string> = {
+  ins: "AFTER INSERT",
+  upd: "AFTER UPDATE",
+  del: "AFTER DELETE",
+  trunc: "BEFORE TRUNCATE",
+};
 
 /** One relation of a table: itself, or one of its partitions of any level. */
 type Relation = {
@@ -73,13 +82,14 @@ export async function makeThem(session: Session, migration: string, table: Store
   // With all its partitions, those of other names too.
   await session.query(`LOCK TABLE ${qualified(table.table)} IN SHARE ROW EXCLUSIVE MODE`);
   const relations = await readRelations(session, [table]);
+  const lookup = "constant" in table.tenant ? undefined : await lookupIn(session, table.tenant, tenants);
   const trigger = (operation: Operation, on: TableName, level: string) =>
-    `CREATE OR REPLACE TRIGGER ${ident(triggerName(migration, operation))} BEFORE ${EVENTS[operation]} ON ${qualified(on)} ${level}
+    `CREATE OR REPLACE TRIGGER ${ident(triggerName(migration, operation))} ${EVENTS[operation]} ON ${qualified(on)} ${level}
        EXECUTE FUNCTION rehouse.${ident(functionName(migration, table.tenant, operation))}(${literal(argument(table.tenant, tenants))})`;
   await session.query(
     [
       // A row trigger comes to the partitions by itself, also to later ones; a statement's does not, but TRUNCATE asks those of each partition.
-      ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, table.tenant, tenants)}`)),
+      ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, lookup)}`)),
       ...relations.map(({ name }) => trigger("trunc", name, "FOR EACH STATEMENT")),
       ...relations.flatMap(({ name }) =>
         OPERATIONS.map(
@@ -104,16 +114,15 @@ async function dropThem(session: Session, migration: string, table: StoredTable)
 }
 
 /** Rows of other tenants cost a comparison, and no call. */
-function whenOf(operation: RowOperation, tenant: TenantOfRow, tenants: readonly string[]): string {
-  if ("constant" in tenant) return "";
-  const isTheirs = (row: "OLD" | "NEW") => isOneOf(`${row}.${ident(tenant.column)}`, tenant.type, tenants);
+function whenOf(operation: RowOperation, lookup: Lookup | undefined): string {
+  if (lookup === undefined) return "";
   switch (operation) {
     case "ins":
-      return `WHEN (${isTheirs("NEW")})`;
+      return `WHEN (${lookup.isListed("NEW")})`;
     case "upd":
-      return `WHEN (${isTheirs("OLD")} OR ${isTheirs("NEW")})`;
+      return `WHEN (${lookup.isListed("OLD")} OR ${lookup.isListed("NEW")})`;
     case "del":
-      return `WHEN (${isTheirs("OLD")})`;
+      return `WHEN (${lookup.isListed("OLD")})`;
   }
 }
 

@@ -155,7 +155,7 @@ test("no lock without all triggers: never armed, taken away, switched off, anoth
   await expect(scene.lock("1")).rejects.toMatchObject(NOT_ARMED);
   await scene.arm([byTenantId("orders")], ["1"]);
   await expect(scene.lock("2")).rejects.toMatchObject(NOT_ARMED);
-  const upd = `"~rehouse_${MIGRATION}_upd"`;
+  const upd = `"!rehouse_${MIGRATION}_upd"`;
   for (const damage of [
     "ALTER TABLE orders DISABLE TRIGGER ALL",
     "ALTER TABLE orders DISABLE TRIGGER ALL; ALTER TABLE orders ENABLE TRIGGER ALL",

@@ -3,6 +3,7 @@
 import { from as copyFrom } from "pg-copy-streams";
 import { describe, expect, test } from "vitest";
 import { disarm } from "../../src/fence/index.ts";
+import { Random } from "../support/index.ts";
 import { byTenantId, FenceScene, MIGRATION, ORDERS } from "./scene.ts";
 
 const MOVED = { sqlstate: "RH011" };
@@ -212,6 +213,45 @@ describe("names and types", () => {
     }
   });
 
+  test("among many armed tenants of any type each is found, and no other", async () => {
+    const random = new Random(7);
+    const many = (one: () => string) => [...new Set(Array.from({ length: 60 }, one))];
+    const letters = ["a", "B", "b", "é", "Z", "-", " ", "0", "10", "9", "ß", "ss"];
+    const kinds: [type: string, tenants: string[]][] = [
+      ["bigint", many(() => String(BigInt(random.int(400) - 200) * 10_000_000_000_000_000n))],
+      ["smallint", many(() => String(random.int(400) - 200))],
+      ["text", many(() => random.of(letters) + random.of(letters) + random.of(letters))],
+      ["character varying(6)", many(() => random.of(letters) + random.of(letters))],
+      ["uuid", many(() => `${String(random.int(9_000)).padStart(8, "0")}-0000-4000-8000-${String(random.int(9)).repeat(12)}`)],
+    ];
+    for (const [type, tenants] of kinds) {
+      await using scene = await FenceScene.prepare(`CREATE TABLE t (tenant_id ${type}, id int)`);
+      const half = tenants.filter((_, n) => n % 2 === 0);
+      await scene.arm([{ table: { schema: "public", table: "t" }, tenant: { column: "tenant_id", type } }], half);
+      const moved = new Set(half.filter((_, n) => n % 10 === 0));
+      for (const tenant of moved) await scene.moveAway(tenant);
+      const writer = await scene.writer();
+      await writer.run("SET rehouse.writer = 'on'");
+      for (const tenant of tenants) await writer.try("INSERT INTO t VALUES ($1, 1)", [tenant]);
+      await writer.run("RESET rehouse.writer");
+      for (const [n, tenant] of tenants.entries()) {
+        const other = random.of(tenants);
+        const expected = (...of: string[]) => (of.some((one) => moved.has(one)) ? MOVED : { rows: 1 });
+        for (const [sql, values, outcome] of [
+          ["INSERT INTO t VALUES ($1, 2)", [tenant], expected(tenant)],
+          ["UPDATE t SET id = 3 WHERE tenant_id = $1 AND id = 1", [tenant], expected(tenant)],
+          ["DELETE FROM t WHERE tenant_id = $1 AND id = 2", [tenant], moved.has(tenant) ? { rows: 0 } : { rows: 1 }],
+          [
+            "UPDATE t SET tenant_id = $2, id = $3 WHERE tenant_id = $1 AND id IN (1, 3)",
+            [tenant, other, 100 + n],
+            expected(tenant, other),
+          ],
+        ] as const)
+          expect(await writer.try(sql, values), `${type} ${sql} ${tenant} ${other}`).toMatchObject(outcome);
+      }
+    }
+  });
+
   test("a tenant is the same in columns of several types", async () => {
     const types = ["smallint", "integer", "bigint", "text", "character varying(9)"];
     await using scene = await FenceScene.prepare(
@@ -258,7 +298,7 @@ describe("names and types", () => {
     const long = "a".repeat(40);
     await using scene = await FenceScene.prepare(ORDERS);
     for (const migration of [long, `${long}.reverse`, MIGRATION]) await scene.arm([byTenantId("orders")], ["1", "2"], migration);
-    expect(await scene.sql.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~rehouse%'")).toBe("12");
+    expect(await scene.sql.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!rehouse%'")).toBe("12");
     const lock = await scene.lock("1", undefined, `${long}.reverse`);
     await lock.fence("source");
     await lock.moved();
