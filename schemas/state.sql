@@ -316,6 +316,28 @@ CREATE TABLE IF NOT EXISTS rehouse.skipped_change (
   PRIMARY KEY (migration, tenant, lsn, ordinal)
 );
 
+-- A tenant's switch under way, in either direction. Everything before step `switched` undoes itself; from then on it is finished, by whoever finds it.
+-- In a migration's own schema, whichever way the tenant goes.
+CREATE TABLE IF NOT EXISTS rehouse.switch (
+  migration  text NOT NULL REFERENCES rehouse.migration ON DELETE CASCADE,
+  tenant     text NOT NULL,
+  direction  text NOT NULL CHECK (direction IN ('to-target', 'to-source')),
+  step       text NOT NULL DEFAULT 'preparing' CHECK (step IN ('preparing', 'locking', 'draining', 'fencing', 'switched', 'undoing')),
+  attempt    uuid NOT NULL DEFAULT gen_random_uuid(), -- whoever has taken the switch over has another one
+  attempts   int NOT NULL DEFAULT 0,         -- at the tenant's lock
+  marker     pg_lsn,                         -- at the side that is left: everything of the tenant there is before it
+  snapshot   text,                           -- of the side that it goes to, behind the fence: what it sees equals the side that was left
+  snapshot_lsn pg_lsn,                       -- the WAL's position there after that
+  generation bigint,                         -- of the fence
+  waited_ms  bigint,
+  drain_ms   bigint,
+  verify_ms  bigint,
+  started_by text NOT NULL,
+  began_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  switched_at timestamptz,
+  PRIMARY KEY (migration, tenant)
+);
+
 -- Rows that somebody else wrote at the target while their tenant was on its way: noted by triggers that expand puts on the target's tables. No
 -- reference to the migration: it would have the application's transactions and a cancel wait for each other.
 CREATE TABLE IF NOT EXISTS rehouse.foreign_write (

@@ -4,12 +4,21 @@ import { setTimeout as delay } from "node:timers/promises";
 import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName, topicPartitions } from "./capture/index.ts";
 import { check } from "./check/index.ts";
-import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, TenantStatus, VerifyDocument } from "./cli/documents.ts";
+import type {
+  CheckReport,
+  ControlOutcome,
+  RunOutcome,
+  StatusDocument,
+  SwitchDocument,
+  TenantStatus,
+  VerifyDocument,
+} from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
 import { hasBegun, requireUnchanged } from "./control/begin.ts";
 import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
+import { cutover, rollback, type SwitchDeps } from "./cutover/index.ts";
 import { RehouseError } from "./errors.ts";
 import { secretColumns } from "./evidence/index.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
@@ -89,6 +98,20 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     );
   }
 
+  async cutover(
+    { tenants, parallel, dryRun, onTenant }: Parameters<Engine["cutover"]>[0],
+    signal: AbortSignal,
+  ): Promise<SwitchDocument> {
+    return cutover(await this.#switching(), { tenants, parallel, dryRun, onTenant, by: operatorName() }, signal);
+  }
+
+  async rollback(
+    { tenants, keep, dryRun, onTenant }: Parameters<Engine["rollback"]>[0],
+    signal: AbortSignal,
+  ): Promise<SwitchDocument> {
+    return rollback(await this.#switching(), { tenants, keep, dryRun, onTenant, by: operatorName() }, signal);
+  }
+
   async report(document: VerifyDocument): Promise<ReportData> {
     const { source, target } = this.#deps.systems;
     return readReport({ migration: this.#deps.file.name, version: this.#deps.version, source, target }, document);
@@ -149,6 +172,14 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#deps.systems.close();
+  }
+
+  async #switching(): Promise<SwitchDeps> {
+    const { file, systems, mirror, stateSql, version, context } = this.#deps;
+    await this.#requireBegun();
+    await requireUnchanged(systems.target, file);
+    armFailpoints(process.env[FAILPOINTS_VARIABLE], context.log);
+    return { file, systems, mirror, stateSql, version, move: await resolved(file, systems) };
   }
 
   #armFailpoints(onEvent: (event: RunEvent) => void): void {

@@ -125,6 +125,21 @@ export const ERROR_CODES = {
     exit: 3,
     meaning: "The router does not know where tenants live, since the database with the routes did not answer.",
   },
+  REHOUSE_SWITCH_UNDER_WAY: {
+    policy: "usage",
+    exit: 1,
+    meaning: "Another switch of the tenant is under way, or has taken this one's place.",
+  },
+  REHOUSE_SWITCH_UNKNOWN: {
+    policy: "retry",
+    exit: 3,
+    meaning: "The answer to a switch's COMMIT was lost, and the target cannot be asked yet.",
+  },
+  REHOUSE_NOT_DRAINED: {
+    policy: "usage",
+    exit: 1,
+    meaning: "The tenant's changes were not all applied in the time that its writers may be held back.",
+  },
   REHOUSE_INTERNAL: { policy: "stop-role", exit: 3, meaning: "Rehouse met a state that its own rules exclude." },
 } as const satisfies Record<string, { policy: Policy; exit: 1 | 2 | 3; meaning: string }>;
 

@@ -31,6 +31,18 @@ export const FAILPOINTS = {
   "expand.after": "control: it is created, not committed",
   "phase.before": "control: what a phase waits for has come, the phase is not left",
   "phase.after": "control: the phase is left",
+  "switch.begin.before": "cutover, rollback: the gate is open, the switch is not written down",
+  "switch.begin.after": "cutover, rollback: the switch is written down, and nothing else is done",
+  "switch.lock.before": "cutover, rollback: the lock of the tenant is about to be asked for",
+  "switch.lock.after": "cutover, rollback: no writer of the tenant is in flight, new ones wait",
+  "switch.drain.after": "cutover, rollback: all is applied, sequences are moved, rows are not compared",
+  "switch.fence.before": "cutover, rollback: rows are compared, the fence's row is not written",
+  "switch.commit.before": "cutover, rollback: the fence's row is written, the switch is not committed",
+  "switch.commit.after": "cutover, rollback: it is passed, writers still wait",
+  "switch.moved.after": "cutover, rollback: the fence says at both sides where the tenant lives, writers still wait",
+  "switch.feed.before": "cutover, rollback: writers go on at the new home, the way back does not carry them yet",
+  "switch.feed.after": "cutover, rollback: the way back carries them, the switch is not crossed off",
+  "switch.undo.before": "cutover, rollback: a switch is about to be undone",
 } as const satisfies Record<string, string>;
 
 export type Failpoint = keyof typeof FAILPOINTS;

@@ -3,4 +3,5 @@
 export type { ApplyDeps } from "./deps.ts";
 export { joinLanes, type LaneName, MAIN_LANE, reloadLanes } from "./membership.ts";
 export { runApply } from "./run.ts";
+export { MessageSchemas } from "./schemas.ts";
 export { retryTenant, skipChange } from "./stop.ts";

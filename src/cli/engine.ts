@@ -1,7 +1,15 @@
 import type { MigrationFile } from "../file/index.ts";
 import type { Logger } from "../log.ts";
 import type { ReportData } from "../report/index.ts";
-import type { CheckReport, ControlOutcome, RunOutcome, StatusDocument, VerifyDocument } from "./documents.ts";
+import type {
+  CheckReport,
+  ControlOutcome,
+  RunOutcome,
+  StatusDocument,
+  SwitchDocument,
+  SwitchedTenant,
+  VerifyDocument,
+} from "./documents.ts";
 
 /** The parts of `run`; each can be a process of its own. */
 export const ROLES = ["capture", "backfill", "apply", "reconcile", "control"] as const;
@@ -31,6 +39,16 @@ export interface Engine {
     options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
+  /** `tenants` undefined: every one that does not live at the target yet. `dryRun`: asks the gate, measures, changes nothing. */
+  cutover(
+    options: { tenants: string[] | undefined; parallel: number; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
+    signal: AbortSignal,
+  ): Promise<SwitchDocument>;
+  /** Back to the source; a tenant that was not switched is given up, its rows at the target removed unless `keep`. */
+  rollback(
+    options: { tenants: string[]; keep: boolean; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
+    signal: AbortSignal,
+  ): Promise<SwitchDocument>;
   /** What a report on this comparison is made of. */
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { RehouseError } from "../errors.ts";
 import { cancelVerb } from "./cancel.ts";
 import { checkVerb } from "./check.ts";
+import { cutoverVerb } from "./cutover.ts";
 import type { CreateEngine } from "./engine.ts";
 import { asRehouseError, failureDocument, formatFailure, formatStack } from "./failure.ts";
 import type { Io } from "./io.ts";
@@ -10,6 +11,7 @@ import { pauseVerb } from "./pause.ts";
 import { resumeVerb } from "./resume.ts";
 import { resyncVerb } from "./resync.ts";
 import { retryVerb } from "./retry.ts";
+import { rollbackVerb } from "./rollback.ts";
 import { runVerb } from "./run.ts";
 import { skipVerb } from "./skip.ts";
 import { statusVerb } from "./status.ts";
@@ -58,6 +60,8 @@ function build(around: Surroundings, version: string): Command {
     runVerb,
     statusVerb,
     verifyVerb,
+    cutoverVerb,
+    rollbackVerb,
     pauseVerb,
     resumeVerb,
     retryVerb,

@@ -9,6 +9,7 @@ import { check, type Finding, isError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
+import { sweepSwitches } from "../cutover/index.ts";
 import { RehouseError } from "../errors.ts";
 import { secretColumns } from "../evidence/index.ts";
 import { expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
@@ -137,6 +138,7 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
   const parts = [
     (ended: AbortSignal) => runControl(control, ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),
+    (ended: AbortSignal) => sweepSwitches(() => ({ ...deps, move }), deps.context.log, ended),
     (ended: AbortSignal) => deliverRoutes(routeDelivery(deps), ended),
     (ended: AbortSignal) => serveMirror(deps, () => move, heart, home, ended),
   ];

@@ -10,7 +10,7 @@ export {
   type VerifyDocument,
 } from "./document.ts";
 export { describe } from "./images.ts";
-export { type Sessions, scanTable } from "./scan.ts";
+export { rowsWithKeys, type Sessions, type Suspect, scanTable, suspectsOf } from "./scan.ts";
 export { type SettledSuspect, settle } from "./settle.ts";
 export { narrowed, type Sides, sidesOf } from "./side.ts";
 export { sourcePosition } from "./source-now.ts";

@@ -7,6 +7,8 @@ export type KeyPlan = {
   readonly columns: readonly MappedColumn[];
   /** The table has no key: a row's hash stands for it. */
   readonly isWhole: boolean;
+  /** Both sides hold the key columns as they are, so a key's text at the source is its text at the target. */
+  readonly isPlain: boolean;
   /** SQL: the row has one of the keys in the text arrays $first, ... */
   hasKey(side: "source" | "target", first: number): string;
 };
@@ -25,6 +27,7 @@ export function keyPlan(table: TableMapping, columns: readonly MappedColumn[]): 
   return {
     columns: keyColumns,
     isWhole,
+    isPlain: isDirect,
     hasKey: (side, first) => {
       if (isWhole) return wholeRowCondition(side, keyColumns, first);
       if (!isDirect) {

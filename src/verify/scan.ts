@@ -190,7 +190,7 @@ async function suspectsIn(
   return [...suspectsOf(source, target)];
 }
 
-type Keyed = { readonly unit: string; readonly key: readonly (string | null)[]; readonly look: NonNullable<Look> };
+export type Keyed = { readonly unit: string; readonly key: readonly (string | null)[]; readonly look: NonNullable<Look> };
 
 async function rowsIn(
   session: Session,
@@ -261,7 +261,8 @@ export function nameOf(unit: string, key: readonly (string | null)[]): string {
   return JSON.stringify([unit, ...key]);
 }
 
-function* suspectsOf(source: ReadonlyMap<string, Keyed>, target: ReadonlyMap<string, Keyed>): Iterable<Suspect> {
+/** The rows that are not the same on both sides. */
+export function* suspectsOf(source: ReadonlyMap<string, Keyed>, target: ReadonlyMap<string, Keyed>): Iterable<Suspect> {
   for (const name of new Set([...source.keys(), ...target.keys()])) {
     const [here, there] = [source.get(name), target.get(name)];
     const row = here ?? there;

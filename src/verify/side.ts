@@ -43,8 +43,13 @@ export type Side = {
   readonly texts: readonly { readonly name: string; readonly sql: string }[];
 };
 
-/** `key`: its columns at the target; every column where the table has no key. */
-export type Sides = { readonly source: Side; readonly target: Side; readonly key: readonly string[] };
+/** `key`: its columns at the target; every column where the table has no key. `keyIsPlain`: they are columns of the source as they are. */
+export type Sides = {
+  readonly source: Side;
+  readonly target: Side;
+  readonly key: readonly string[];
+  readonly keyIsPlain: boolean;
+};
 
 export function sidesOf(mapping: Mapping, table: TableMapping, facts: ServerFacts, isPartitionRoot: boolean): Sides {
   const columns = mappedColumns(table, facts);
@@ -78,6 +83,7 @@ export function sidesOf(mapping: Mapping, table: TableMapping, facts: ServerFact
       "target",
     ),
     key: key.columns.map((column) => column.name),
+    keyIsPlain: key.isPlain,
   };
 }
 

@@ -195,7 +195,10 @@ describe("a wrong command line", () => {
     [["run", "--until", "tomorrow"], "Allowed choices are in-sync."],
     [["retry"], "Required option '--tenant <tenant>' not specified"],
     [["check", "more"], "Too many arguments for 'check'"],
-    [["cutover", "--tenant", "42"], "`rehouse cutover` is not in this version."],
+    [["rehearse"], "`rehouse rehearse` is not in this version."],
+    [["cutover"], "Which tenants are to be switched is not said."],
+    [["cutover", "--tenant", "42", "--all"], "--tenant and --all exclude one another."],
+    [["cutover", "--all", "--parallel", "0"], "It is a number from 1 to 64."],
     [["import", "check", "a.csv", "--json"], "`rehouse import` is not in this version."],
   ])("%j is refused by name", async (args, message) => {
     const { exit, err, out, calls } = await rehouse(args);
@@ -213,7 +216,7 @@ describe("a wrong command line", () => {
     const asked = await rehouse(["--help"]);
     expect(asked.exit).toBe(0);
     expect(asked.out).toContain("verify");
-    expect(asked.out).not.toContain("cutover");
+    expect(asked.out).not.toContain("rehearse");
     expect((await rehouse(["run", "--help"])).exit).toBe(0);
     expect((await rehouse(["--version"])).out).toBe("1.2.3\n");
   });

@@ -50,6 +50,8 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     run: note("run", { outcome: "in-sync" as const, status: status() }),
     status: note("status", status()),
     verify: note("verify", { formatVersion: 1 as const, equal: true, tenants: [] }),
+    cutover: note("cutover", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
+    rollback: note("rollback", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
     report: async () => reportData(),
     pause: note("pause", { did: ["Paused."] }),
     resume: note("resume", { did: ["Resumed."] }),

@@ -228,7 +228,9 @@ async function applying({ migration }: Scene): Promise<number> {
 }
 
 function failpoints(): Fault[] {
-  return Object.keys(FAILPOINTS).flatMap((name) => {
+  // Those of a switch are not in `run`: test/cutover/killed.test.ts.
+  const inRun = Object.keys(FAILPOINTS).filter((name) => !name.startsWith("switch."));
+  return inRun.flatMap((name) => {
     const place = PLACES.find(({ of }) => of.test(name));
     if (place === undefined) throw new Error(`no phase is named for the failpoint ${name}`);
     const quick = Object.entries(place.quick ?? {}).flatMap(([of, phase]) => (of === name ? [phase] : []));

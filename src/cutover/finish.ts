@@ -1,0 +1,88 @@
+/**
+ * What comes after the point of no return, and what takes back a switch that did not come to it. Each may be done twice, by whoever finds the row of
+ * the switch: the verb itself, the same verb again, or the control role.
+ */
+
+import { movePhase } from "../control/phases.ts";
+import { failpoint } from "../failpoint.ts";
+import { type FenceLock, lockTenant, readFence } from "../fence/index.ts";
+import { enterFeed, leaveFeed } from "../mirror/index.ts";
+import type { Database } from "../ports.ts";
+import { claim, end, type Journey } from "./journey.ts";
+import type { Feed, Leg } from "./leg.ts";
+
+/** Who comes later waits for nobody but another one who comes later. */
+const PATIENCE = { lockTimeoutMs: 5_000, attempts: 3 } as const;
+
+/** The locks at both sides, as far as there is a fence. */
+export type Locks = { readonly leaving: FenceLock; readonly arriving: FenceLock | undefined };
+
+/** Opens the new home and closes the old one for good; lets go of the locks. Resolves to when writers were let go. */
+export async function letGo({ leaving, arriving }: Locks): Promise<number> {
+  const opened = arriving?.state === "moved" ? arriving.reopen() : undefined;
+  await Promise.all([leaving.moved(), opened]);
+  await failpoint("switch.moved.after");
+  const at = performance.now();
+  await Promise.all([leaving.release(), arriving?.release()]);
+  return at;
+}
+
+/** The tenant stays where it is, and its writers go on. */
+export async function stay({ leaving, arriving }: Locks): Promise<void> {
+  await Promise.all([leaving.release(), arriving?.abandon()]);
+}
+
+/** Everything after the fence: the mirror's side of the switch, and the end of its row. */
+export async function complete(leg: Leg, journey: Journey, measures: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  const { tenant, marker, entry } = journey;
+  await failpoint("switch.feed.before");
+  // The feed whose state is not the migration's own.
+  const { back } = leg;
+  if (leg.direction === "to-target" && back !== undefined && entry !== undefined)
+    await back.target.transaction((session) => enterFeed(session, back.migration, tenant, entry));
+  if (leg.direction === "to-source" && marker !== undefined)
+    await leg.feed.target.transaction((session) => leaveFeed(session, leg.feed.migration, tenant, marker));
+  await failpoint("switch.feed.after");
+  await leg.state.transaction((session) => end(session, journey, "switched", measures));
+}
+
+/** A switch that somebody else has begun and not ended. Resolves to whether the tenant is at its new home now. */
+export async function finishOther(leg: Leg, journey: Journey, signal: AbortSignal): Promise<boolean> {
+  if (journey.step !== "switched" && (await undo(leg, journey, signal))) return false;
+  const leaving = await lockTenant(leg.feed.source, leg.feed.migration, journey.tenant, PATIENCE, signal);
+  try {
+    await letGo({ leaving, arriving: await lockArriving(leg.back, journey.tenant, signal) });
+  } catch (error) {
+    await leaving.abandon();
+    throw error;
+  }
+  await complete(leg, journey, { finishedLater: true });
+  return true;
+}
+
+/** Back to how it was before; false when it has been switched meanwhile. */
+export async function undo(leg: Leg, journey: Journey, signal: AbortSignal): Promise<boolean> {
+  const claimed = await claim(leg.state, journey);
+  if (claimed !== "undoing") return claimed === "undone";
+  await failpoint("switch.undo.before");
+  const { feed, state } = leg;
+  if (await isFenced(feed.source, feed.migration, journey.tenant)) {
+    // With the lock it is nobody's any more; letting go takes the fence back.
+    const lock = await lockTenant(feed.source, feed.migration, journey.tenant, PATIENCE, signal);
+    await lock.release();
+  }
+  await movePhase(feed.target, feed.migration, [journey.tenant], { phase: "cutting-over" }, { event: "stayed" });
+  await state.transaction((session) => end(session, journey, "switch-undone", {}));
+  return true;
+}
+
+/** The fence at the side that the tenant goes to, where it has been before and its writers are refused. */
+export async function lockArriving(back: Feed | undefined, tenant: string, signal: AbortSignal): Promise<FenceLock | undefined> {
+  if (back === undefined) return undefined;
+  const row = (await readFence(back.source, back.migration)).find((each) => each.tenant === tenant);
+  return row === undefined ? undefined : lockTenant(back.source, back.migration, tenant, PATIENCE, signal);
+}
+
+async function isFenced(database: Database, migration: string, tenant: string): Promise<boolean> {
+  return (await readFence(database, migration)).some((row) => row.tenant === tenant && row.state === "fenced");
+}

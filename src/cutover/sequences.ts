@@ -1,0 +1,150 @@
+/** Moves the sequences of identity, serial and default columns ahead at a switch; how far is told by sequence-plan.ts. */
+
+import { holdsRowsOf, type TableName, tableText, targetOf } from "../model/mapping.ts";
+import { arrayText } from "../model/sql.ts";
+import type { Row, Session, Statement } from "../ports.ts";
+import type { Feed } from "./leg.ts";
+import { isNoRoom, type NoRoom, planSequence, type Sequence, type SequencePair } from "./sequence-plan.ts";
+
+/** The columns that have a sequence on both sides, and hold the same values there. */
+export type SequenceColumns = readonly {
+  readonly column: string;
+  readonly leaving: string;
+  readonly arriving: string;
+  readonly shared: boolean;
+}[];
+
+export async function findSequences(feed: Feed, tenant: string, leaving: Session, arriving: Session): Promise<SequenceColumns> {
+  const tables = feed.mapping.tables
+    .filter((table) => table.kind !== "shared" && holdsRowsOf(table, tenant))
+    .map((table) => ({ table, target: targetOf(feed.mapping, table, tenant) }));
+  const [there, here] = await Promise.all([
+    sequencesOf(
+      leaving,
+      tables.map(({ table }) => table.source),
+    ),
+    sequencesOf(
+      arriving,
+      tables.map(({ target }) => target),
+    ),
+  ]);
+  return tables.flatMap(({ table, target }) =>
+    table.columns.flatMap(({ name, plain }) => {
+      if (plain === undefined) return [];
+      const [from, to] = [there.get(nameOf(table.source, plain)), here.get(nameOf(target, name))];
+      if (from === undefined || to === undefined) return [];
+      // Of a table that names no tenant all rows are this one's: nobody else is left behind in it.
+      return [{ column: nameOf(target, name), leaving: from, arriving: to, shared: table.tenantColumn !== undefined }];
+    }),
+  );
+}
+
+/** What stands in the way of moving them, column by column. */
+export async function sequencesWithoutRoom(columns: SequenceColumns, leaving: Session, arriving: Session): Promise<NoRoom[]> {
+  return (await pairsOf(columns, leaving, arriving)).map(planSequence).filter(isNoRoom);
+}
+
+/**
+ * Numbers that are given out to other tenants between the look and the move fall into the margin. Where room was found in the gate and is gone since,
+ * the sequence stays where it is: a key that is given out twice is refused by the table.
+ */
+export async function moveSequences(columns: SequenceColumns, leaving: Session, arriving: Session): Promise<void> {
+  const moves = (await pairsOf(columns, leaving, arriving)).map((pair) => ({ pair, move: planSequence(pair) }));
+  const ahead: Statement[] = [];
+  const reserved: Statement[] = [];
+  for (const { pair, move } of moves) {
+    if (isNoRoom(move)) continue;
+    if (move.arriving !== undefined) ahead.push(setval(pair.arriving.name, move.arriving));
+    if (move.leaving !== undefined) reserved.push(setval(pair.leaving.name, move.leaving));
+  }
+  await Promise.all([
+    ahead.length === 0 ? [] : arriving.pipeline(ahead),
+    reserved.length === 0 ? [] : leaving.pipeline(reserved),
+  ]);
+}
+
+function setval(sequence: string, last: bigint): Statement {
+  return { sql: "SELECT pg_catalog.setval($1::regclass, $2::bigint)", params: [sequence, String(last)] };
+}
+
+async function pairsOf(columns: SequenceColumns, leaving: Session, arriving: Session): Promise<SequencePair[]> {
+  if (columns.length === 0) return [];
+  const [there, here] = await Promise.all([
+    read(
+      leaving,
+      columns.map((column) => column.leaving),
+    ),
+    read(
+      arriving,
+      columns.map((column) => column.arriving),
+    ),
+  ]);
+  return columns.flatMap(({ column, shared, ...names }) => {
+    const [from, to] = [there.get(names.leaving), here.get(names.arriving)];
+    return from === undefined || to === undefined ? [] : [{ column, shared, leaving: from, arriving: to }];
+  });
+}
+
+/** Column (schema.table.column) → its sequence, quoted for SQL. One that feeds several columns is in the list for each. */
+async function sequencesOf(session: Session, tables: readonly TableName[]): Promise<Map<string, string>> {
+  const rows = await session.query(
+    `WITH column_of AS (
+       -- identity and serial columns own theirs; any other default names it
+       SELECT d.refobjid AS relation, d.refobjsubid AS attribute, d.objid AS sequence FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+       UNION
+       SELECT a.adrelid, a.adnum, d.refobjid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS a ON a.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+     )
+     SELECT n.nspname AS schema, c.relname AS table, a.attname AS column, s.oid::regclass AS sequence
+       FROM jsonb_to_recordset($1::jsonb) AS wanted(schema text, "table" text)
+       JOIN pg_catalog.pg_namespace AS n ON n.nspname = wanted.schema
+       JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted."table"
+       JOIN column_of ON column_of.relation = c.oid
+       JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = column_of.attribute AND a.attnum > 0
+       JOIN pg_catalog.pg_class AS s ON s.oid = column_of.sequence AND s.relkind = 'S'`,
+    [JSON.stringify(tables.map(({ schema, table }) => ({ schema, table })))],
+  );
+  return new Map(
+    rows.map((row) => [
+      nameOf({ schema: row["schema"] ?? "", table: row["table"] ?? "" }, row["column"] ?? ""),
+      row["sequence"] ?? "",
+    ]),
+  );
+}
+
+/** An int4 column cannot take what a sequence of bigints gives out: the narrower of the two is its end. */
+async function read(session: Session, names: readonly string[]): Promise<Map<string, Sequence>> {
+  const [answer] = await session.pipeline([
+    {
+      sql: `SELECT named.name, pg_catalog.pg_sequence_last_value(s.seqrelid) AS last, s.seqincrement AS increment,
+                   greatest(s.seqmin, coalesce(fed.least, s.seqmin)) AS least, least(s.seqmax, coalesce(fed.most, s.seqmax)) AS most, s.seqcycle AS cycles
+              FROM unnest($1::text[]) AS named(name) JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = named.name::regclass
+              LEFT JOIN LATERAL (
+                SELECT max(CASE a.atttypid WHEN 'int2'::regtype THEN -32768 WHEN 'int4'::regtype THEN -2147483648 END) AS least,
+                       min(CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END) AS most
+                  FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = s.seqrelid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                   AND d.deptype IN ('a', 'i')
+              ) AS fed ON true`,
+      params: [arrayText([...new Set(names)])],
+    },
+  ]);
+  return new Map((answer?.rows ?? []).map((row) => [row["name"] ?? "", sequenceOf(row)]));
+}
+
+function sequenceOf(row: Row): Sequence {
+  const number = (name: string) => BigInt(row[name] ?? "0");
+  return {
+    name: row["name"] ?? "",
+    last: row["last"] == null ? undefined : number("last"),
+    increment: number("increment"),
+    min: number("least"),
+    max: number("most"),
+    cycles: row["cycles"] === "t",
+  };
+}
+
+function nameOf(table: TableName, column: string): string {
+  return `${tableText(table)}.${column}`;
+}
