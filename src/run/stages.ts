@@ -29,6 +29,7 @@ import type { EngineDeps, Systems } from "../systems.ts";
 import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
 import { MIRROR_PART, type Mirrored, serveMirror } from "./mirror.ts";
+import { soakStage } from "./soak.ts";
 
 export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
 
@@ -139,6 +140,7 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
     (ended: AbortSignal) => runControl(control, ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),
     (ended: AbortSignal) => sweepSwitches(() => ({ ...deps, move }), deps.context.log, ended),
+    (ended: AbortSignal) => soakStage(() => ({ ...deps, move }), ended),
     (ended: AbortSignal) => deliverRoutes(routeDelivery(deps), ended),
     (ended: AbortSignal) => serveMirror(deps, () => move, heart, home, ended),
   ];

@@ -18,6 +18,7 @@ export type FileBody = {
   readonly tables: Readonly<Record<string, unknown>>;
   readonly kafka?: Readonly<Record<string, unknown>>;
   readonly reconcile?: unknown;
+  readonly route?: unknown;
   readonly foreignWrites?: "alert" | "stop" | "overwrite";
   readonly rollback?: unknown;
 };
