@@ -20,8 +20,9 @@ import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { cutover, rollback, type SwitchDeps } from "./cutover/index.ts";
 import { RehouseError } from "./errors.ts";
-import { secretColumns } from "./evidence/index.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
+import { mirrorMapping, readArmed, verifyAlongFeeds } from "./mirror/index.ts";
+import type { Mapping } from "./model/mapping.ts";
 import { mirrorName } from "./model/mirror.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
@@ -31,8 +32,7 @@ import { beginResync, type ResyncBegun } from "./resync/index.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, supervise } from "./run/supervisor.ts";
-import type { EngineDeps } from "./systems.ts";
-import { verify } from "./verify/index.ts";
+import type { EngineDeps, Systems } from "./systems.ts";
 
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
@@ -82,20 +82,10 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async verify({ tenants, repair, onProgress }: Parameters<Engine["verify"]>[0], signal: AbortSignal): Promise<VerifyDocument> {
-    const { file, systems } = this.#deps;
     await this.#requireBegun();
-    const move = await resolved(file, systems);
-    return verify(
-      {
-        migration: file.name,
-        mapping: move.mapping,
-        source: systems.source,
-        target: systems.target,
-        secrets: secretColumns(file, move.mapping),
-      },
-      { tenants, onProgress, repairFor: repair ? operatorName() : undefined },
-      signal,
-    );
+    const move = await resolved(this.#deps.file, this.#deps.systems);
+    const request = { tenants, onProgress, repairFor: repair ? operatorName() : undefined };
+    return verifyAlongFeeds(this.#deps, move, request, signal);
   }
 
   async cutover(
@@ -156,13 +146,28 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome> {
-    const { file, systems } = this.#deps;
+    const { file, systems, mirror } = this.#deps;
     await this.#requireBegun();
-    const { mapping } = await resolved(file, systems);
-    const [row] = await systems.target.query("SELECT partitions FROM rehouse.migration WHERE name = $1", [file.name]);
-    await systems.topic.ensure({ ...file.kafka, partitions: topicPartitions(mapping, Number(row?.["partitions"])) });
-    const begun = await beginResync({ ...systems, mapping }, options.tenants, signal);
-    return { did: resyncSentences(begun) };
+    const move = await resolved(file, systems);
+    const there = await this.#resyncFeed(systems, move.mapping, options.tenants, signal);
+    const armed = await readArmed(mirror.target, file.name);
+    const units = armed?.units.filter((unit) => options.tenants?.includes(unit) !== false) ?? [];
+    if (armed === undefined || units.length === 0) return { did: resyncSentences(there) };
+    const home = await this.#resyncFeed(mirror, mirrorMapping(move, armed.units), units, signal);
+    if (!home.newSlot && home.units.length === 0) return { did: resyncSentences(there) };
+    return { did: [...resyncSentences(there), ...resyncSentences(home).map((sentence) => `The feed home: ${sentence}`)] };
+  }
+
+  async #resyncFeed(
+    systems: Systems,
+    mapping: Mapping,
+    tenants: string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<ResyncBegun> {
+    const [row] = await systems.target.query("SELECT partitions FROM rehouse.migration WHERE name = $1", [mapping.migration]);
+    const partitions = topicPartitions(mapping, Number(row?.["partitions"]));
+    await systems.topic.ensure({ ...this.#deps.file.kafka, partitions });
+    return beginResync({ ...systems, mapping }, tenants, signal);
   }
 
   async cancel(signal: AbortSignal): Promise<ControlOutcome> {

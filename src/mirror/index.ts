@@ -6,3 +6,4 @@ export { runMirrorControl } from "./control.ts";
 export { disarmMirror, removeMirror } from "./disarm.ts";
 export { type EntryPoint, enterFeed, leaveFeed } from "./feed.ts";
 export { type ForwardMove, mirrorMapping, mirrorSecrets } from "./mapping.ts";
+export { verifyAlongFeeds } from "./verify.ts";

@@ -20,7 +20,6 @@ import type { Logger } from "../log.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { mirrorSecrets, runMirrorControl } from "../mirror/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
-import { mirrorName } from "../model/mirror.ts";
 import type { Database } from "../ports.ts";
 import { type ReconcileDeps, runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
@@ -135,7 +134,17 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
     log: deps.context.log,
   };
   const resync: FinishDeps = { ...control, mapping: () => move.mapping, secrets: secretColumns(file, move.mapping) };
-  const home = (_mirrored: Mirrored, ended: AbortSignal) => runMirrorControl(mirrorName(file.name), deps, ended);
+  const home = ({ mapping }: Mirrored, ended: AbortSignal) => {
+    const secrets = mirrorSecrets(file, move.mapping, mapping);
+    const feed = {
+      ...deps.mirror,
+      migration: mapping.migration,
+      mapping: () => mapping,
+      secrets,
+      log: ofMirror(deps.context.log),
+    };
+    return together([(over) => runMirrorControl(feed, over), (over) => finishResyncs(feed, over)], ended);
+  };
   const parts = [
     (ended: AbortSignal) => runControl(control, ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from "../errors.ts";
 import type { ForeignWrite } from "../foreign/index.ts";
+import type { Direction } from "../model/direction.ts";
 
 export type VerifyDocument = {
   formatVersion: 1;
@@ -13,6 +14,8 @@ export type VerifyDocument = {
 export type VerifiedTenant = {
   tenant: string;
   phase: string;
+  /** `reverse`: it has been switched, so the target holds the truth; what is said of the source below is the target's, and the other way round. */
+  direction?: Direction;
   /** Empty for a tenant whose phase says that it is not at the target yet, or no longer at the source. */
   tables: VerifiedTable[];
 };

@@ -9,11 +9,11 @@ export type TenantState = {
   readonly rows: number;
 };
 
-/** Not at the target yet, or no longer at the source: comparing would call every row missing. */
-const NOT_ON_BOTH_SIDES = new Set(["planned", "expanding", "backfilling", "contracted"]);
+/** Not at the target yet, or no longer at the source, so that every row would be missing; or the other feed's to compare. */
+const NOT_COMPARED = new Set(["planned", "expanding", "backfilling", "soaking", "contracted", "idle"]);
 
 export function isComparable(tenant: TenantState): boolean {
-  return !NOT_ON_BOTH_SIDES.has(tenant.phase);
+  return !NOT_COMPARED.has(tenant.phase);
 }
 
 /** The tenants asked for, or all, in order of their names. */

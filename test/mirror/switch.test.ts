@@ -16,6 +16,93 @@ const SHOP = `
   INSERT INTO orders SELECT n, 1 + n % 4, 'open', n * 100, repeat('x', n % 50) FROM generate_series(1, 400) AS n;
   INSERT INTO marks SELECT 1 + n % 4, 'mark ' || n, '2026-01-01 00:00:00.123456+00' FROM generate_series(1, 80) AS n;`;
 
+const ROLES = ["capture", "apply", "reconcile", "control"] as const;
+
+test("a schema for each tenant, without the tenant column", { timeout: 240_000 }, async () => {
+  await using migration = await Migration.prepare({
+    source: SHOP,
+    file: {
+      tenants: { column: "tenant_id", move: [1, 2, 3] },
+      layout: { schema: "shop_{tenant}", tenantColumn: "drop" },
+      tables: {
+        accounts: { tenant: "id" },
+        orders: {
+          to: "purchases",
+          columns: { total: "cents / 100.0", cents: false },
+          reverse: { cents: "(total * 100)::bigint" },
+        },
+        marks: {},
+      },
+    },
+  });
+  const pairs = (...tenants: readonly number[]): Pair[] =>
+    tenants.flatMap((tenant) => [
+      {
+        source: `SELECT id, state, trim_scale(cents / 100.0), note FROM orders WHERE tenant_id = ${tenant}`,
+        target: `SELECT id, state, trim_scale(total), note FROM shop_${tenant}.purchases`,
+      },
+      { source: `SELECT label, at FROM marks WHERE tenant_id = ${tenant}`, target: `SELECT label, at FROM shop_${tenant}.marks` },
+    ]);
+  const { source, target } = migration;
+  await using byHand = await ByHand.of(migration);
+  const run = migration.run();
+  await migration.inSync(run);
+  await byHand.arm(["2"]);
+  await byHand.arm(["2", "3"]);
+  expect(await byHand.phase("2")).toBe("idle");
+  await byHand.switch("2", run);
+  const before = await byHand.published();
+
+  // At the new home.
+  await target.run(`
+    INSERT INTO shop_2.purchases (id, state, total, note) SELECT n, 'new', n / 100.0, 'there' FROM generate_series(1001, 1100) AS n;
+    UPDATE shop_2.purchases SET state = 'paid', total = total + 1 WHERE id % 3 = 0;
+    UPDATE shop_2.purchases SET id = id + 5000 WHERE id % 7 = 0;
+    DELETE FROM shop_2.purchases WHERE id % 5 = 0;
+    UPDATE shop_2.marks SET at = at + interval '1 microsecond';
+    DELETE FROM shop_2.marks WHERE label LIKE '%9'`);
+  // The others go on.
+  await source.run("UPDATE orders SET state = 'busy' WHERE tenant_id IN (1, 3, 4); INSERT INTO marks VALUES (1, 'more', now())");
+  await byHand.isHome("2", run);
+  await byHand.cameHome(run);
+  await migration.drained(run);
+  await migration.expectEqual(pairs(1, 2, 3));
+
+  for (const role of ROLES) {
+    await run.killRole(role);
+    await target.run(`INSERT INTO shop_2.purchases (id, state, total) VALUES (${ROLES.indexOf(role)} + 20000, '${role}', 1)`);
+    await byHand.cameHome(run);
+  }
+  await target.run("TRUNCATE shop_2.marks; INSERT INTO shop_2.marks VALUES ('only', now())");
+  await byHand.cameHome(run);
+  await migration.expectEqual(pairs(1, 2, 3));
+  expect(await source.value("SELECT count(*) FROM marks WHERE tenant_id = 4")).toBe("20");
+
+  const after = await byHand.published();
+  // 200 orders and a mark of the two others that move; nothing that an apply of ours has written.
+  expect(after.there - before.there).toBe(201);
+  expect(await target.value("SELECT count(*) FROM rehouse.late_write")).toBe("0");
+
+  // Somebody who does not know yet.
+  await source.run("UPDATE orders SET note = 'late' WHERE id = (SELECT min(id) FROM orders WHERE tenant_id = 2)");
+  await migration.until(run, "the late write to be noted", async () =>
+    (await migration.status()).tenants.some(({ lateWrites }) => lateWrites > 0),
+  );
+  const tenant = (await migration.status()).tenants.find((one) => one.tenant === "2");
+  expect(tenant).toMatchObject({ phase: "soaking", lateWrites: 1, stopped: null, reverse: { phase: "in-sync" } });
+  expect(await target.value("SELECT count(*) FROM shop_2.purchases WHERE note = 'late'")).toBe("0");
+  await source.run("UPDATE orders SET note = repeat('x', (id % 50)::int) WHERE note = 'late'");
+
+  // And back.
+  await byHand.switchBack("2", run);
+  expect(await byHand.phase("2")).toBe("idle");
+  await source.run("UPDATE orders SET state = 'home' WHERE tenant_id = 2; INSERT INTO marks VALUES (2, 'home', now())");
+  await migration.inSync(run);
+  await migration.drained(run);
+  await migration.expectEqual(pairs(1, 2, 3));
+  expect(await byHand.phase("2")).toBe("idle");
+});
+
 test("one table for all tenants, with the tenant column", { timeout: 240_000 }, async () => {
   await using migration = await Migration.prepare({
     source: SHOP,
@@ -100,9 +187,37 @@ test("a move without tenants goes there and back as one", { timeout: 240_000 }, 
   await migration.expectEqual(pairs);
   const after = await byHand.published();
   expect({ there: after.there - before.there, home: after.home - before.home }).toEqual({ there: 0, home: 20 });
-  await byHand.switchBack("*", run);
+
+  // A write that no feed carries, as only our own applies are: so the sides differ for good, until it is repaired from where the truth is.
+  await source.run(`
+    BEGIN; SELECT pg_logical_emit_message(true, 'rehouse', 'apply:somebody'); UPDATE parts SET name = 'broken' WHERE id = 20; DELETE FROM parts WHERE id = 121; COMMIT`);
+  const broken = await migration.rehouse("verify", "--json");
+  expect({ code: broken.code, err: broken.err }).toEqual({ code: 1, err: "" });
+  expect(JSON.parse(broken.out).tenants[0]).toMatchObject({
+    tenant: "*",
+    phase: "soaking",
+    direction: "reverse",
+    tables: [{ table: "new.parts", differences: [{ kind: "different" }, { kind: "missing" }] }],
+  });
+  expect(await migration.rehouse("verify", "--repair", "--json")).toMatchObject({ code: 0, err: "" });
+  await migration.expectEqual(pairs);
+
+  // A slot that is gone has lost what was written since.
+  await run.stop();
+  await target.run(
+    `SELECT pg_drop_replication_slot('${migration.slot}_reverse'); UPDATE new.parts SET title = 'unseen' WHERE id = 30`,
+  );
+  expect(await migration.rehouse("resync", "--json")).toMatchObject({ code: 0, err: "" });
+  const again = migration.run();
+  await byHand.isHome("*", again);
+  await migration.expectEqual(pairs);
+  await target.run("UPDATE new.parts SET title = 'seen' WHERE id = 31");
+  await byHand.cameHome(again);
+  await migration.expectEqual(pairs);
+
+  await byHand.switchBack("*", again);
   await source.run("UPDATE parts SET name = 'home' WHERE id % 2 = 0");
-  await migration.inSync(run);
-  await migration.drained(run);
+  await migration.inSync(again);
+  await migration.drained(again);
   await migration.expectEqual(pairs);
 });
