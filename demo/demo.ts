@@ -12,7 +12,7 @@ import { lookAround } from "./look-around.ts";
 import { moveAll, TenantsStopped } from "./move.ts";
 import { createSaas, type SaasSize } from "./saas.ts";
 import { createScreen, number, type Screen, seconds } from "./screen.ts";
-import { NoServers, type Servers, startServers } from "./servers.ts";
+import { NoServers, type Servers, startServers, urlsOf } from "./servers.ts";
 import { isEqual, printDifferences, printResults, type Result, resultsOf } from "./summary.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
 
@@ -48,7 +48,7 @@ export async function demo({ size, keep }: DemoOptions, io: Io, signal: AbortSig
     `${number(rows)} rows of ${number(size.tenants)} tenants, pooled, ${seconds(performance.now() - seeding)}`,
   );
 
-  await using traffic = await startTraffic(servers.sourceUrl, { clients: CLIENTS, perSecond: TRANSACTIONS_PER_SECOND });
+  await using traffic = await startTraffic(urlsOf(servers), { clients: CLIENTS, perSecond: TRANSACTIONS_PER_SECOND });
   screen.step(
     "clients",
     `${CLIENTS} at work, ${TRANSACTIONS_PER_SECOND} transactions a second: they insert, update, delete, undo`,
@@ -61,7 +61,7 @@ export async function demo({ size, keep }: DemoOptions, io: Io, signal: AbortSig
   await using engine = await createEngine(file, { entry: ENTRY, filePath: FILE, log: createLogger() });
   await using _remains = { [Symbol.asyncDispose]: () => clearUp(engine, servers) };
   return await running({ engine, traffic, screen }, signal, async (work) => {
-    const moved = await moveAll({ engine, traffic, sourceUrl: servers.sourceUrl, screen }, work);
+    const moved = await moveAll({ engine, traffic, urls: urlsOf(servers), screen }, work);
     await screen.hide();
     const tenants = moved.quiet.tenants.map(({ tenant }) => tenant).filter((tenant) => tenant !== SHARED_UNIT);
     const results = resultsOf({ ...moved, counted: await countRows(file, tenants) });

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Screen } from "./screen.ts";
-import type { Servers } from "./servers.ts";
+import { type Servers, urlsOf } from "./servers.ts";
 import { startTraffic } from "./traffic.ts";
 
 /** Slow enough that a person can follow it. */
@@ -11,7 +11,7 @@ export async function lookAround(
   { servers, screen, largest }: { servers: Servers; screen: Screen; largest: string },
   signal: AbortSignal,
 ): Promise<void> {
-  await using _traffic = await startTraffic(servers.sourceUrl, { clients: 2, perSecond: PER_SECOND, seed: 2 });
+  await using _traffic = await startTraffic(urlsOf(servers), { clients: 2, perSecond: PER_SECOND, seed: 2 });
   const { dim, bold } = screen.style;
   const commands: [string, string][] = [
     ["rehouse status --watch", "what it does now"],

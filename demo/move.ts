@@ -5,6 +5,8 @@ import { SHARED_UNIT } from "../src/model/mapping.ts";
 import { type Lsn, parseLsn, parsePosition } from "../src/model/position.ts";
 import { withClient } from "./client.ts";
 import { number, type Screen, seconds } from "./screen.ts";
+import { countMarks } from "./signed-writes.ts";
+import { switchSome } from "./switch.ts";
 import type { Traffic, TrafficCounts } from "./traffic.ts";
 
 /** How long the clients go on after the last tenant is in-sync, before they are stopped. */
@@ -12,6 +14,8 @@ const GO_ON_MS = 3_000;
 const IN_SYNC_WITHIN_MS = 300_000;
 const DRAIN_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 200;
+
+type Urls = { source: string; target: string };
 
 /** Tenants that need a person: the demo is over then. */
 export class TenantsStopped extends Error {
@@ -34,11 +38,12 @@ export type Moved = {
 };
 
 /**
- * Moves every tenant while the clients write, lets them go on for a while, compares, stops them, lets the lag drain, and compares again.
+ * Moves every tenant while the clients write, lets them go on for a while, compares, switches two of them and one back, stops the clients, lets the
+ * lag drain, looks for every write that the clients were told of, and compares again.
  * `run` has begun, and goes on after this.
  */
 export async function moveAll(
-  { engine, traffic, sourceUrl, screen }: { engine: Engine; traffic: Traffic; sourceUrl: string; screen: Screen },
+  { engine, traffic, urls, screen }: { engine: Engine; traffic: Traffic; urls: Urls; screen: Screen },
   signal: AbortSignal,
 ): Promise<Moved> {
   const began = performance.now();
@@ -56,12 +61,26 @@ export async function moveAll(
     `${number(rowsOf(comparedBusy.value))} rows while clients write: ${comparedBusy.value.equal ? "equal" : "DIFFERENT"}, ${seconds(comparedBusy.ms)}`,
   );
 
+  const switching = bySize(first);
+  await switchSome({ engine, traffic, screen }, switching, signal);
+
   const busy = await engine.status(signal);
   const written = await traffic.stop();
-  const drained = await timed(drain(engine, sourceUrl, signal));
+  const drained = await timed(drain(engine, urls, signal));
   screen.step(
     "drained",
     `clients stopped after ${number(written.transactions)} transactions; the last one was applied after ${seconds(drained.ms)}`,
+  );
+
+  const atTarget = drained.value.tenants.filter(({ route }) => route?.home === "target").map(({ tenant }) => tenant);
+  const marks = await countMarks(urls, atTarget);
+  const signed = traffic.signed();
+  const astray = signed.filter((mark) => marks.get(mark) !== 1).length;
+  if (astray > 0)
+    throw new Error(`${astray} of ${signed.length} comments are not at the home of their tenant, or more than once`);
+  screen.step(
+    "none lost",
+    `${number(signed.length)} comments that clients were told of are at the homes of their tenants, each once`,
   );
 
   const compared = await timed(engine.verify({ tenants: undefined, repair: false, onProgress: () => {} }, signal));
@@ -72,11 +91,21 @@ export async function moveAll(
   return { written, busy, quiet: drained.value, comparedBusy: comparedBusy.value, compared: compared.value };
 }
 
-/** Waits until everything that is in the source's WAL now is at the target. */
-async function drain(engine: Engine, sourceUrl: string, signal: AbortSignal): Promise<StatusDocument> {
-  const end = await walEnd(sourceUrl);
+/** A small tenant and the largest one, by what was copied. The shared tables are nobody's. */
+function bySize({ tenants }: StatusDocument): { small: string; largest: string } {
+  const sorted = tenants.filter(isTenant).toSorted((a, b) => a.rows.copied - b.rows.copied);
+  const [small, largest] = [sorted[Math.floor(sorted.length / 4)], sorted.at(-1)];
+  return { small: small?.tenant ?? "", largest: largest?.tenant ?? "" };
+}
+
+/** Waits until everything that is in the WAL of each tenant's home now is on the other side, too. */
+async function drain(engine: Engine, urls: Urls, signal: AbortSignal): Promise<StatusDocument> {
+  const ends = { source: await walEnd(urls.source), target: await walEnd(urls.target) };
   const there = ({ tenants }: StatusDocument) =>
-    tenants.every(({ applied }) => applied.position !== null && parsePosition(applied.position).lsn >= end);
+    tenants.every(({ phase, applied, route }) => {
+      const isSettled = phase === "in-sync" || phase === "soaking";
+      return isSettled && applied.position !== null && parsePosition(applied.position).lsn >= ends[route?.home ?? "source"];
+    });
   return await statusWhere(engine, there, { withinMs: DRAIN_WITHIN_MS, what: "the last changes to be applied" }, signal);
 }
 

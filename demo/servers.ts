@@ -13,6 +13,10 @@ export type Servers = AsyncDisposable & {
   env: Record<string, string>;
 };
 
+export function urlsOf({ sourceUrl: source, targetUrl: target }: Servers): { source: string; target: string } {
+  return { source, target };
+}
+
 /** There is nothing to run on; the message says what is missing. */
 export class NoServers extends Error {}
 

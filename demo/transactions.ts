@@ -5,6 +5,10 @@ import { pick } from "./random.ts";
 export type Work = {
   /** Runs a statement and returns its rows, values as text. */
   run(sql: string, params: readonly (string | string[])[]): Promise<Record<string, string>[]>;
+  /** The text of a comment on the task, with a mark by which it is found again once the transaction is committed. */
+  sign(task: string, text: string): string;
+  /** The task goes with all its comments. */
+  drop(task: string): void;
   readonly random: () => number;
   /** Another account than the one that is worked on. */
   readonly other: KnownRows;
@@ -35,7 +39,7 @@ export const TRANSACTIONS: readonly { weight: number; transaction: Transaction }
 ];
 
 /** Among them what has to survive every quoting on the way. */
-const REMARKS = ["On it.", 'He said "no", I\'d say \\N.', "C:\\new\ttabs\nand lines", "schön ☕ 日本語", "", "NULL"];
+export const REMARKS = ["On it.", 'He said "no", I\'d say \\N.', "C:\\new\ttabs\nand lines", "schön ☕ 日本語", "", "NULL"];
 
 /** Two tables in one transaction; a savepoint that is rolled back leaves nothing. */
 async function comment(work: Work, known: KnownRows): Promise<Outcome> {
@@ -48,7 +52,7 @@ async function comment(work: Work, known: KnownRows): Promise<Outcome> {
     await work.run(insert, [known.account, task, author, "never to be seen", []]);
     await work.run("ROLLBACK TO SAVEPOINT draft", []);
   }
-  await work.run(insert, [known.account, task, author, pick(REMARKS, work.random) ?? "", [author]]);
+  await work.run(insert, [known.account, task, author, work.sign(task, pick(REMARKS, work.random) ?? ""), [author]]);
   await work.run("UPDATE tasks SET comment_count = comment_count + 1, updated_at = now() WHERE id = $1", [task]);
   return "commit";
 }
@@ -106,6 +110,7 @@ async function deleteTask(work: Work, known: KnownRows): Promise<Outcome> {
   // The last few stay: an account without a task has nothing to show.
   const task = known.tasks.length > 5 ? known.tasks.pop() : undefined;
   if (task === undefined) return await createTask(work, known);
+  work.drop(task);
   await work.run("DELETE FROM comments WHERE account_id = $1 AND task_id = $2", [known.account, task]);
   await work.run("DELETE FROM tasks WHERE id = $1", [task]);
   return "commit";
