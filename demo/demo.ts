@@ -7,6 +7,7 @@ import { createEngine } from "../src/compose.ts";
 import { loadMigrationFile } from "../src/file/index.ts";
 import { createLogger } from "../src/log.ts";
 import { SHARED_UNIT } from "../src/model/mapping.ts";
+import { withClient } from "./client.ts";
 import { countRows } from "./count-rows.ts";
 import { lookAround } from "./look-around.ts";
 import { moveAll, TenantsStopped } from "./move.ts";
@@ -74,7 +75,8 @@ export async function demo({ size, keep }: DemoOptions, io: Io, signal: AbortSig
     screen.line(
       `  ${number(moved.written.inserts)} rows inserted, ${number(moved.written.updates)} updated, ${number(moved.written.deletes)} deleted by clients meanwhile; ${seconds(performance.now() - began)} in all.`,
     );
-    if (keep) await lookAround({ servers, screen, largest: results[0]?.tenant ?? "1001" }, work);
+    const [switched, other] = results.map(({ tenant }) => tenant);
+    if (keep && switched !== undefined && other !== undefined) await lookAround({ servers, screen, switched, other }, work);
     return equal;
   });
 }
@@ -114,9 +116,13 @@ async function running<T>(
   }
 }
 
-/** On servers that stay, everything that the migration made: slot, publication, topic, schemas. */
+/** On servers that stay, everything that the migration made: slots, publications, topics, schemas. */
 async function clearUp(engine: Engine, servers: Servers): Promise<void> {
   if (!servers.outlive) return;
+  // Both databases go after this. So nobody has to be brought home first, as a cancel would ask for.
+  await withClient(servers.targetUrl, (client) =>
+    client.query("UPDATE rehouse.tenant SET phase = 'contracted' WHERE phase IN ('cutting-over', 'soaking')"),
+  ).catch(() => undefined);
   // If it never began there is nothing; what fails here would hide what came before.
   await engine.cancel(AbortSignal.timeout(30_000)).catch(() => undefined);
 }

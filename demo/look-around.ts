@@ -6,18 +6,20 @@ import { startTraffic } from "./traffic.ts";
 /** Slow enough that a person can follow it. */
 const PER_SECOND = 20;
 
-/** Leaves everything up, with a few clients at work, and says what can be tried; resolves with Ctrl-C. */
+/** `switched` lives at the target, `other` at the source. Leaves everything up, with a few clients at work, and says what can be tried; resolves with Ctrl-C. */
 export async function lookAround(
-  { servers, screen, largest }: { servers: Servers; screen: Screen; largest: string },
+  { servers, screen, switched, other }: { servers: Servers; screen: Screen; switched: string; other: string },
   signal: AbortSignal,
 ): Promise<void> {
   await using _traffic = await startTraffic(urlsOf(servers), { clients: 2, perSecond: PER_SECOND, seed: 2 });
   const { dim, bold } = screen.style;
   const commands: [string, string][] = [
     ["rehouse status --watch", "what it does now"],
-    [`rehouse verify --tenant ${largest}`, "compare a tenant again, while clients write"],
-    [`psql "$TARGET_URL" -c "DELETE FROM tenant_${largest}.members"`, "do damage, with any client,"],
-    [`rehouse verify --tenant ${largest}`, "and have it found"],
+    [`rehouse verify --tenant ${other}`, "compare a tenant again, while clients write"],
+    [`psql "$TARGET_URL" -c "DELETE FROM tenant_${other}.members"`, "do damage, with any client,"],
+    [`rehouse verify --tenant ${other}`, "and have it found"],
+    [`rehouse rollback --tenant ${switched}`, "lead it back to the source, with every write made at the target"],
+    [`rehouse cutover --tenant ${switched}`, "and switch it again"],
     ["rehouse pause; rehouse status; rehouse resume", "hold it, and let it catch up"],
   ];
   const widest = Math.max(...commands.map(([command]) => command.length));

@@ -83,7 +83,11 @@ async function runOnce(
   if (child.stdout === null || child.stderr === null)
     throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });
   const stdout = collect(child.stdout);
-  forwardLines(child.stderr, (text) => options.onEvent({ level: "info", role, text }));
+  // What a role says of itself begins with its name already.
+  const own = `${role}: `;
+  forwardLines(child.stderr, (text) =>
+    options.onEvent({ level: "info", role, text: text.startsWith(own) ? text.slice(own.length) : text }),
+  );
   const kill = stopper(child);
   signal.addEventListener("abort", kill.stop, { once: true });
   try {
