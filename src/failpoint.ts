@@ -31,6 +31,8 @@ export const FAILPOINTS = {
   "expand.after": "control: it is created, not committed",
   "phase.before": "control: what a phase waits for has come, the phase is not left",
   "phase.after": "control: the phase is left",
+  "arm.publication.after": "cutover: the target publishes the tenants' tables, and nothing is remembered of it",
+  "arm.units.before": "cutover: slot and topic of the way back are there, the tenants are not armed",
   "switch.begin.before": "cutover, rollback: the gate is open, the switch is not written down",
   "switch.begin.after": "cutover, rollback: the switch is written down, and nothing else is done",
   "switch.lock.before": "cutover, rollback: the lock of the tenant is about to be asked for",

@@ -9,6 +9,7 @@ import { begin } from "../control/begin.ts";
 import { installState } from "../control/install.ts";
 import { journal, journalEach } from "../control/journal.ts";
 import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { type Mapping, WHOLE_UNIT } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
@@ -25,11 +26,13 @@ export type MirrorDeps = {
   readonly move: ForwardMove;
   readonly stateSql: string;
   readonly version: string;
+  /** Default: a minute. Capture looks every half second for what is armed, and begins anew. */
+  readonly publishedWithinMs?: number;
 };
 
 /**
  * Idempotent; several may do so at once. Resolves when capture has confirmed that it publishes these tenants, so it needs a capture that runs:
- * else REHOUSE_NOT_RUNNING after a minute. The mirror's mapping does not exist: REHOUSE_PREFLIGHT.
+ * else REHOUSE_NOT_RUNNING. The mirror's mapping does not exist: REHOUSE_PREFLIGHT.
  */
 export async function armMirror(deps: MirrorDeps, tenants: readonly string[], signal: AbortSignal): Promise<void> {
   const { file, mirror, stateSql } = deps;
@@ -37,7 +40,7 @@ export async function armMirror(deps: MirrorDeps, tenants: readonly string[], si
   mirrorMapping(deps.move, tenants);
   await installState(mirror.target, stateSql);
   const asked = await withMirrorLock(mirror.target, file.name, signal, () => prepare(deps, tenants, signal));
-  await published(mirror.target, mirrorName(file.name), asked, signal);
+  await published(mirror.target, mirrorName(file.name), asked, deps.publishedWithinMs ?? PUBLISHED_WITHIN_MS, signal);
 }
 
 /** Resolves to what capture has to confirm. */
@@ -52,7 +55,9 @@ async function prepare(deps: MirrorDeps, tenants: readonly string[], signal: Abo
   await mirror.topic.ensure({ ...kafka, partitions: topicPartitions(mapping, partitions) });
   await identifyRows({ source, target, mapping }, signal);
   await extendPublication(source, target, mapping);
+  await failpoint("arm.publication.after");
   await provision({ mapping, source, target, slots: mirror.slots }, signal);
+  await failpoint("arm.units.before");
   return register(target, name, tenants, partitions);
 }
 
@@ -90,11 +95,10 @@ async function register(target: Database, name: string, tenants: readonly string
 }
 
 const LOOK_EVERY_MS = 50;
-/** Capture looks every half second for what is armed, and begins anew. */
 const PUBLISHED_WITHIN_MS = 60_000;
 
-async function published(target: Database, name: string, asked: bigint, signal: AbortSignal): Promise<void> {
-  for (const deadline = Date.now() + PUBLISHED_WITHIN_MS; ; await delay(LOOK_EVERY_MS, undefined, { signal })) {
+async function published(target: Database, name: string, asked: bigint, withinMs: number, signal: AbortSignal): Promise<void> {
+  for (const deadline = Date.now() + withinMs; ; await delay(LOOK_EVERY_MS, undefined, { signal })) {
     const [row] = await target.query("SELECT tenants_seen FROM rehouse.capture WHERE migration = $1", [name]);
     if (BigInt(row?.["tenants_seen"] ?? "0") >= asked) return;
     if (Date.now() < deadline) continue;

@@ -31,8 +31,8 @@ export class ByHand implements AsyncDisposable {
     return new ByHand(migration, await loadMigrationFile(migration.path, env));
   }
 
-  async arm(tenants: readonly string[]): Promise<void> {
-    await armMirror(await this.#deps(), tenants, AbortSignal.timeout(WITHIN_MS));
+  async arm(tenants: readonly string[], options: { readonly publishedWithinMs?: number } = {}): Promise<void> {
+    await armMirror({ ...(await this.#deps()), ...options }, tenants, AbortSignal.timeout(WITHIN_MS));
   }
 
   async disarm(tenants: readonly string[]): Promise<void> {
