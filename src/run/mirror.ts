@@ -42,6 +42,9 @@ export async function serveMirror(
     try {
       const armed = await readArmed(home, deps.file.name);
       if (armed === undefined) {
+        // What it failed of before went with the mirror.
+        heart.report(undefined, MIRROR_PART);
+        wasArmed = false;
         await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
         continue;
       }
