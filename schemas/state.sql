@@ -338,6 +338,15 @@ CREATE TABLE IF NOT EXISTS rehouse.switch (
   PRIMARY KEY (migration, tenant)
 );
 
+-- What was moved, compared, switched and removed, of each tenant whose old home was cleared. Outlives the migration.
+CREATE TABLE IF NOT EXISTS rehouse.receipt (
+  migration  text NOT NULL,
+  tenant     text NOT NULL,
+  receipt    jsonb NOT NULL,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (migration, tenant)
+);
+
 -- Rows that somebody else wrote at the target while their tenant was on its way: noted by triggers that expand puts on the target's tables. No
 -- reference to the migration: it would have the application's transactions and a cancel wait for each other.
 CREATE TABLE IF NOT EXISTS rehouse.foreign_write (

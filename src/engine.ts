@@ -6,6 +6,7 @@ import { slotName, topicPartitions } from "./capture/index.ts";
 import { check } from "./check/index.ts";
 import type {
   CheckReport,
+  ContractDocument,
   ControlOutcome,
   RunOutcome,
   StatusDocument,
@@ -14,6 +15,7 @@ import type {
   VerifyDocument,
 } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
+import { contract } from "./contract/index.ts";
 import { hasBegun, requireUnchanged } from "./control/begin.ts";
 import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
@@ -100,6 +102,13 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     signal: AbortSignal,
   ): Promise<SwitchDocument> {
     return rollback(await this.#switching(), { tenants, keep, dryRun, onTenant, by: operatorName() }, signal);
+  }
+
+  async contract(
+    { tenants, archive, now, onTenant }: Parameters<Engine["contract"]>[0],
+    signal: AbortSignal,
+  ): Promise<ContractDocument> {
+    return contract(await this.#switching(), { tenants, archive, now, onTenant, by: operatorName() }, signal);
   }
 
   async report(document: VerifyDocument): Promise<ReportData> {

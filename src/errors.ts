@@ -135,6 +135,11 @@ export const ERROR_CODES = {
     exit: 3,
     meaning: "The answer to a switch's COMMIT was lost, and the target cannot be asked yet.",
   },
+  REHOUSE_CONTRACT_DIFFERS: {
+    policy: "usage",
+    exit: 1,
+    meaning: "A row at a tenant's old home is not at its new one, so it is not removed.",
+  },
   REHOUSE_NOT_DRAINED: {
     policy: "usage",
     exit: 1,

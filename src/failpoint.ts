@@ -45,6 +45,13 @@ export const FAILPOINTS = {
   "switch.feed.before": "cutover, rollback: writers go on at the new home, the way back does not carry them yet",
   "switch.feed.after": "cutover, rollback: the way back carries them, the switch is not crossed off",
   "switch.undo.before": "cutover, rollback: a switch is about to be undone",
+  "contract.begin.before": "contract: all rows are compared, there is still a way back",
+  "contract.begin.after": "contract: there is none any more, the feed home is",
+  "contract.feed.after": "contract: the feed home has ended, all rows are there",
+  "contract.batch.before": "contract: a batch is deleted, not committed",
+  "contract.batch.after": "contract: a batch is gone",
+  "contract.rows.after": "contract: all rows are gone, the receipt is not made",
+  "contract.receipt.after": "contract: the receipt is kept, the fence is there where this was the last tenant",
 } as const satisfies Record<string, string>;
 
 export type Failpoint = keyof typeof FAILPOINTS;

@@ -5,3 +5,4 @@ export { joinLanes, type LaneName, MAIN_LANE, reloadLanes } from "./membership.t
 export { runApply } from "./run.ts";
 export { MessageSchemas } from "./schemas.ts";
 export { retryTenant, skipChange } from "./stop.ts";
+export { parentsFirst } from "./writers.ts";

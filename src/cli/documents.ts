@@ -100,6 +100,7 @@ export type CheckFinding = { code: string; severity: "error" | "warning"; place:
 export type CheckReport = { findings: CheckFinding[] };
 export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
 
+export type { ContractDocument, ContractedTenant } from "../contract/document.ts";
 export type { SwitchDocument, SwitchedTenant } from "../cutover/document.ts";
 export type { Difference, VerifyDocument } from "../verify/index.ts";
 

@@ -3,6 +3,8 @@ import type { Logger } from "../log.ts";
 import type { ReportData } from "../report/index.ts";
 import type {
   CheckReport,
+  ContractDocument,
+  ContractedTenant,
   ControlOutcome,
   RunOutcome,
   StatusDocument,
@@ -49,6 +51,11 @@ export interface Engine {
     options: { tenants: string[]; keep: boolean; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
     signal: AbortSignal,
   ): Promise<SwitchDocument>;
+  /** Removes tenants from their old home; `now`: without waiting for the soak. `archive`: a directory that keeps the rows. */
+  contract(
+    options: { tenants: string[]; archive: string | undefined; now: boolean; onTenant: (tenant: ContractedTenant) => void },
+    signal: AbortSignal,
+  ): Promise<ContractDocument>;
   /** What a report on this comparison is made of. */
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { RehouseError } from "../errors.ts";
 import { cancelVerb } from "./cancel.ts";
 import { checkVerb } from "./check.ts";
+import { contractVerb } from "./contract.ts";
 import { cutoverVerb } from "./cutover.ts";
 import type { CreateEngine } from "./engine.ts";
 import { asRehouseError, failureDocument, formatFailure, formatStack } from "./failure.ts";
@@ -62,6 +63,7 @@ function build(around: Surroundings, version: string): Command {
     verifyVerb,
     cutoverVerb,
     rollbackVerb,
+    contractVerb,
     pauseVerb,
     resumeVerb,
     retryVerb,

@@ -1,7 +1,15 @@
 import { Command } from "commander";
 import { findMigrationFile, loadMigrationFile, type MigrationFile } from "../file/index.ts";
 import { createLogger } from "../log.ts";
-import type { CheckDocument, ControlDocument, RunDocument, StatusDocument, SwitchDocument, VerifyDocument } from "./documents.ts";
+import type {
+  CheckDocument,
+  ContractDocument,
+  ControlDocument,
+  RunDocument,
+  StatusDocument,
+  SwitchDocument,
+  VerifyDocument,
+} from "./documents.ts";
 import type { CreateEngine, Engine } from "./engine.ts";
 import type { Io } from "./io.ts";
 import { type Style, style } from "./style.ts";
@@ -52,7 +60,7 @@ export async function withEngine(
 /** One document on stdout. */
 export function printJson(
   io: Io,
-  document: CheckDocument | StatusDocument | VerifyDocument | RunDocument | ControlDocument | SwitchDocument,
+  document: CheckDocument | StatusDocument | VerifyDocument | RunDocument | ControlDocument | SwitchDocument | ContractDocument,
 ): void {
   io.out(`${JSON.stringify(document)}\n`);
 }

@@ -52,6 +52,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     verify: note("verify", { formatVersion: 1 as const, equal: true, tenants: [] }),
     cutover: note("cutover", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
     rollback: note("rollback", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
+    contract: note("contract", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
     report: async () => reportData(),
     pause: note("pause", { did: ["Paused."] }),
     resume: note("resume", { did: ["Resumed."] }),

@@ -165,7 +165,7 @@ export class Migration implements AsyncDisposable {
     await this.#until(run, withinMs, `the changes up to ${end} to be applied`, async () => {
       const behind = await this.target.value(
         `SELECT count(*) FROM rehouse.tenant AS t LEFT JOIN rehouse.lane AS l USING (migration, partition, lane)
-          WHERE t.migration = $1 AND t.stopped IS NULL AND (l.lsn IS NULL OR l.lsn < $2::pg_lsn)`,
+          WHERE t.migration = $1 AND t.stopped IS NULL AND t.phase <> 'contracted' AND (l.lsn IS NULL OR l.lsn < $2::pg_lsn)`,
         [this.name, end],
       );
       return behind === "0";

@@ -1,0 +1,230 @@
+/**
+ * `rehouse contract`: a tenant that has soaked has its old home cleared. The feed home ends, its rows are compared a last time, kept in an archive where one
+ * is asked for, and removed; a receipt says so. From its first step on there is no way back. Killed, the same verb goes on.
+ */
+
+import { z } from "zod";
+import { reloadLanes } from "../apply/index.ts";
+import { Sessions } from "../compare/index.ts";
+import { journal } from "../control/journal.ts";
+import { movePhase } from "../control/phases.ts";
+import { choose, legFor, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
+import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
+import { disarm } from "../fence/index.ts";
+import { disarmMirror } from "../mirror/index.ts";
+import { mirrorName } from "../model/mirror.ts";
+import { isEqual, partitionRoots, verify } from "../verify/index.ts";
+import { type ArchivedTable, archive } from "./archive.ts";
+import type { ContractDocument, ContractedTenant } from "./document.ts";
+import { foreignReferences, readSoaked } from "./guard.ts";
+import { makeReceipt, type Receipt } from "./receipt.ts";
+import { countAt, type Order, type RemovedTable, removalOrder, removeRows } from "./remove.ts";
+
+export type ContractRequest = {
+  readonly tenants: readonly string[];
+  /** Do not wait for the soak to be over. */
+  readonly now: boolean;
+  /** Where the archive goes; undefined: none is made. */
+  readonly archive: string | undefined;
+  readonly by: string;
+  readonly onTenant?: (tenant: ContractedTenant) => void;
+};
+
+export async function contract(deps: SwitchDeps, request: ContractRequest, signal: AbortSignal): Promise<ContractDocument> {
+  const { file, systems } = deps;
+  const chosen = choose(await readUnits(systems.target, file.name), request.tenants, file.name);
+  const tenants: ContractedTenant[] = [];
+  for (const { tenant } of chosen) {
+    const done = await contractTenant(deps, tenant, request, signal);
+    request.onTenant?.(done);
+    tenants.push(done);
+  }
+  return { formatVersion: 1, migration: file.name, tenants };
+}
+
+async function contractTenant(
+  deps: SwitchDeps,
+  tenant: string,
+  request: ContractRequest,
+  signal: AbortSignal,
+): Promise<ContractedTenant> {
+  const nothing: ContractedTenant = { tenant, outcome: "failed", obstacles: [], receipt: null, error: null };
+  const { file, systems } = deps;
+  try {
+    await using _turn = await requireTurn(systems.target, file.name, tenant);
+    const order = await removalOrder({ mapping: deps.move.mapping, source: systems.source, tenant });
+    const begun = await readBegun(deps, tenant);
+    if (begun === undefined) {
+      const obstacles = [
+        ...(await readSoaked(systems.target, file.name, tenant, soakOf(deps, request))),
+        ...(await foreignReferences(systems.source, order)),
+      ];
+      if (obstacles.length > 0) return { ...nothing, outcome: "refused", obstacles };
+    }
+    const at = begun ?? (await begin(deps, tenant, request.by, signal));
+    return { ...nothing, outcome: "contracted", receipt: await clear(deps, tenant, order, at, request, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof RehouseError)) throw error;
+    return { ...nothing, error: { code: error.code, what: error.message, fix: error.fix ?? null } };
+  }
+}
+
+function soakOf({ file }: SwitchDeps, { now }: ContractRequest): number {
+  return now || !file.rollback.possible ? 0 : file.rollback.soakMs;
+}
+
+type Begun = { readonly snapshot: string; readonly isDone: boolean };
+
+async function readBegun({ file, systems }: SwitchDeps, tenant: string): Promise<Begun | undefined> {
+  const [row] = await systems.target.query(
+    `SELECT detail ->> 'snapshot' AS snapshot, EXISTS (SELECT FROM rehouse.receipt AS r WHERE r.migration = $1 AND r.tenant = $2) AS done
+       FROM rehouse.journal AS j JOIN rehouse.tenant AS t USING (migration, tenant)
+      WHERE j.migration = $1 AND j.tenant = $2 AND event = 'contract-begun' AND t.phase = 'contracted' ORDER BY entry DESC LIMIT 1`,
+    [file.name, tenant],
+  );
+  return row === undefined ? undefined : { snapshot: row["snapshot"] ?? "", isDone: row["done"] === "t" };
+}
+
+/** Compares all rows a last time; then there is no way back. */
+async function begin(deps: SwitchDeps, tenant: string, by: string, signal: AbortSignal): Promise<Begun> {
+  const { file, systems } = deps;
+  const [now] = await systems.target.query("SELECT pg_catalog.pg_current_snapshot() AS snapshot");
+  const snapshot = now?.["snapshot"] ?? "";
+  const compared = file.rollback.possible ? await compareHome(deps, tenant, signal) : [];
+  await failpoint("contract.begin.before");
+  await systems.target.transaction(async (session) => {
+    await journal(session, file.name, "contract-begun", { by, snapshot }, tenant);
+    for (const each of compared) await journal(session, file.name, "contract-compared", each, tenant);
+    await movePhase(session, file.name, [tenant], { phase: "soaking" }, { event: "contract" });
+  });
+  await failpoint("contract.begin.after");
+  return { snapshot, isDone: false };
+}
+
+async function compareHome(deps: SwitchDeps, tenant: string, signal: AbortSignal) {
+  const { migration, mapping, source, target, secrets } = legFor(deps, "to-source", tenant).feed;
+  const document = await verify({ migration, mapping, source, target, secrets }, { tenants: [tenant] }, signal);
+  const unequal = document.tenants.find((each) => !isEqual(each) || each.tables.length === 0);
+  if (unequal !== undefined)
+    throw new RehouseError("REHOUSE_CONTRACT_DIFFERS", {
+      what: `tenant ${tenant} is not the same at both sides (or its feed home does not run), so its rows at the source are kept`,
+      where: migration,
+      fix: `rehouse verify --tenant ${tenant} shows the rows`,
+    });
+  return document.tenants.flatMap(({ tables }) =>
+    tables.map(({ table, rows, hash, at }) => ({ table, rows, hash, at, differences: 0 })),
+  );
+}
+
+async function clear(
+  deps: SwitchDeps,
+  tenant: string,
+  order: Order,
+  { snapshot, isDone }: Begun,
+  request: ContractRequest,
+  signal: AbortSignal,
+): Promise<Receipt> {
+  const { file, systems, mirror, move, version } = deps;
+  const { source, target } = systems;
+  if (isDone) return storedReceipt(deps, tenant);
+  // What the target's application writes from here on is not carried home any more: the source stands still.
+  if (file.rollback.possible) await disarmMirror({ file, mirror, move }, [tenant], signal);
+  await failpoint("contract.feed.after");
+  const archived = request.archive === undefined ? [] : await archiveTo(request.archive, deps, tenant, order);
+  const counted = await countRows(deps, tenant, order);
+  const removed: RemovedTable[] = [];
+  const of = { mapping: move.mapping, source, target, tenant, snapshot };
+  const note = async ({ table, changedSince }: RemovedTable) =>
+    void removed.push({ table, removed: counted.get(table) ?? 0, changedSince });
+  await removeRows(of, order, note, signal);
+  await failpoint("contract.rows.after");
+  await leaveLane(deps, tenant);
+  await disarm({ database: target, migration: mirrorName(file.name) }, [tenant], signal);
+  const receipt = await keep(deps, { tenant, removed, archived, by: request.by, version });
+  await failpoint("contract.receipt.after");
+  await disarmAll(deps, signal);
+  return receipt;
+}
+
+/** Once, before the first is removed: a contract that was killed has removed rows that its successor does not see. */
+async function countRows({ file, systems, move }: SwitchDeps, tenant: string, order: Order): Promise<Map<string, number>> {
+  const [before] = await systems.target.query(
+    `SELECT detail ->> 'rows' AS rows FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-counted'
+        AND entry > (SELECT max(entry) FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-begun')`,
+    [file.name, tenant],
+  );
+  if (before?.["rows"] != null) return new Map(Object.entries(countedSchema.parse(JSON.parse(before["rows"]))));
+  const counts = await countAt(systems.source, move.mapping, order, tenant);
+  await journal(systems.target, file.name, "contract-counted", { rows: Object.fromEntries(counts) }, tenant);
+  return counts;
+}
+
+const countedSchema = z.record(z.string(), z.number());
+
+async function archiveTo(
+  directory: string,
+  { file, systems }: SwitchDeps,
+  tenant: string,
+  order: Order,
+): Promise<readonly ArchivedTable[]> {
+  const open = new Sessions();
+  try {
+    const session = await open.open(systems.source, "rehouse contract");
+    const roots = await partitionRoots(session);
+    return await archive(session, { directory, migration: file.name, tenant, order, roots });
+  } finally {
+    await open.closeAll();
+  }
+}
+
+/** Nothing comes for it any more but what its removal wrote, which capture leaves out. */
+async function leaveLane({ file, systems }: SwitchDeps, tenant: string): Promise<void> {
+  await systems.target.transaction(async (session) => {
+    await reloadLanes((sql, params) => session.query(sql, params), file.name, [tenant]);
+    await session.query("UPDATE rehouse.tenant SET lane = NULL WHERE migration = $1 AND tenant = $2", [file.name, tenant]);
+  });
+}
+
+async function keep(
+  { file, systems }: SwitchDeps,
+  of: {
+    readonly tenant: string;
+    readonly removed: RemovedTable[];
+    readonly archived: readonly ArchivedTable[];
+    readonly by: string;
+    readonly version: string;
+  },
+): Promise<Receipt> {
+  return systems.target.transaction(async (session) => {
+    const { place: from } = systems.source;
+    const { place: to } = systems.target;
+    const receipt = await makeReceipt(session, { ...of, archived: [...of.archived], migration: file.name, from, to });
+    await session.query(
+      "INSERT INTO rehouse.receipt (migration, tenant, receipt) VALUES ($1, $2, $3::jsonb) ON CONFLICT DO NOTHING",
+      [file.name, of.tenant, JSON.stringify(receipt)],
+    );
+    await journal(session, file.name, "contract-ended", { by: of.by }, of.tenant);
+    return receipt;
+  });
+}
+
+async function storedReceipt({ file, systems }: SwitchDeps, tenant: string): Promise<Receipt> {
+  const [row] = await systems.target.query(
+    "SELECT receipt::text AS receipt FROM rehouse.receipt WHERE migration = $1 AND tenant = $2",
+    [file.name, tenant],
+  );
+  return JSON.parse(row?.["receipt"] ?? "null");
+}
+
+/** The source's triggers and fence go with the last tenant; until then each that has gone stays refused there. */
+async function disarmAll({ file, systems }: SwitchDeps, signal: AbortSignal): Promise<void> {
+  const units = await readUnits(systems.target, file.name);
+  if (units.some(({ phase }) => phase !== "contracted")) return;
+  await disarm(
+    { database: systems.source, migration: file.name },
+    units.map(({ tenant }) => tenant),
+    signal,
+  );
+}

@@ -1,0 +1,96 @@
+/** The receipt of a tenant's move: what an auditor asks for when nothing is left at the old home. */
+
+import type { Row, Session } from "../ports.ts";
+import type { ArchivedTable } from "./archive.ts";
+import type { RemovedTable } from "./remove.ts";
+
+export type Receipt = {
+  formatVersion: 1;
+  migration: string;
+  tenant: string;
+  version: string;
+  /** `user@host`. */
+  by: string;
+  at: string;
+  /** host:port/database. */
+  from: string;
+  to: string;
+  /** Rows that were copied, and changes that were applied on top of them, both ways. */
+  moved: { rows: number; changes: number };
+  /** The last comparison of all rows before they were removed. */
+  compared: { table: string; rows: number; hash: string; differences: number; at: string }[];
+  /** Every switch, in order. */
+  switched: { direction: string; at: string; fencedMs: number | null; by: string }[];
+  removed: RemovedTable[];
+  archived: ArchivedTable[];
+  lateWrites: number;
+};
+
+/** All that the state knows by now; `removed` and `archived` are of this contract. */
+export async function makeReceipt(
+  on: Pick<Session, "query">,
+  of: Pick<Receipt, "migration" | "tenant" | "version" | "by" | "from" | "to" | "removed" | "archived">,
+): Promise<Receipt> {
+  const params = [of.migration, of.tenant];
+  const [tenant] = await on.query(
+    `SELECT rows_copied, changes, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
+            (SELECT count(*) FROM rehouse.late_write AS w WHERE w.migration = t.migration AND w.tenant = t.tenant) AS late
+       FROM rehouse.tenant AS t WHERE migration = $1 AND tenant = $2`,
+    params,
+  );
+  const switches = await on.query(
+    `SELECT detail ->> 'direction' AS direction, detail ->> 'switchedAt' AS at, detail ->> 'fencedMs' AS fenced_ms, detail ->> 'by' AS by
+       FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'switched' ORDER BY entry`,
+    params,
+  );
+  const compared = await on.query(
+    `SELECT j.detail ->> 'table' AS table, j.detail ->> 'rows' AS rows, j.detail ->> 'hash' AS hash, j.detail ->> 'differences' AS differences, j.detail ->> 'at' AS at
+       FROM rehouse.journal AS j WHERE migration = $1 AND tenant = $2 AND event = 'contract-compared'
+        AND entry > (SELECT coalesce(max(entry), 0) FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-begun') ORDER BY entry`,
+    params,
+  );
+  const number = (row: Row | undefined, name: string) => Number(row?.[name] ?? 0);
+  return {
+    formatVersion: 1,
+    ...of,
+    at: tenant?.["at"] ?? "",
+    moved: { rows: number(tenant, "rows_copied"), changes: number(tenant, "changes") },
+    compared: compared.map((row) => ({
+      table: row["table"] ?? "",
+      rows: number(row, "rows"),
+      hash: row["hash"] ?? "",
+      differences: number(row, "differences"),
+      at: row["at"] ?? "",
+    })),
+    switched: switches.map((row) => ({
+      direction: row["direction"] ?? "",
+      at: row["at"] ?? "",
+      fencedMs: row["fenced_ms"] == null ? null : Number(row["fenced_ms"]),
+      by: row["by"] ?? "",
+    })),
+    lateWrites: number(tenant, "late"),
+  };
+}
+
+/** The same for people. */
+export function receiptText(receipt: Receipt): string {
+  const { migration, tenant, version, by, at, from, to, moved, compared, switched, removed, archived, lateWrites } = receipt;
+  return [
+    `Receipt: tenant ${tenant} of ${migration}`,
+    `  made ${at} by ${by}, Rehouse ${version}`,
+    `  from ${from}`,
+    `  to   ${to}`,
+    `  moved     ${moved.rows} rows, ${moved.changes} changes applied`,
+    ...compared.map(
+      (each) => `  compared  ${each.table}: ${each.rows} rows, hash ${each.hash}, ${each.differences} differences, ${each.at}`,
+    ),
+    ...switched.map(
+      (each) => `  switched  ${each.direction}, ${each.at}, writers waited ${each.fencedMs ?? "?"} ms, by ${each.by}`,
+    ),
+    ...removed.map(
+      (each) => `  removed   ${each.table}: ${each.removed} rows, ${each.changedSince} of them changed at the target since`,
+    ),
+    ...archived.map((each) => `  archived  ${each.table}: ${each.rows} rows in ${each.file}, sha256 ${each.sha256}`),
+    `  late writes  ${lateWrites}`,
+  ].join("\n");
+}
