@@ -40,9 +40,9 @@ type Built = {
 
 function functionsSql(built: Built, tenant: TenantOfRow, lookup: Lookup | undefined): string {
   const bodies: [Operation, string][] = [
-    ["ins", rowBody(built, lookup?.place("NEW"))],
-    ["upd", "constant" in tenant || lookup === undefined ? rowBody(built, undefined) : updateBody(built, tenant.column, lookup)],
-    ["del", rowBody(built, lookup?.place("OLD"))],
+    ["ins", lookup === undefined ? constantBody(built) : rowBody(built, lookup, "NEW")],
+    ["upd", lookup === undefined || "constant" in tenant ? constantBody(built) : updateBody(built, lookup, ident(tenant.column))],
+    ["del", lookup === undefined ? constantBody(built) : rowBody(built, lookup, "OLD")],
     ["trunc", truncateBody(built)],
   ];
   return bodies
@@ -54,52 +54,68 @@ function functionsSql(built: Built, tenant: TenantOfRow, lookup: Lookup | undefi
     .join(";\n");
 }
 
-/** The trigger's WHEN has said already that the row is one of theirs. */
-function rowBody(built: Built, place: string | undefined): string {
-  if (place === undefined || built.armed.length === 1) return `BEGIN ${passing(built, "1")} RETURN NULL; END`;
-  return `DECLARE place pg_catalog.int4 := ${place};
-          BEGIN ${passing(built, "place")} RETURN NULL; END`;
+function constantBody(built: Built): string {
+  return bodyOf(passes(built, 1), look(built, 1));
 }
 
-/** A row that changes hands is written by both its tenants. */
-function updateBody(built: Built, column: string, lookup: Lookup): string {
-  if (built.armed.length === 1) return rowBody(built, undefined);
-  const ifListed = (row: "OLD" | "NEW") =>
-    `IF ${lookup.isListed(row)} THEN place := ${lookup.place(row)}; ${passing(built, "place")} END IF;`;
-  return `DECLARE place pg_catalog.int4 := ${lookup.place("NEW")};
-          BEGIN
-            IF NEW.${ident(column)} OPERATOR(pg_catalog.=) OLD.${ident(column)} THEN ${passing(built, "place")}
-            ELSE ${ifListed("NEW")} ${ifListed("OLD")} END IF;
-            RETURN NULL;
-          END`;
+/** The trigger's WHEN has said already that the row is one of theirs. */
+function rowBody(built: Built, lookup: Lookup, row: "NEW" | "OLD"): string {
+  return bodyOf(
+    lookup.at(row, (place) => passes(built, place)),
+    look(built, lookup.place(row)),
+  );
+}
+
+/** A row that changes hands is written by both its tenants, of whom one may be none of these. */
+function updateBody(built: Built, lookup: Lookup, column: string): string {
+  const passesAs = (row: "NEW" | "OLD") => lookup.at(row, (place) => passes(built, place));
+  const lookFor = (row: "NEW" | "OLD") =>
+    `IF ${lookup.isListed(row)} AND (${passesAs(row)}) IS NOT TRUE THEN ${look(built, lookup.place(row))} END IF;`;
+  return bodyOf(
+    `CASE WHEN NEW.${column} OPERATOR(pg_catalog.=) OLD.${column} THEN ${passesAs("NEW")} END`,
+    `${lookFor("NEW")} ${lookFor("OLD")}`,
+  );
+}
+
+/** One expression, since each costs every transaction some microseconds when it first comes to it. */
+function bodyOf(passes: string, look: string): string {
+  return `BEGIN
+    IF (${passes}) IS NOT TRUE THEN ${look} END IF;
+    RETURN NULL;
+  END`;
 }
 
 /**
- * Passes when no switch holds the lock and the signal is as it was when the function was made. Once a tenant has come back, transactions that are
- * older than the function look at the table, since their snapshot may be older than its return.
+ * SQL: no switch holds the lock, and the signal is as it was when the function was made. Once a tenant has come back, transactions that are older
+ * than the function look at the table, since their snapshot may be older than its return.
  */
-function passing({ migration, armed, now }: Built, place: string): string {
-  const key = `(${array(armed, "lockKey", "int8")})[${place}]`;
-  const signal = `(${array(armed, "signal", "regclass")})[${place}]`;
+function passes({ armed, now }: Built, place: number | string): string {
   const isRecent = armed.some(({ reopened }) => reopened)
     ? ` AND pg_catalog.now() OPERATOR(pg_catalog.>) CAST(${literal(now)} AS pg_catalog.timestamptz)`
     : "";
-  return `
-    IF (CASE WHEN pg_catalog.pg_try_advisory_xact_lock_shared(${key})
-            THEN pg_catalog.pg_sequence_last_value(${signal}) OPERATOR(pg_catalog.=) (${array(armed, "generation", "int8")})[${place}]${isRecent} END) IS NOT TRUE THEN
-      PERFORM rehouse.pass_fence(${literal(migration)}, (${array(armed, "tenant", "text")})[${place}], ${key}, ${signal});
-    END IF;`;
+  return `CASE WHEN pg_catalog.pg_try_advisory_xact_lock_shared(${of(armed, "lockKey", place)})
+               THEN pg_catalog.pg_sequence_last_value(${of(armed, "signal", place)}) OPERATOR(pg_catalog.=) ${of(armed, "generation", place)}${isRecent} END`;
+}
+
+/** Waits for the lock, and looks at the table. */
+function look({ migration, armed }: Built, place: number | string): string {
+  return `PERFORM rehouse.pass_fence(${literal(migration)}, ${of(armed, "tenant", place)}, ${of(armed, "lockKey", place)}, ${of(armed, "signal", place)});`;
 }
 
 function truncateBody({ migration, armed }: Built): string {
-  const [tenants, keys, signals] = [
-    array(armed, "tenant", "text"),
-    array(armed, "lockKey", "int8"),
-    array(armed, "signal", "regclass"),
-  ];
+  const [tenants, keys, signals] = [array(armed, "tenant"), array(armed, "lockKey"), array(armed, "signal")];
   return `BEGIN PERFORM rehouse.pass_fence_truncating(${literal(migration)}, ${tenants}, ${keys}, ${signals}); RETURN NULL; END`;
 }
 
-function array(armed: readonly ArmedTenant[], field: "tenant" | "lockKey" | "signal" | "generation", type: string): string {
-  return `CAST(${literal(arrayText(armed.map((one) => one[field])))} AS pg_catalog.${type}[])`;
+const TYPES = { tenant: "text", lockKey: "int8", signal: "regclass", generation: "int8" } as const;
+type Field = keyof typeof TYPES;
+
+/** SQL: what the tenant at this place has there. */
+function of(armed: readonly ArmedTenant[], field: Field, place: number | string): string {
+  if (typeof place === "string") return `(${array(armed, field)})[${place}]`;
+  return `CAST(${literal(armed[place - 1]?.[field] ?? "")} AS pg_catalog.${TYPES[field]})`;
+}
+
+function array(armed: readonly ArmedTenant[], field: Field): string {
+  return `CAST(${literal(arrayText(armed.map((one) => one[field])))} AS pg_catalog.${TYPES[field]}[])`;
 }

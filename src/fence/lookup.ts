@@ -1,12 +1,15 @@
 /**
- * Finds a row's tenant among the armed ones, in SQL that a trigger may hold: by a binary search, since neither a WHEN nor plpgsql has anything else that does
- * not go through the whole list. With 200 tenants armed that takes two thirds from the cost of a row (`npm run bench fence`).
+ * Finds a row's tenant among the armed ones, in SQL that a trigger may hold. Of a few each is compared. Of many that would cost a row as much as all the rest
+ * (neither a WHEN nor plpgsql hashes a list), so their places are found by a binary search; but what a WHEN holds is read anew by each statement.
  */
 
 import { flag, text } from "../catalog/fields.ts";
 import { arrayText, ident, literal } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import type { TenantOfRow } from "./fenced-table.ts";
+
+/** Up to here a comparison with each is the quicker way (`npm run bench fence`). */
+const A_FEW = 8;
 
 export type Lookup = {
   /** In the order of their places. */
@@ -15,6 +18,8 @@ export type Lookup = {
   isListed(row: "OLD" | "NEW"): string;
   /** SQL: the place of the row's tenant, from 1. Of a row that is not listed it says nothing. */
   place(row: "OLD" | "NEW"): string;
+  /** SQL: what `of` says for the place of the row's tenant, which is a number where that is known. NULL of a row that is not listed, where there are a few. */
+  at(row: "OLD" | "NEW", of: (place: number | string) => string): string;
 };
 
 type Column = Exclude<TenantOfRow, { readonly constant: string }>;
@@ -42,14 +47,23 @@ function lookup(
   tenants: readonly string[],
   { name, value }: { readonly name: string; value(row: "OLD" | "NEW"): string },
 ): Lookup {
-  const [only] = tenants;
-  if (only !== undefined && tenants.length === 1)
-    return {
-      tenants,
-      isListed: (row) => `${value(row)} OPERATOR(pg_catalog.=) CAST(${literal(only)} AS ${name})`,
-      place: () => "1",
-    };
   const list = `CAST(${literal(arrayText(tenants))} AS ${name}[])`;
   const place = (row: "OLD" | "NEW") => `pg_catalog.width_bucket(${value(row)}, ${list})`;
-  return { tenants, isListed: (row) => `(${list})[${place(row)}] OPERATOR(pg_catalog.=) ${value(row)}`, place };
+  const is = (row: "OLD" | "NEW", tenant: string) => `${value(row)} OPERATOR(pg_catalog.=) CAST(${literal(tenant)} AS ${name})`;
+  const [only] = tenants;
+  if (only !== undefined && tenants.length === 1)
+    return { tenants, isListed: (row) => is(row, only), place: () => "1", at: (_row, of) => of(1) };
+  if (tenants.length <= A_FEW)
+    return {
+      tenants,
+      isListed: (row) => `${value(row)} OPERATOR(pg_catalog.=) ANY (${list})`,
+      place,
+      at: (row, of) => `CASE ${tenants.map((tenant, n) => `WHEN ${is(row, tenant)} THEN ${of(n + 1)}`).join(" ")} END`,
+    };
+  return {
+    tenants,
+    isListed: (row) => `(${list})[${place(row)}] OPERATOR(pg_catalog.=) ${value(row)}`,
+    place,
+    at: (row, of) => of(place(row)),
+  };
 }

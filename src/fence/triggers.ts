@@ -89,7 +89,7 @@ export async function makeThem(session: Session, migration: string, table: Store
   await session.query(
     [
       // A row trigger comes to the partitions by itself, also to later ones; a statement's does not, but TRUNCATE asks those of each partition.
-      ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, lookup)}`)),
+      ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, table.tenant, lookup)}`)),
       ...relations.map(({ name }) => trigger("trunc", name, "FOR EACH STATEMENT")),
       ...relations.flatMap(({ name }) =>
         OPERATIONS.map(
@@ -114,13 +114,14 @@ async function dropThem(session: Session, migration: string, table: StoredTable)
 }
 
 /** Rows of other tenants cost a comparison, and no call. */
-function whenOf(operation: RowOperation, lookup: Lookup | undefined): string {
-  if (lookup === undefined) return "";
+function whenOf(operation: RowOperation, tenant: TenantOfRow, lookup: Lookup | undefined): string {
+  if ("constant" in tenant || lookup === undefined) return "";
+  const column = ident(tenant.column);
   switch (operation) {
     case "ins":
       return `WHEN (${lookup.isListed("NEW")})`;
     case "upd":
-      return `WHEN (${lookup.isListed("OLD")} OR ${lookup.isListed("NEW")})`;
+      return `WHEN (${lookup.isListed("NEW")} OR NEW.${column} IS DISTINCT FROM OLD.${column})`;
     case "del":
       return `WHEN (${lookup.isListed("OLD")})`;
   }
