@@ -27,7 +27,7 @@ const failAt = (point: string) => armFailpoints(point === "" ? "" : `${point}=er
 afterEach(() => void failAt(""));
 
 test("what was cut off while it armed is finished by the next; disarmed, nothing is left but the move there", {
-  timeout: 240_000,
+  timeout: 400_000,
 }, async () => {
   await using migration = await Migration.prepare({ source: SOURCE, file: FILE });
   const { source, target } = migration;
@@ -72,7 +72,7 @@ test("what was cut off while it armed is finished by the next; disarmed, nothing
   await migration.expectEqual(PAIRS);
 });
 
-test("a tenant without a capture is not armed, and says what is missing", { timeout: 120_000 }, async () => {
+test("a tenant without a capture is not armed, and says what is missing", { timeout: 300_000 }, async () => {
   await using migration = await Migration.prepare({ source: SOURCE, file: FILE });
   await using byHand = await ByHand.of(migration);
   const run = migration.run();

@@ -3,7 +3,7 @@ import { Migration } from "../support/index.ts";
 import { ByHand } from "./by-hand.ts";
 
 test("a way back that breaks is shown, and does not hold up the way there; it is mended while all runs", {
-  timeout: 240_000,
+  timeout: 400_000,
 }, async () => {
   await using migration = await Migration.prepare({
     source: `
