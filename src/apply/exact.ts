@@ -9,7 +9,7 @@ import { evict } from "./evict.ts";
 import type { Segment } from "./inbox.ts";
 import { onlyChange, othersRow, refusal } from "./lane-failures.ts";
 import type { Place } from "./membership.ts";
-import { isAhead, ownerOf } from "./others-row.ts";
+import { aheadTo, ownerOf } from "./others-row.ts";
 import { type Plan, type Planner, Refusal } from "./plan.ts";
 import { isCollision, isOthersRow, isRefused } from "./refusals.ts";
 import { type OrderedChanges, patches, upserts } from "./statements.ts";
@@ -149,10 +149,13 @@ export class ExactReplay {
     const changes = this.#writers.inOrder(plan.changes);
     const tenant = plan.counts.keys().next().value ?? "";
     const owner = ownerOf(error);
-    const isLater = owner !== undefined && (await isAhead(transaction, place, owner, plan.position));
-    if (!isLater) throw othersRow(tenant, plan.position, error, changes);
+    const aheadAt = owner === undefined ? undefined : await aheadTo(transaction, place, owner, plan.position);
+    if (aheadAt === undefined) throw othersRow(tenant, plan.position, error, changes);
     await transaction
-      .attempt(() => transaction.write(plan, changes, place, "leave"))
+      .attempt(async () => {
+        await transaction.write(plan, changes, place, "leave");
+        await transaction.noteNewer(place.members.get(tenant), aheadAt);
+      })
       .catch((again: unknown) => {
         throw isRefused(again) ? othersRow(tenant, plan.position, again, changes) : again;
       });

@@ -166,6 +166,18 @@ export class TargetTransaction {
     ]);
   }
 
+  /** A row of the tenant's may be newer than the stream, up to `asOf`: it was read again, say. A lane that is loaded anew has to know of it. */
+  async noteNewer(member: Member | undefined, asOf: Lsn): Promise<void> {
+    if (member === undefined) return;
+    if (asOf > member.settleLsn) member.settleLsn = asOf;
+    await this.run([
+      {
+        sql: `UPDATE rehouse.tenant SET reread_lsn = greatest(reread_lsn, $3::pg_lsn) WHERE migration = $1 AND tenant = $2`,
+        params: [this.#name.migration, member.tenant, formatLsn(asOf)],
+      },
+    ]);
+  }
+
   async commit(plan: Plan, place: Place): Promise<void> {
     const counts = this.#counts(true);
     await failpoint("apply.place.before");
@@ -208,12 +220,12 @@ export class TargetTransaction {
       keys = missingKeys(result.rows, writer.table.key.length);
     }
     const refetched = await this.#refetch(writer, tenant, keys, transactionsOf(group));
-    await this.#noteReread(place.members.get(tenant), refetched.asOf);
+    await this.noteNewer(place.members.get(tenant), refetched.asOf);
     if (refetched.rows.length > 0) await this.#bring(refetched, others);
   }
 
   #refresh(group: PatchGroup, plan: Plan, place: Place): Promise<void> {
-    const note = (asOf: Lsn) => this.#noteReread(place.members.get(group.tenant), asOf);
+    const note = (asOf: Lsn) => this.noteNewer(place.members.get(group.tenant), asOf);
     return refresh({ transaction: this, refetch: this.#refetch, after: plan.recent, note }, group);
   }
 
@@ -230,18 +242,6 @@ export class TargetTransaction {
         if (!gaveWay) throw error;
       }
     }
-  }
-
-  /** A row that was read again may be newer than the stream, up to `asOf`; a lane that is loaded anew has to know of it. */
-  async #noteReread(member: Member | undefined, asOf: Lsn): Promise<void> {
-    if (member === undefined) return;
-    if (asOf > member.settleLsn) member.settleLsn = asOf;
-    await this.run([
-      {
-        sql: `UPDATE rehouse.tenant SET reread_lsn = greatest(reread_lsn, $3::pg_lsn) WHERE migration = $1 AND tenant = $2`,
-        params: [this.#name.migration, member.tenant, formatLsn(asOf)],
-      },
-    ]);
   }
 
   /** After the rows: whoever wrote one of them before us has committed, with the note of it. */

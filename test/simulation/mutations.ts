@@ -26,6 +26,8 @@ export const MUTATIONS: Readonly<Record<string, Hooks>> = {
 
 /** What a tenant pays for once in some hundred migrations. */
 export const RARE_MUTATIONS: Readonly<Record<string, Hooks>> = {
+  "a change is written into a row that is another tenant's by now": { writesOverOthers: true },
+  "a change is left out wherever another tenant's row has its key": { everybodyIsAhead: true },
   "a beat names the xmax of its snapshot, which may be a transaction that is in the WAL already": {
     beatsNameXmax: true,
     slowStandby: true,

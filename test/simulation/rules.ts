@@ -165,7 +165,7 @@ export function dropEmptyLane([, partition, lane]: readonly Param[], transaction
   return [];
 }
 
-export function stop([, partition, lane, tenant]: readonly Param[], transaction: StoreTransaction): Row[] {
+export function stop([, partition, lane, tenant, code]: readonly Param[], transaction: StoreTransaction): Row[] {
   const of = transaction.get<LaneRow>(laneKey(text(partition), text(lane)));
   const row = transaction.get<TenantRow>(tenantKey(text(tenant)));
   if (of === undefined || row?.lane !== of.lane || row.partition !== of.partition) return [];
@@ -173,7 +173,7 @@ export function stop([, partition, lane, tenant]: readonly Param[], transaction:
     ...before,
     lane: undefined,
     start: max(before.start ?? 0n, of.next),
-    stopped: { lsn: of.lsn, ordinal: of.ordinal },
+    stopped: { lsn: of.lsn, ordinal: of.ordinal, code: text(code) },
   }));
 }
 

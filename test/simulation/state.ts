@@ -24,7 +24,7 @@ export type TenantRow = {
   readonly settle: bigint;
   readonly settled: boolean;
   readonly reread: bigint;
-  readonly stopped: { readonly lsn: bigint; readonly ordinal: bigint } | undefined;
+  readonly stopped: { readonly lsn: bigint; readonly ordinal: bigint; readonly code: string } | undefined;
 };
 
 export type WaveRow = {

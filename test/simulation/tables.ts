@@ -21,8 +21,8 @@ export type Layout = {
   readonly name: string;
   readonly mapping: Mapping;
   readonly tables: readonly SimTable[];
-  /** A tenant may have a lane of its own beside the main one: not where a row can change its tenant and stay the same row at the target (src/apply/README.md, "Limits"). */
-  readonly lateLanes: boolean;
+  /** A tenant may be copied while others are on their way: not where its copy may find a key that is another tenant's row still. */
+  readonly lateCopies: boolean;
   readonly whole: boolean;
 };
 
@@ -63,7 +63,7 @@ function layout(name: string, shape: Shape): Layout {
     name,
     tables: [items, notes, countries],
     whole,
-    lateLanes: whole || shape.key.includes("tenant_id"),
+    lateCopies: whole || shape.key.includes("tenant_id"),
     mapping: {
       migration: MIGRATION,
       schemaTemplate: shape.schemaTemplate,

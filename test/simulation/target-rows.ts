@@ -31,9 +31,10 @@ export class TargetRows {
   /** Copies that belong to a transaction since its last savepoint, and may be changed in place. */
   readonly #own = new WeakMap<Rows, object>();
 
-  constructor(layout: Layout) {
+  /** `writesOverOthers`: no row is kept for being another tenant's. */
+  constructor(layout: Layout, writesOverOthers = false) {
     this.layout = layout;
-    this.#tables = new Map(layout.tables.map((table) => [table.name, targetTable(layout, table)]));
+    this.#tables = new Map(layout.tables.map((table) => [table.name, targetTable(layout, table, writesOverOthers)]));
   }
 
   /** Undefined: not a statement about rows. */
@@ -259,7 +260,7 @@ export class TargetRows {
   }
 }
 
-function targetTable(layout: Layout, table: SimTable): TargetTable {
+function targetTable(layout: Layout, table: SimTable, writesOverOthers: boolean): TargetTable {
   const mapping = layout.mapping.tables.find(({ source }) => source.table === table.name);
   if (mapping === undefined) throw new RangeError(`${table.name} does not move`);
   const columns = mapping.columns.map(({ name }) => name);
@@ -272,7 +273,7 @@ function targetTable(layout: Layout, table: SimTable): TargetTable {
     unique: code < 0 ? [] : tenant < 0 ? [code] : [tenant, code],
     apart: isPooled && mapping.key.includes("tenant_id") ? tenant : -1,
     tenant,
-    meetsOthers: isPooled && !mapping.key.includes("tenant_id"),
+    meetsOthers: !writesOverOthers && isPooled && !mapping.key.includes("tenant_id"),
   };
 }
 

@@ -65,6 +65,10 @@ export type Advance = {
 
 /** Where a simulation of a broken product breaks it. Each leaves everything as it is when it is not given. */
 export type TargetHooks = {
+  /** Changes touch rows of other tenants under the same key. */
+  readonly writesOverOthers?: boolean;
+  /** A row of another tenant is always taken for one that has come to him later. */
+  readonly everybodyIsAhead?: boolean;
   /** The place that a lane stores. */
   readonly advance?: (from: LaneRow, to: LaneRow) => LaneRow;
   /** The snapshot by which a lane tells what the copy holds. */
@@ -94,7 +98,7 @@ export class Target implements Server {
     readonly hooks: TargetHooks;
     readonly onAdvance: (advance: Advance) => void;
   }) {
-    this.rows = new TargetRows(of.layout);
+    this.rows = new TargetRows(of.layout, of.hooks.writesOverOthers);
     this.partitions = of.partitions;
     this.rates = of.rates;
     this.#hooks = of.hooks;
@@ -149,6 +153,7 @@ export class Target implements Server {
       {
         run: ([, tenant], transaction) => {
           const row = transaction.get<TenantRow>(tenantKey(text(tenant)));
+          if (this.#hooks.everybodyIsAhead === true) return [{ lsn: "FFFFFFFF/0", ordinal: "0" }];
           const lane = row?.lane === undefined ? undefined : transaction.get<LaneRow>(laneKey(row.partition, row.lane));
           return lane === undefined ? [] : [{ lsn: formatLsn(asLsn(lane.lsn)), ordinal: String(lane.ordinal) }];
         },
