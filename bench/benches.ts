@@ -1,5 +1,6 @@
 import type { Bench } from "./bench.ts";
 import { benchBackfill } from "./cases/backfill.ts";
+import { benchCutover } from "./cases/cutover.ts";
 import { benchLatency } from "./cases/latency.ts";
 import { benchMemory } from "./cases/memory.ts";
 import { benchReplicate } from "./cases/replicate.ts";
@@ -22,6 +23,7 @@ export async function runBenches(bench: Bench, names: readonly BenchName[], tell
     [wants("memory"), () => benchMemory(bench)],
     [wants("scale"), () => benchScale(bench)],
     [wants("verify"), () => benchVerify(bench)],
+    [wants("cutover"), () => benchCutover(bench)],
   ];
   for (const [isWanted, run] of plan) if (isWanted) for (const result of await run()) tell(result);
 }

@@ -14,6 +14,22 @@ const verified = z.object({
   tenants: z.array(z.object({ tables: z.array(z.object({ differences: z.array(z.unknown()) })) })),
 });
 
+const switchedDocument = z.object({
+  tenants: z.array(
+    z.object({
+      tenant: z.string(),
+      outcome: z.literal("switched"),
+      fencedMs: z.number(),
+      switchedAt: z.string(),
+      drainMs: z.number(),
+      verifyMs: z.number(),
+      waitedForWritersMs: z.number(),
+    }),
+  ),
+});
+
+export type Switched = z.infer<typeof switchedDocument>["tenants"][number];
+
 export type Role = "control" | "capture" | "backfill" | "apply" | "reconcile";
 
 /** A migration of the workload's table with all tenants into a database of the same layout, driven by the command line alone. */
@@ -81,6 +97,12 @@ export class Migration {
     const { equal, tenants } = verified.parse(JSON.parse(output));
     const differences = tenants.flatMap(({ tables }) => tables.flatMap((table) => table.differences)).length;
     return { isEqual: equal, differences, seconds };
+  }
+
+  /** `rehouse cutover` or `rollback` of these tenants; fails when one was not switched. */
+  async switch(verb: "cutover" | "rollback", tenants: readonly string[]): Promise<Switched[]> {
+    const output = await this.#start([verb, "--json", ...tenants.flatMap((tenant) => ["--tenant", tenant])], {}, [0, 1]).ended;
+    return switchedDocument.parse(JSON.parse(output)).tenants;
   }
 
   /** Takes away what it made at the source, in Kafka and in the registry; nothing where it never ran. */

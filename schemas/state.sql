@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS rehouse.tenant (
   changes      bigint NOT NULL DEFAULT 0,    -- applied, net of what the copy already held
   applied_lsn  pg_lsn,
   stopped      jsonb,                        -- {code, what, table, position, offset, at} while it stands still
+  held         boolean NOT NULL DEFAULT false, -- given up by a person, until another one asks for it again
   phase_since  timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (migration, tenant)
 );

@@ -20,7 +20,7 @@ import { hasBegun, requireUnchanged } from "./control/begin.ts";
 import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
-import { cutover, rollback, type SwitchDeps } from "./cutover/index.ts";
+import { cutover, releaseTenant, rollback, type SwitchDeps } from "./cutover/index.ts";
 import { RehouseError } from "./errors.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { mirrorMapping, readArmed, verifyAlongFeeds } from "./mirror/index.ts";
@@ -131,6 +131,10 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await this.#requireBegun();
     const did: string[] = [];
     for (const tenant of options.tenants) {
+      if (await releaseTenant(this.#deps.systems.target, this.#deps.file.name, tenant, operatorName())) {
+        did.push(`Tenant ${tenant} is no longer held back; it is moved from the beginning.`);
+        continue;
+      }
       const retried = await this.#inEitherFeed((state, name) => retryTenant(state, name, tenant, operatorName()));
       did.push(
         retried
@@ -227,7 +231,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
       stopped === null && applied.position !== null && parsePosition(applied.position).lsn >= since;
     // What a switched tenant's source commits is late, and nobody waits for it.
     const isThere = (tenant: TenantStatus) =>
-      tenant.phase === "in-sync" ? isApplied(tenant) : tenant.phase === "soaking" || tenant.phase === "contracted";
+      tenant.phase === "in-sync" ? isApplied(tenant) : tenant.held || tenant.phase === "soaking" || tenant.phase === "contracted";
     while (!signal.aborted) {
       const status = await this.status(signal).catch((error: unknown) => {
         if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry"))

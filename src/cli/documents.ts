@@ -30,6 +30,8 @@ export type TenantStatus = {
   /** By the newest comparison of each of its tables, `at` the oldest of these; null while one was never compared. */
   verified: { rows: number; differences: number; at: string } | null;
   stopped: Stopped | null;
+  /** Given up by `rollback` before it was switched; `retry` has it moved again. */
+  held?: boolean;
   /** Writes of others at the target that nobody has decided on; 1000 stands for that many or more. */
   foreignWrites: number;
   /** Where it lives since its last switch; null: at the source, and never switched. */

@@ -39,7 +39,7 @@ const TENANTS = `
   SELECT (SELECT count(*) FROM (SELECT FROM rehouse.foreign_write AS f
            WHERE f.migration = t.migration AND f.tenant = t.tenant AND f.decided_at IS NULL LIMIT 1000) AS open) AS foreign_writes,
          (SELECT count(*) FROM rehouse.late_write AS w WHERE w.migration = t.migration AND w.tenant = t.tenant) AS late_writes,
-         t.tenant, t.kind, t.phase, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
+         t.tenant, t.kind, t.phase, t.held, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
          r.home, r.generation, to_char(r.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS home_since,
          l.lsn, l.ordinal, t.stopped::text AS stopped, v.rows AS verified_rows, v.differences AS verified_differences, v.at AS verified_at,
          CASE WHEN l.committed_ms IS NULL THEN NULL
@@ -95,6 +95,7 @@ function tenantStatus(row: Row): TenantStatus {
           },
     stopped: row["stopped"] === null || row["stopped"] === undefined ? null : stoppedOf(row["stopped"]),
     foreignWrites: number(row, "foreign_writes") ?? 0,
+    held: row["held"] === "t",
     lateWrites: number(row, "late_writes") ?? 0,
     route: routeStatus(row),
   };

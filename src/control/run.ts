@@ -122,7 +122,7 @@ class NotYet extends Error {}
 
 async function unitsIn(deps: ControlDeps, phase: TenantState["phase"]): Promise<string[]> {
   const rows = await deps.target.query(
-    "SELECT array_to_json(array_agg(tenant ORDER BY tenant <> $3, tenant))::text AS units FROM rehouse.tenant WHERE migration = $1 AND phase = $2",
+    "SELECT array_to_json(array_agg(tenant ORDER BY tenant <> $3, tenant))::text AS units FROM rehouse.tenant WHERE migration = $1 AND phase = $2 AND NOT held",
     [deps.migration, phase, SHARED_UNIT],
   );
   return rows[0] === undefined ? [] : unitList(rows[0]);

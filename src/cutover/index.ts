@@ -7,3 +7,4 @@ export type { Obstacle } from "./gate.ts";
 export { type RollbackRequest, rollback } from "./rollback.ts";
 export { finishSwitches, sweepSwitches } from "./sweep.ts";
 export { requireTurn } from "./turn.ts";
+export { releaseTenant } from "./withdraw.ts";

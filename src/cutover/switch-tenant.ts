@@ -103,6 +103,7 @@ async function underFence(
     }
     await failpoint("switch.commit.after");
     const opened = await letGo(result.locks);
+    const switchedAt = new Date().toISOString();
     const measures = measuresOf(result.measured, opened);
     await complete(leg, (await load(state, migration, tenant)) ?? journey, measures);
     const late = await lateWrites(leg, tenant);
@@ -111,7 +112,7 @@ async function underFence(
       outcome: "switched",
       home: leg.home,
       ...measures,
-      switchedAt: new Date().toISOString(),
+      switchedAt,
       lateWrites: late,
     };
   } catch (error) {
