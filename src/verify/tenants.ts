@@ -16,6 +16,11 @@ export function isComparable(tenant: TenantState): boolean {
   return !NOT_COMPARED.has(tenant.phase);
 }
 
+/** Its old home is cleared: there is nothing to compare any more, and nothing is wrong with that. */
+export function hasLeft({ phase }: TenantState): boolean {
+  return phase === "contracted";
+}
+
 /** The tenants asked for, or all, in order of their names. */
 export async function readTenants(
   target: Database,

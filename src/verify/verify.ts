@@ -22,7 +22,7 @@ import { type Scan, type Sessions, scanTable } from "./scan.ts";
 import { type SettledSuspect, settle } from "./settle.ts";
 import { type Sides, sidesOf } from "./side.ts";
 import { sourcePosition } from "./source-now.ts";
-import { isComparable, readTenants, type TenantState, unitsIn } from "./tenants.ts";
+import { hasLeft, isComparable, readTenants, type TenantState, unitsIn } from "./tenants.ts";
 
 /** The planner takes the buckets of a key's hash for as many as there are keys, and would sort all rows by them. */
 const BY_HASH = { enable_sort: "off", enable_incremental_sort: "off" };
@@ -86,7 +86,8 @@ async function compareTenants(
   if (request.repairFor !== undefined)
     await repair(deps, sessions, repairable, { by: request.repairFor, waitForApplied }, signal);
   for (const { tenant, document } of repairable) await keepComparison(deps, tenant, document, beganAt);
-  return { formatVersion: 1, equal: tenants.length === comparable.length && verified.every(isEqual), tenants: verified };
+  const isWhole = tenants.every((tenant) => isComparable(tenant) || hasLeft(tenant));
+  return { formatVersion: 1, equal: isWhole && verified.every(isEqual), tenants: verified };
 }
 
 /** As evidence. What nothing is being applied for, and what never held still, is no difference there, and not equal, either. */

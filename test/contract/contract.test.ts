@@ -72,6 +72,8 @@ test("contract removes one tenant's rows and nobody else's, keeps them in an arc
     expect(await migration.target.rows("SELECT count(*), count(*) FILTER (WHERE total = -2) FROM t_1.orders")).toEqual([
       ["1200", "10"],
     ]);
+    const { code, out } = await migration.rehouse("verify", "--json");
+    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, equal: true });
     // While others are there, what has gone stays refused.
     await expect(migration.source.run("INSERT INTO accounts VALUES (1, 'free')")).rejects.toMatchObject({ code: "RH011" });
     expect((await migration.rehouse("rollback", "--tenant", "1", "--json")).code).toBe(1);
