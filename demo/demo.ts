@@ -71,7 +71,7 @@ export async function demo({ size, keep }: DemoOptions, io: Io, signal: AbortSig
     screen.line("");
     const equal = moved.comparedBusy.equal && moved.compared.equal && results.every(isEqual);
     for (const compared of [moved.comparedBusy, moved.compared]) if (!compared.equal) printDifferences(compared, screen);
-    screen.line(verdict(results, equal, screen));
+    screen.line(verdict(results, moved.quiet.tenants.length - results.length, equal, screen));
     screen.line(
       `  ${number(moved.written.inserts)} rows inserted, ${number(moved.written.updates)} updated, ${number(moved.written.deletes)} deleted by clients meanwhile; ${seconds(performance.now() - began)} in all.`,
     );
@@ -127,12 +127,13 @@ async function clearUp(engine: Engine, servers: Servers): Promise<void> {
   await engine.cancel(AbortSignal.timeout(30_000)).catch(() => undefined);
 }
 
-function verdict(results: readonly Result[], equal: boolean, { style }: Screen): string {
+/** `left`: how many have left their old home, so that there is nothing to compare. */
+function verdict(results: readonly Result[], left: number, equal: boolean, { style }: Screen): string {
   const tenants = results.filter(({ tenant }) => tenant !== SHARED_UNIT);
   const same = tenants.filter(isEqual).length;
   const rows = tenants.reduce((sum, { rows: of }) => sum + of.target, 0);
   if (equal)
-    return `${style.green("✓")} ${style.bold(`All ${number(same)} tenants are in-sync and equal`)}: ${number(rows)} rows, each in the schema of its tenant.`;
+    return `${style.green("✓")} ${style.bold(`All ${number(same)} tenants are equal on both sides`)}: ${number(rows)} rows, each in the schema of its tenant.${left === 0 ? "" : ` ${number(left)} more has moved for good.`}`;
   return `${style.red("✗")} ${style.bold(`${number(same)} of ${number(tenants.length)} tenants are equal.`)}`;
 }
 

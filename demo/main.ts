@@ -1,5 +1,6 @@
 /**
- * `npm run demo`: a busy pooled database moves into a schema per tenant, two tenants are switched, one comes back, and both sides are compared. Exit: 0 when all is equal, 1 when not,
+ * `npm run demo`: a busy pooled database moves into a schema per tenant, three tenants are switched, one comes back, one leaves for
+ * good, and both sides are compared. Exit: 0 when all is equal, 1 when not,
  * 2 for wrong options, 3 when servers are missing or fail, 130 after Ctrl-C.
  */
 import { parseArgs } from "node:util";
@@ -45,7 +46,7 @@ function welcome({ size }: DemoOptions, { out, color }: Io): void {
   const { bold, dim } = style(color);
   const rows = size.rows === DEFAULT_SIZE.rows ? "Half a million" : size.rows.toLocaleString("en");
   out(
-    `${bold("Rehouse demo:")} ${size.tenants} tenants of a busy database move to another one while clients write, two are switched, one comes back.\n`,
+    `${bold("Rehouse demo:")} ${size.tenants} tenants of a busy database move to another one while clients write; three are switched, one comes back, one leaves for good.\n`,
   );
   out(dim(`${rows} rows leave shared tables for a schema per tenant. Ctrl-C ends it; nothing is left behind.`));
   out("\n\n");

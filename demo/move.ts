@@ -6,7 +6,7 @@ import { type Lsn, parseLsn, parsePosition } from "../src/model/position.ts";
 import { withClient } from "./client.ts";
 import { number, type Screen, seconds } from "./screen.ts";
 import { countMarks } from "./signed-writes.ts";
-import { switchSome } from "./switch.ts";
+import { type Chosen, switchSome } from "./switch.ts";
 import type { Traffic, TrafficCounts } from "./traffic.ts";
 
 /** How long the clients go on after the last tenant is in-sync, before they are stopped. */
@@ -38,8 +38,8 @@ export type Moved = {
 };
 
 /**
- * Moves every tenant while the clients write, lets them go on for a while, compares, switches two of them and one back, stops the clients, lets the
- * lag drain, looks for every write that the clients were told of, and compares again.
+ * Moves every tenant while the clients write, lets them go on for a while, compares, switches three of them, one back and one for good, stops the
+ * clients, lets the lag drain, looks for every write that the clients were told of, and compares again.
  * `run` has begun, and goes on after this.
  */
 export async function moveAll(
@@ -61,8 +61,8 @@ export async function moveAll(
     `${number(rowsOf(comparedBusy.value))} rows while clients write: ${comparedBusy.value.equal ? "equal" : "DIFFERENT"}, ${seconds(comparedBusy.ms)}`,
   );
 
-  const switching = bySize(first);
-  await switchSome({ engine, traffic, screen }, switching, signal);
+  const chosen = chosenBySize(first);
+  if (chosen !== undefined) await switchSome({ engine, traffic, screen }, chosen, signal);
 
   const busy = await engine.status(signal);
   const written = await traffic.stop();
@@ -91,11 +91,13 @@ export async function moveAll(
   return { written, busy, quiet: drained.value, comparedBusy: comparedBusy.value, compared: compared.value };
 }
 
-/** A small tenant and the largest one, by what was copied. The shared tables are nobody's. */
-function bySize({ tenants }: StatusDocument): { small: string; largest: string } {
+/** Two small tenants and the largest one, by what was copied. The shared tables are nobody's. */
+function chosenBySize({ tenants }: StatusDocument): Chosen | undefined {
   const sorted = tenants.filter(isTenant).toSorted((a, b) => a.rows.copied - b.rows.copied);
-  const [small, largest] = [sorted[Math.floor(sorted.length / 4)], sorted.at(-1)];
-  return { small: small?.tenant ?? "", largest: largest?.tenant ?? "" };
+  const quarter = Math.floor(sorted.length / 4);
+  const [returns, leaves, largest] = [sorted[quarter], sorted[quarter + 1], sorted.at(-1)];
+  if (returns === undefined || leaves === undefined || largest === undefined || leaves === largest) return undefined;
+  return { returns: returns.tenant, leaves: leaves.tenant, largest: largest.tenant };
 }
 
 /** Waits until everything that is in the WAL of each tenant's home now is on the other side, too. */
@@ -103,6 +105,7 @@ async function drain(engine: Engine, urls: Urls, signal: AbortSignal): Promise<S
   const ends = { source: await walEnd(urls.source), target: await walEnd(urls.target) };
   const there = ({ tenants }: StatusDocument) =>
     tenants.every(({ phase, applied, route }) => {
+      if (phase === "contracted") return true;
       const isSettled = phase === "in-sync" || phase === "soaking";
       return isSettled && applied.position !== null && parsePosition(applied.position).lsn >= ends[route?.home ?? "source"];
     });

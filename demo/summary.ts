@@ -23,11 +23,12 @@ export type Evidence = {
   quiet: StatusDocument;
 };
 
-/** The largest first. A tenant that was not compared at all counts as different. */
+/** The largest first, without those that have left their old home. A tenant that was not compared at all counts as different. */
 export function resultsOf({ counted, compared, busy, quiet }: Evidence): Result[] {
   const comparisons = new Map(compared.tenants.map(({ tenant, tables }) => [tenant, tables]));
   const lags = new Map(busy.tenants.map(({ tenant, applied }) => [tenant, applied.lagMs]));
   return quiet.tenants
+    .filter(({ phase }) => phase !== "contracted")
     .map(({ tenant, applied }) => {
       const tables = comparisons.get(tenant) ?? [];
       const rows = tables.reduce((sum, of) => sum + of.rows, 0);
