@@ -1,6 +1,7 @@
 import type { Bench } from "./bench.ts";
 import { benchBackfill } from "./cases/backfill.ts";
 import { benchCutover } from "./cases/cutover.ts";
+import { benchFence } from "./cases/fence.ts";
 import { benchLatency } from "./cases/latency.ts";
 import { benchMemory } from "./cases/memory.ts";
 import { benchReplicate } from "./cases/replicate.ts";
@@ -24,6 +25,7 @@ export async function runBenches(bench: Bench, names: readonly BenchName[], tell
     [wants("scale"), () => benchScale(bench)],
     [wants("verify"), () => benchVerify(bench)],
     [wants("cutover"), () => benchCutover(bench)],
+    [wants("fence"), () => benchFence(bench)],
   ];
   for (const [isWanted, run] of plan) if (isWanted) for (const result of await run()) tell(result);
 }

@@ -3,7 +3,18 @@ import { parseArgs } from "node:util";
 import { PER_TRANSACTION } from "./workload/changes.ts";
 import { TENANTS } from "./workload/events.ts";
 
-export const BENCHES = ["backfill", "capture", "apply", "replicate", "latency", "memory", "scale", "verify", "cutover"] as const;
+export const BENCHES = [
+  "backfill",
+  "capture",
+  "apply",
+  "replicate",
+  "latency",
+  "memory",
+  "scale",
+  "verify",
+  "cutover",
+  "fence",
+] as const;
 export type BenchName = (typeof BENCHES)[number];
 
 export type Options = {
