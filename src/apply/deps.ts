@@ -9,7 +9,7 @@ import type { LaneName } from "./membership.ts";
 export type ApplyDeps = {
   readonly migration: string;
   readonly mapping: Mapping;
-  /** Those that the mapping was made for, where that is not all there can be: a lane with another member waits for a mapping that has it. */
+  /** Those whom the mapping knows, where others may come: a lane with such a member waits, until he is here or another mapping is. */
   readonly units?: ReadonlySet<string>;
   readonly source: Database;
   readonly target: Database;

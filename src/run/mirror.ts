@@ -5,7 +5,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
-import { type Armed, type ForwardMove, mirrorMapping, readArmed, readAsked } from "../mirror/index.ts";
+import { type ForwardMove, mirrorMapping, readArmed, readAsked } from "../mirror/index.ts";
 import type { Mapping } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
 import type { EngineDeps } from "../systems.ts";
@@ -13,8 +13,8 @@ import { together } from "../together.ts";
 import { Heart } from "./heart.ts";
 import { asRehouseError } from "./role.ts";
 
-/** What is armed, with the mirror's mapping for it. */
-export type Mirrored = Armed & { readonly mapping: Mapping };
+/** What is armed, with the mirror's mapping for it. Units come and go under a part for which that changes nothing else. */
+export type Mirrored = { asked: string; readonly units: Set<string>; readonly mapping: Mapping };
 
 /** As the heart has it: the forward feed's lanes have their own. */
 export const MIRROR_PART = "reverse";
@@ -49,11 +49,11 @@ export async function serveMirror(
         continue;
       }
       wasArmed = true;
-      const mirrored = { ...armed, mapping: mirrorMapping(move(), armed.units) };
+      const mirrored = { asked: armed.asked, units: new Set(armed.units), mapping: mirrorMapping(move(), armed.units) };
       await together(
         [
           (ended) => part(mirrored, ended),
-          (ended) => untilOthersAreArmed(deps, armed.asked, ended),
+          (ended) => untilOthersAreArmed(deps, mirrored, { move, isPublisher: heart.role === "capture" }, ended),
           (ended) => beat(deps, heart.role, ended),
         ],
         signal,
@@ -83,15 +83,28 @@ async function beat({ file, mirror, onEvent }: ServeDeps, role: Role, signal: Ab
 
 class OthersAreArmed extends Error {}
 
-/** A source that is away says nothing; the part itself tells of that. */
+/**
+ * Where all tenants share their tables, the mapping is the same for others, and only capture has to begin anew: the way home of who is there
+ * already is not interrupted. A source that is away says nothing; the part itself tells of that.
+ */
 async function untilOthersAreArmed(
-  { file, mirror }: Pick<EngineDeps, "file" | "mirror">,
-  asked: string,
+  { file, mirror }: ServeDeps,
+  mirrored: Mirrored,
+  { move, isPublisher }: { readonly move: () => ForwardMove; readonly isPublisher: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
-    const now = await readAsked(mirror.target, file.name).catch(() => asked);
-    if (now !== asked) throw new OthersAreArmed();
+    const asked = await readAsked(mirror.target, file.name).catch(() => mirrored.asked);
+    if (asked === mirrored.asked) continue;
+    const armed = isPublisher ? undefined : await readArmed(mirror.target, file.name);
+    if (armed === undefined || !isSame(mirrorMapping(move(), armed.units), mirrored.mapping)) throw new OthersAreArmed();
+    mirrored.asked = armed.asked;
+    mirrored.units.clear();
+    for (const unit of armed.units) mirrored.units.add(unit);
   }
+}
+
+function isSame(a: Mapping, b: Mapping): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -249,7 +249,7 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
       {
         ...{ ...deps.mirror, ...both, mapping },
         migration: mapping.migration,
-        units: new Set(units),
+        units,
         // The fence keeps others from writing at the source.
         foreignWrites: "alert",
         report: (error, lane) => heart.report(error, `${MIRROR_PART} ${lane}`),

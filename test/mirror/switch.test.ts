@@ -144,13 +144,32 @@ test("one table for all tenants, with the tenant column", { timeout: 400_000 }, 
   // Of tenant 2 its orders, of tenant 3 its marks; of tenant 1 what it wrote itself. What our applies wrote is in neither.
   expect(after.there - before.there).toBe(100 + 20);
   expect(after.home - before.home).toBeGreaterThan(100);
+
+  // Others follow, and the way home of the first is not interrupted.
+  const appliers = () =>
+    source.rows("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 ORDER BY 1", [
+      `rehouse ${byHand.mirror} apply`,
+    ]);
+  const first = await appliers();
+  expect(first.length).toBeGreaterThan(0);
+  await byHand.arm(["2"]);
+  await byHand.switch("2", run);
+  await target.run("UPDATE pool.orders SET note = 'there' WHERE tenant_id < 3");
+  await byHand.isHome("2", run);
+  await byHand.cameHome(run);
+  await migration.expectEqual(pairs);
+  expect(await appliers()).toEqual(expect.arrayContaining(first));
+  await byHand.switchBack("2", run);
+  await migration.inSync(run, { except: ["1"] });
+
   await byHand.switchBack("1", run);
   await source.run("UPDATE orders SET state = 'home' WHERE tenant_id = 1");
   await migration.inSync(run);
   await migration.drained(run);
   await migration.expectEqual(pairs);
   const home = await byHand.published();
-  expect(home.home - after.home).toBe(0);
+  // Of both what they wrote, the first with two orders more; nothing of what the way there has brought since.
+  expect(home.home - after.home).toBe(102 + 100);
 
   // Everything that was made for the way back goes with the migration.
   await run.stop();
