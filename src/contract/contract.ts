@@ -8,7 +8,7 @@ import { reloadLanes } from "../apply/index.ts";
 import { Sessions } from "../compare/index.ts";
 import { journal } from "../control/journal.ts";
 import { movePhase } from "../control/phases.ts";
-import { choose, legFor, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
+import { choose, failureOf, legFor, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { disarm } from "../fence/index.ts";
@@ -66,8 +66,9 @@ async function contractTenant(
     return { ...nothing, outcome: "contracted", receipt: await clear(deps, tenant, order, at, request, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof RehouseError)) throw error;
-    return { ...nothing, error: { code: error.code, what: error.message, fix: error.fix ?? null } };
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    return { ...nothing, error: { code: failure.code, what: failure.message, fix: failure.fix ?? null } };
   }
 }
 

@@ -27,7 +27,7 @@ export async function readFacts(
     ),
     readOldTransactions(feed.source),
     phaseOf(feed.target, feed.migration, SHARED_UNIT),
-    back === undefined ? undefined : phaseOf(back.target, back.migration, tenant),
+    back === undefined || isDryRun ? undefined : phaseOf(back.target, back.migration, tenant),
     sequencesWithoutRoom(sequences.columns, sequences.leaving, sequences.arriving),
     state.query("SELECT state FROM rehouse.migration WHERE name = $1", [leg.migration]),
   ]);

@@ -2,6 +2,7 @@
 
 export { type CutoverRequest, choose, cutover, readUnits } from "./cutover.ts";
 export type { SwitchDocument, SwitchedTenant } from "./document.ts";
+export { failureOf } from "./failure.ts";
 export { legFor, type SwitchDeps } from "./feeds.ts";
 export type { Obstacle } from "./gate.ts";
 export { type RollbackRequest, rollback } from "./rollback.ts";

@@ -6,6 +6,7 @@ import { failpoint } from "../failpoint.ts";
 import type { Lsn } from "../model/position.ts";
 import { verify } from "../verify/index.ts";
 import { NOT_MEASURED, type SwitchedTenant } from "./document.ts";
+import { failureOf } from "./failure.ts";
 import { type FencedMeasures, fenced, PATIENCE } from "./fenced.ts";
 import { complete, finishOther, letGo, stay, undo } from "./finish.ts";
 import { comparisonObstacles, type Obstacle, obstacles } from "./gate.ts";
@@ -46,8 +47,9 @@ export async function switchTenant(leg: Leg, request: SwitchRequest, signal: Abo
     return await underFence(leg, request, { ground, near, nothing }, signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof RehouseError)) throw error;
-    return { ...nothing, error: { code: error.code, what: error.message, fix: error.fix ?? null } };
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    return { ...nothing, error: { code: failure.code, what: failure.message, fix: failure.fix ?? null } };
   }
 }
 

@@ -75,10 +75,11 @@ export class Ledger {
       for (let n = 0; !this.#stopped; n++) {
         const id = `${tenant}-${name}-${n}`;
         const began = performance.now();
-        const isolation = random.of(ISOLATION);
         const holdsMs = random.int(20) === 0 ? random.int(60) : 0;
         for (let tries = 0; ; tries++) {
           client ??= await this.#connect(home);
+          // Anew at each try: two that conflict at the same level all the time would starve one another.
+          const isolation = random.of(ISOLATION);
           const said = await this.#write(client, home, { tenant, id, isolation, holdsMs });
           if (said.outcome !== "failed") {
             this.written.push({ id, tenant, outcome: said.outcome, atMs: Date.now(), tookMs: performance.now() - began });
