@@ -57,8 +57,11 @@ function resultsOf(
     const until = Date.parse(of.switchedAt);
     return tenant === of.tenant && beganMs <= until && beganMs + tookMs >= until - of.fencedMs;
   };
-  // Nobody who would have come in it saw nothing of it.
-  const pauses = switched.map((of) => Math.max(0, ...seen.filter((one) => meets(of, one)).map(({ tookMs }) => tookMs)));
+  // A fence that is over before a client of the tenant comes is no pause: it would only make the figure look better.
+  const pauses = switched.flatMap((of) => {
+    const met = seen.filter((one) => meets(of, one)).map(({ tookMs }) => tookMs);
+    return met.length === 0 ? [] : [Math.max(...met)];
+  });
   const others = seen.filter((one) => !switched.some((of) => meets(of, one))).map(({ tookMs }) => tookMs);
   const line = (variant: string, ours: readonly number[]): Result => ({
     bench: "cutover",
