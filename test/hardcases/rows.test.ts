@@ -116,6 +116,8 @@ test.each(Object.entries(STORIES))("%s", async (_story, sql) => {
 
 test("a prepared transaction arrives when it is committed, whatever ended meanwhile, and one that is rolled back does not", async () => {
   const { source, target, name } = migration;
+  // One that is left open would hold up every slot that is made on this server.
+  await using _left = { [Symbol.asyncDispose]: () => rollbackPrepared(migration) };
   const prepare = (of: string, sql: string) => source.run(`BEGIN; ${sql}; PREPARE TRANSACTION '${name}-${of}'`);
   await prepare(
     "kept",
@@ -135,6 +137,11 @@ test("a prepared transaction arrives when it is committed, whatever ended meanwh
   await migration.expectEqual(PAIRS);
   expect(await target.value("SELECT title FROM t_2.docs WHERE id = 5000")).toBe("prepared");
 });
+
+async function rollbackPrepared({ source, name }: Migration): Promise<void> {
+  const left = await source.rows("SELECT gid FROM pg_prepared_xacts WHERE gid LIKE $1 || '-%'", [name]);
+  for (const [gid] of left) await source.run(`ROLLBACK PREPARED '${gid}'`);
+}
 
 test("and in the end verify finds nothing", async () => {
   const { code, out } = await migration.rehouse("verify", "--json");
