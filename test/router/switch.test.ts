@@ -53,8 +53,8 @@ describe("a router across a switch", () => {
     }
   });
 
-  it("waits out a closed fence, and writes where the tenant is when it opens", async () => {
-    await application.begin();
+  /** A transaction of tenant 42 before its closed fence, once the router has made so many attempts. */
+  async function heldBack(times: number): Promise<{ readonly written: Promise<void> }> {
     const router = application.router();
     await application.fence(application.source, "42", "fenced", "target");
     let attempts = 0;
@@ -62,7 +62,13 @@ describe("a router across a switch", () => {
       attempts += 1;
       await note(client, "42", "patient");
     });
-    await waitUntil(() => attempts >= 3, { deadlineMs: 10_000, what: "the router to try again" });
+    await waitUntil(() => attempts >= times, { deadlineMs: 10_000, what: "the router to try again" });
+    return { written };
+  }
+
+  it("waits out a closed fence, and writes where the tenant is when it opens", async () => {
+    await application.begin();
+    const { written } = await heldBack(3);
     await application.route("42", "target");
     await application.fence(application.source, "42", "moved", "target");
     await written;
@@ -72,14 +78,7 @@ describe("a router across a switch", () => {
 
   it("goes on at the old home when a switch is taken back", async () => {
     await application.begin();
-    const router = application.router();
-    await application.fence(application.source, "42", "fenced", "target");
-    let attempts = 0;
-    const written = router.transaction("42", async (client) => {
-      attempts += 1;
-      await note(client, "42", "patient");
-    });
-    await waitUntil(() => attempts >= 2, { deadlineMs: 10_000, what: "the router to try again" });
+    const { written } = await heldBack(2);
     await application.open(application.source, "42");
     await written;
     expect(await application.notes("source", "42")).toEqual(["patient"]);
