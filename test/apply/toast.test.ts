@@ -7,6 +7,11 @@ import { type RowChange, UNCHANGED, type Value } from "./support/topic.ts";
 
 const SPEC = { name: "docs", columns: ["id bigint", "tenant_id text", "title text", "body text", "note text"] };
 const docs = table(SPEC);
+/** Its note is computed from what an unchanged long value leaves out of the stream. */
+const COMPUTED = table({
+  ...SPEC,
+  computed: [{ name: "note", type: "text", expression: "upper(docs.body) || title", uses: ["body", "title"], plain: undefined }],
+});
 const TABLE = "(id bigint PRIMARY KEY, tenant_id text, title text, body text, note text)";
 const DOCS = `CREATE TABLE public.docs ${TABLE};`;
 const ALL = "SELECT id, tenant_id, title, body, note FROM public.docs ORDER BY id";
@@ -95,13 +100,7 @@ describe("an update without the values that it left alone", () => {
   });
 
   it("has its row read again where an expression needs what is missing", async () => {
-    const computed = table({
-      ...SPEC,
-      computed: [
-        { name: "note", type: "text", expression: "upper(docs.body) || title", uses: ["body", "title"], plain: undefined },
-      ],
-    });
-    await using scene = await open({ tables: [computed] });
+    await using scene = await open({ tables: [COMPUTED] });
     await scene.join([{ tenant: "a" }]);
     await scene.source.query("INSERT INTO public.docs VALUES (1, 'a', 't1', 'body', 'n')");
     await scene.target.query("INSERT INTO public.docs VALUES (1, 'a', 't0', 'body', 'BODYt0')");
@@ -112,13 +111,7 @@ describe("an update without the values that it left alone", () => {
   });
 
   it("has its row read again only once the source shows what is in its stream already", async () => {
-    const computed = table({
-      ...SPEC,
-      computed: [
-        { name: "note", type: "text", expression: "upper(docs.body) || title", uses: ["body", "title"], plain: undefined },
-      ],
-    });
-    await using scene = await open({ tables: [computed] });
+    await using scene = await open({ tables: [COMPUTED] });
     await scene.join([{ tenant: "a" }]);
     await scene.source.query("INSERT INTO public.docs VALUES (1, 'a', 't1', 'body', 'n')");
     await scene.target.query("INSERT INTO public.docs VALUES (1, 'a', 't1', 'body', 'BODYt1')");

@@ -1,14 +1,10 @@
 /** What somebody does to the source's tables while their rows are on the move. */
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type FileBody, Migration, type RehouseProcess } from "../support/index.ts";
+import type { Migration, RehouseProcess } from "../support/index.ts";
+import { equal, retried, twoTenants } from "./two-tenants.ts";
 
-const FILE: FileBody = {
-  tenants: { column: "tenant", move: [1, 2] },
-  layout: { schema: "t_{tenant}", tenantColumn: "drop" },
-  kafka: { partitions: 1 },
-  tables: { grown: {}, renamed: {}, parts: {}, wider: {}, moods: {}, rewritten: {}, keyed: {}, lost: {} },
-};
+const TABLES = { grown: {}, renamed: {}, parts: {}, wider: {}, moods: {}, rewritten: {}, keyed: {}, lost: {} };
 
 const SOURCE = `
   CREATE TYPE mood AS ENUM ('fine', 'so so');
@@ -41,7 +37,7 @@ let migration: Migration;
 let run: RehouseProcess;
 
 beforeAll(async () => {
-  migration = await Migration.prepare({ source: SOURCE, file: FILE });
+  migration = await twoTenants(SOURCE, TABLES);
   run = migration.run();
   await migration.inSync(run);
 });
@@ -53,7 +49,7 @@ test("a column that is added, with a default or without, is not carried; status 
   await source.run("INSERT INTO grown VALUES (1, 101, 'after', 8, 'x'); UPDATE grown SET note = 'b', extra = 9 WHERE id < 10;");
   await source.run("ALTER TABLE grown DROP more; DELETE FROM grown WHERE id = 5;");
   await migration.drained(run);
-  await equal("grown", "id, note");
+  await equal(migration, "grown", "id, note");
   expect(await noticed("public.grown")).toEqual(
     expect.arrayContaining([
       expect.stringContaining("extra (integer) was added"),
@@ -70,7 +66,7 @@ test("VACUUM FULL and CLUSTER change nothing", async () => {
   await source.rows("CLUSTER rewritten USING rewritten_pkey");
   await source.run("UPDATE rewritten SET body = 'short' WHERE id = 9; DELETE FROM rewritten WHERE id = 10");
   await migration.drained(run);
-  await equal("rewritten", "id, body");
+  await equal(migration, "rewritten", "id, body");
 });
 
 test("a table that is renamed goes on under its old name, and status says what cannot be done meanwhile", async () => {
@@ -82,7 +78,7 @@ test("a table that is renamed goes on under its old name, and status says what c
   );
   await source.run("ALTER TABLE called_otherwise RENAME TO renamed; INSERT INTO renamed VALUES (2, 201, 'old name')");
   await migration.drained(run);
-  await equal("renamed", "id, note");
+  await equal(migration, "renamed", "id, note");
 });
 
 test("a partition may be added and filled; one that comes or goes with its rows is told of", async () => {
@@ -90,7 +86,7 @@ test("a partition may be added and filled; one that comes or goes with its rows 
   await source.run("CREATE TABLE parts_3 PARTITION OF parts FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')");
   await source.run("INSERT INTO parts VALUES (1, 300, '2026-03-03'); UPDATE parts SET at = '2026-03-04' WHERE id = 7");
   await migration.drained(run);
-  await equal("parts", "id, at");
+  await equal(migration, "parts", "id, at");
   await source.run("CREATE TABLE parts_4 (LIKE parts INCLUDING ALL)");
   await source.run("INSERT INTO parts_4 VALUES (1, 400, '2026-04-04')");
   await source.run(
@@ -107,7 +103,7 @@ test("a partition may be added and filled; one that comes or goes with its rows 
   await source.run("ALTER TABLE parts ATTACH PARTITION parts_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')");
   expect(await noticed("public.parts")).not.toContainEqual(expect.stringContaining("parts_3"));
   await migration.drained(run);
-  await equal("parts", "id, at");
+  await equal(migration, "parts", "id, at");
 });
 
 test("a type that grows is absorbed for as long as the target takes the values; then its tenant stops, and goes on once the target has grown", async () => {
@@ -115,21 +111,21 @@ test("a type that grows is absorbed for as long as the target takes the values; 
   await source.run("ALTER TABLE wider ALTER amount TYPE bigint, ALTER name TYPE text, ALTER total TYPE numeric(12,2)");
   await source.run("INSERT INTO wider VALUES (1, 100, 7, 'short', 1.50); UPDATE wider SET amount = 8, total = 9 WHERE id < 6");
   await migration.drained(run);
-  await equal("wider", "id, amount, name, total");
+  await equal(migration, "wider", "id, amount, name, total");
   await source.run("UPDATE wider SET amount = 3000000000 WHERE id = 3");
   await stopped("2", "REHOUSE_CHANGE_REFUSED", "out of range");
   await target.run("ALTER TABLE t_2.wider ALTER amount TYPE bigint");
   await source.run("INSERT INTO wider VALUES (2, 102, 1, 'longer than five', 1)");
-  await retried("2");
+  await retried(migration, "2");
   await stopped("2", "REHOUSE_CHANGE_REFUSED", "too long");
   await target.run("ALTER TABLE t_2.wider ALTER name TYPE text");
   await source.run("UPDATE wider SET total = 12345678.90 WHERE id = 5");
-  await retried("2");
+  await retried(migration, "2");
   await stopped("2", "REHOUSE_CHANGE_REFUSED", "overflow");
   await target.run("ALTER TABLE t_2.wider ALTER total TYPE numeric(12,2)");
-  await retried("2");
+  await retried(migration, "2");
   await migration.drained(run);
-  await equal("wider", "id, amount, name, total");
+  await equal(migration, "wider", "id, amount, name, total");
 });
 
 test("a label that the target's enum lacks stops the tenant with the statement that adds it; then it goes on", async () => {
@@ -140,9 +136,9 @@ test("a label that the target's enum lacks stops the tenant with the statement t
   const statement = /ALTER TYPE .*? ADD VALUE .*?';/.exec(fix ?? "")?.[0];
   expect(statement).toBe("ALTER TYPE public.mood ADD VALUE 'it''s great';");
   await target.run(statement ?? "");
-  await retried("1");
+  await retried(migration, "1");
   await migration.drained(run);
-  await equal("moods", "id, mood");
+  await equal(migration, "moods", "id, mood");
 });
 
 /** The tenant stands still; the others do not. */
@@ -153,19 +149,6 @@ async function stopped(tenant: string, code: string, what: string): Promise<{ fi
   const found = (await migration.status()).tenants.find((one) => one.tenant === tenant)?.stopped;
   expect(found).toMatchObject({ code, what: expect.stringContaining(what) });
   return found ?? {};
-}
-
-async function retried(tenant: string): Promise<void> {
-  expect(await migration.rehouse("retry", "--tenant", tenant, "--json")).toMatchObject({ code: 0 });
-}
-
-async function equal(table: string, columns: string): Promise<void> {
-  await migration.expectEqual(
-    [1, 2].map((tenant) => ({
-      source: `SELECT ${columns} FROM ${table} WHERE tenant = ${tenant}`,
-      target: `SELECT ${columns} FROM t_${tenant}.${table}`,
-    })),
-  );
 }
 
 async function noticed(table: string): Promise<string[]> {

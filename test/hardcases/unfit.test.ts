@@ -1,14 +1,10 @@
 /** Changes of the source's tables that no mapping can absorb: who stops, what is said, and how it goes on. */
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type FileBody, Migration, type RehouseProcess } from "../support/index.ts";
+import type { Migration, RehouseProcess } from "../support/index.ts";
+import { equal, retried, twoTenants } from "./two-tenants.ts";
 
-const FILE: FileBody = {
-  tenants: { column: "tenant", move: [1, 2] },
-  layout: { schema: "t_{tenant}", tenantColumn: "drop" },
-  kafka: { partitions: 1 },
-  tables: { dropped: {}, retyped: {}, nothing: {}, rekeyed: {}, nobodys: {}, swapped: {} },
-};
+const TABLES = { dropped: {}, retyped: {}, nothing: {}, rekeyed: {}, nobodys: {}, swapped: {} };
 
 const SOURCE = `
   CREATE TABLE dropped (tenant int, id int, gone text, v text, PRIMARY KEY (tenant, id));
@@ -32,7 +28,7 @@ let migration: Migration;
 let run: RehouseProcess;
 
 beforeAll(async () => {
-  migration = await Migration.prepare({ source: SOURCE, file: FILE });
+  migration = await twoTenants(SOURCE, TABLES);
   run = migration.run();
   await migration.inSync(run);
 });
@@ -44,7 +40,7 @@ test("a replica identity of nothing is the source's own trouble: its updates fai
   await expect(source.run("UPDATE nothing SET v = 'x'")).rejects.toMatchObject({ code: "55000" });
   await source.run("ALTER TABLE nothing REPLICA IDENTITY DEFAULT; UPDATE nothing SET v = 'y' WHERE id = 100");
   await migration.drained(run);
-  await equal("nothing", "id, v");
+  await equal(migration, "nothing", "id, v");
 });
 
 test("a column that is gone, or has a type that its text does not fit, stops the tenant whose row is written; run and retry bring it back", async () => {
@@ -58,11 +54,11 @@ test("a column that is gone, or has a type that its text does not fit, stops the
   );
   await run.stop();
   run = migration.run();
-  for (const tenant of ["1", "2"]) await retried(tenant);
+  for (const tenant of ["1", "2"]) await retried(migration, tenant);
   await migration.inSync(run);
   await migration.drained(run);
-  await equal("dropped", "id, v");
-  await equal("retyped", "id, v");
+  await equal(migration, "dropped", "id, v");
+  await equal(migration, "retyped", "id, v");
 });
 
 test("a table whose name another one has taken ends the run by name, and so does the next one until the names are back", async () => {
@@ -79,7 +75,7 @@ test("a table whose name another one has taken ends the run by name, and so does
   await source.run("UPDATE swapped SET v = 'again' WHERE id = 1");
   run = migration.run();
   await migration.drained(run);
-  await equal("swapped", "id, v");
+  await equal(migration, "swapped", "id, v");
 });
 
 test("where updates and deletes no longer say which row they were, or whose, those concerned stop, and nothing wrong is written", async () => {
@@ -87,7 +83,7 @@ test("where updates and deletes no longer say which row they were, or whose, tho
   await source.run("ALTER TABLE rekeyed REPLICA IDENTITY USING INDEX rekeyed_other");
   await source.run("INSERT INTO rekeyed VALUES (1, 100, -100, 'new'), (2, 101, -101, 'new')");
   await migration.drained(run);
-  await equal("rekeyed", "id, other, v");
+  await equal(migration, "rekeyed", "id, other, v");
   await source.run("UPDATE rekeyed SET id = 102 WHERE id = 100");
   await stopped({ 1: "no longer carry id" });
   await source.run("ALTER TABLE rekeyed REPLICA IDENTITY DEFAULT; UPDATE rekeyed SET v = 'w' WHERE id = 101");
@@ -129,17 +125,4 @@ async function stopped(reasons: Readonly<Record<string, string>>): Promise<void>
       code: "REHOUSE_SCHEMA_CHANGED",
       what: expect.stringContaining(reasons[tenant] ?? "?"),
     });
-}
-
-async function retried(tenant: string): Promise<void> {
-  expect(await migration.rehouse("retry", "--tenant", tenant, "--json")).toMatchObject({ code: 0 });
-}
-
-async function equal(table: string, columns: string): Promise<void> {
-  await migration.expectEqual(
-    [1, 2].map((tenant) => ({
-      source: `SELECT ${columns} FROM ${table} WHERE tenant = ${tenant}`,
-      target: `SELECT ${columns} FROM t_${tenant}.${table}`,
-    })),
-  );
 }
