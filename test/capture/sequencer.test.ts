@@ -4,21 +4,12 @@ import { partitionOfTenant } from "../../src/capture/partition.ts";
 import { Sequencer } from "../../src/capture/sequencer.ts";
 import type { CapturedTable } from "../../src/capture/tables.ts";
 import { type MovingTenants, TenantRoutes } from "../../src/capture/tenants.ts";
-import {
-  Encoder,
-  formatReread,
-  isTxLast,
-  RowReader,
-  readOp,
-  readPosition,
-  readTenant,
-  readUnavailable,
-  Slab,
-} from "../../src/envelope/index.ts";
+import { Encoder, formatReread, readTenant, readUnavailable, Slab } from "../../src/envelope/index.ts";
 import type { TableKind } from "../../src/model/mapping.ts";
-import { asLsn, formatPosition, type Lsn, type Position, parsePosition } from "../../src/model/position.ts";
+import { asLsn, type Lsn, type Position } from "../../src/model/position.ts";
 import type { OutgoingMessage, Relation, StreamMessage } from "../../src/ports.ts";
-import { relation, TOAST, tuple, type Value } from "./support.ts";
+import { begin, commit, insert, last, message, op, position, read, remove, tailOf, update } from "./messages.ts";
+import { relation, TOAST } from "./support.ts";
 
 const TENANT_PARTITIONS = 4;
 const SHARED = TENANT_PARTITIONS;
@@ -384,69 +375,12 @@ function play(one: Sequencer, ...messages: StreamMessage[]): void {
   for (const each of messages) one.take(each);
 }
 
-function begin(lsn: bigint): StreamMessage {
-  return { kind: "begin", lsn: asLsn(lsn), committedAtMs: 1_000, xid: Number(lsn) };
-}
-
-function commit(end: bigint): StreamMessage {
-  return { kind: "commit", lsn: asLsn(end - 10n), endLsn: asLsn(end) };
-}
-
-function insert(into: Relation, ...values: Value[]): StreamMessage {
-  return { kind: "insert", relation: into, after: tuple(...values) };
-}
-
-function update(of: Relation, before: Value[] | undefined, after: Value[]): StreamMessage {
-  return { kind: "update", relation: of, before: before === undefined ? undefined : tuple(...before), after: tuple(...after) };
-}
-
-function remove(from: Relation, ...before: Value[]): StreamMessage {
-  return { kind: "delete", relation: from, before: tuple(...before) };
-}
-
-function message(prefix: string, content: string): StreamMessage {
-  return { kind: "message", transactional: true, lsn: asLsn(1n), prefix, content: Buffer.from(content) };
-}
-
 function partition(tenant: string): number {
   return partitionOfTenant(Buffer.from(tenant), TENANT_PARTITIONS);
 }
 
-function position(one: OutgoingMessage): string {
-  return formatPosition(readPosition(one.headers));
-}
-
-function last(one: OutgoingMessage): boolean {
-  return isTxLast(one.headers);
-}
-
-function op(one: OutgoingMessage): string {
-  return String.fromCharCode(readOp(one.headers));
-}
-
-function tailOf(messages: readonly OutgoingMessage[]): Map<number, Position> {
-  return new Map(messages.map((one) => [one.partition, parsePosition(position(one))]));
-}
-
 function byPosition(a: readonly unknown[], b: readonly unknown[]): number {
   return String(a[2]) < String(b[2]) ? -1 : 1;
-}
-
-function read(of: OutgoingMessage | undefined, columns: number) {
-  if (of === undefined) return undefined;
-  const reader = new RowReader({
-    kind: "row",
-    table: { schema: "", table: "" },
-    columns: Array.from({ length: columns }, () => ({ name: "", pgType: "" })),
-    identityColumns: [],
-  });
-  reader.read(of.value);
-  const texts = (starts: Int32Array, ends: Int32Array) =>
-    Array.from(starts, (start, i) => (start < 0 ? null : of.value.toString("utf8", start, ends[i])));
-  return {
-    before: reader.hasBefore ? texts(reader.beforeStarts, reader.beforeEnds) : null,
-    after: reader.hasAfter ? texts(reader.afterStarts, reader.afterEnds) : null,
-  };
 }
 
 function byPartition(a: readonly unknown[], b: readonly unknown[]): number {
