@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS rehouse.migration (
   slot_intended timestamptz,
   slot_lsn      pg_lsn,                      -- the slot's consistent point: every later commit is in the topic
   slot_snapshot text,                        -- what that point sees: every epoch must see all of it
+  timeline      int,                         -- the source's, in which changes are captured
   partitions    int NOT NULL,                -- tenants' partitions; shared tables have one more, the last
   tenants_asked bigint NOT NULL DEFAULT 0,   -- grows whenever other tenants are to be published (see rehouse.capture.tenants_seen)
   version       text NOT NULL,               -- of the Rehouse that began it

@@ -34,7 +34,7 @@ export const ERROR_CODES = {
   REHOUSE_SOURCE_REWOUND: {
     policy: "stop-role",
     exit: 3,
-    meaning: "The source is behind what was captured from it.",
+    meaning: "The source lacks something of what was captured from it.",
   },
   REHOUSE_SLOT_ACTIVE: { policy: "retry", exit: 3, meaning: "Another process reads the migration's slot." },
   REHOUSE_TOPIC_MISMATCH: { policy: "stop-role", exit: 3, meaning: "The migration's topic is there with other settings." },

@@ -149,17 +149,25 @@ export type StreamMessage =
       readonly content: Buffer;
     };
 
+/** The timeline that a server is on, and where each of those before it ended. A new one begins with a failover or a restore. */
+export type TimelineHistory = { readonly timeline: number; readonly ended: ReadonlyMap<number, Lsn> };
+
+export type StreamListeners = {
+  /** Called once, on the connection that is to stream, which waits for it: the server cannot change under what is decided here. */
+  connected(history: TimelineHistory): Promise<void>;
+  /** Called once, when the server has granted the slot. */
+  started(): void;
+  /** The message and its tuples are valid only until this returns. */
+  message(message: StreamMessage): void;
+  keepalive(walEnd: Lsn, replyNow: boolean): void;
+};
+
 export interface ReplicationStream {
   /**
    * Runs until `signal` aborts or the connection fails (then it rejects with a {@link ServerError}, {@link ConnectionLost} or what a
-   * callback threw). `started` is called once, when the server has granted the slot. A message and its tuples are valid only until
-   * `message` returns.
+   * callback threw).
    */
-  run(
-    from: Lsn | undefined,
-    on: { started(): void; message(message: StreamMessage): void; keepalive(walEnd: Lsn, replyNow: boolean): void },
-    signal: AbortSignal,
-  ): Promise<void>;
+  run(from: Lsn | undefined, on: StreamListeners, signal: AbortSignal): Promise<void>;
   /** Tells the server that everything below `flushed` is durable elsewhere, so its WAL may go. */
   acknowledge(flushed: Lsn): void;
   /** Stops and starts reading from the socket: the bound of the capture's queue. */

@@ -5,12 +5,11 @@ import { LogicalReplicationService } from "pg-logical-replication";
 import { RehouseError } from "../../src/errors.ts";
 import { asLsn, formatLsn, type Lsn, parseLsn } from "../../src/model/position.ts";
 import { ident } from "../../src/model/sql.ts";
-import type { ReplicationStream, SlotMaker } from "../../src/ports.ts";
+import type { ReplicationStream, SlotMaker, StreamListeners } from "../../src/ports.ts";
 import { clientConfig, type DatabaseAddress, placeOf } from "./database.ts";
 import { connectFailure, failure } from "./failures.ts";
 import { type PgoutputDecoder, PgoutputPlugin } from "./pgoutput.ts";
-
-type Listeners = Parameters<ReplicationStream["run"]>[1];
+import { readTimelines } from "./timelines.ts";
 
 /** An empty path: a value of type regclass and its kind is then always printed with its schema, as native logical replication does. */
 const REPLICATION_SETTINGS = { search_path: "" } as const;
@@ -31,7 +30,7 @@ class PgReplicationStream implements ReplicationStream {
     this.#address = address;
   }
 
-  async run(from: Lsn | undefined, on: Listeners, signal: AbortSignal): Promise<void> {
+  async run(from: Lsn | undefined, on: StreamListeners, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { slot, publication } = this.#address;
     const plugin = new StreamPlugin({ publication });
@@ -59,7 +58,7 @@ class PgReplicationStream implements ReplicationStream {
   }
 
   /** Settles when `signal` aborts, a callback throws or the connection fails; nothing is called afterwards. */
-  #listen(service: LogicalReplicationService, plugin: StreamPlugin, on: Listeners, signal: AbortSignal): Promise<void> {
+  #listen(service: LogicalReplicationService, plugin: StreamPlugin, on: StreamListeners, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       let live = true;
       const guarded = (body: () => void) => {
@@ -83,6 +82,12 @@ class PgReplicationStream implements ReplicationStream {
         this.#socket = plugin.connection?.stream;
         guarded(() => on.started());
       });
+      plugin.onConnected = async (client) => {
+        const history = await readTimelines(client);
+        await on.connected(history).catch((error: unknown) => {
+          throw new CallbackFailed(error);
+        });
+      };
       plugin.onCopyData = (bytes) => guarded(() => dispatch(bytes, plugin.decoder, on));
       // The same failure also rejects `subscribe`; unheard here it would end the process.
       service.on("error", reject);
@@ -121,7 +126,7 @@ const KEEPALIVE = 0x6b;
 const XLOG_DATA_HEAD = 1 + 8 + 8 + 8;
 
 /** A message of the replication protocol (manual, "Streaming Replication Protocol", START_REPLICATION). */
-function dispatch(bytes: Buffer, decoder: PgoutputDecoder, on: Listeners): void {
+function dispatch(bytes: Buffer, decoder: PgoutputDecoder, on: StreamListeners): void {
   if (bytes[0] === XLOG_DATA) {
     const message = decoder.decode(bytes, XLOG_DATA_HEAD);
     if (message !== undefined) on.message(message);
@@ -135,10 +140,12 @@ function dispatch(bytes: Buffer, decoder: PgoutputDecoder, on: Listeners): void 
  */
 class StreamPlugin extends PgoutputPlugin {
   connection: PgConnection | undefined;
+  onConnected: (client: Client) => Promise<void> = async () => undefined;
   onCopyData: (bytes: Buffer) => void = () => undefined;
 
-  override start(client: Client, slot: string, from: string): Promise<unknown> {
+  override async start(client: Client, slot: string, from: string): Promise<unknown> {
     this.connection = connectionOf(client);
+    await this.onConnected(client);
     this.connection.removeAllListeners("copyData");
     this.connection.on("copyData", ({ chunk }) => this.onCopyData(chunk));
     return super.start(client, slot, from);

@@ -25,7 +25,7 @@ import { NoteMaker, Recorder, writeFirstNote } from "./notes.ts";
 import { Outbox } from "./outbox.ts";
 import { topicPartitions } from "./partition.ts";
 import { Publisher } from "./publisher.ts";
-import { requireNotRewound } from "./rewound.ts";
+import { keepHistory, requireNotRewound } from "./rewound.ts";
 import { Sequencer } from "./sequencer.ts";
 import { blaming, blamingStream, requireSlot, slotName } from "./slot.ts";
 import { knownTables, type SourceChange, watchTables } from "./source-tables.ts";
@@ -117,7 +117,8 @@ async function readStart(deps: CaptureDeps) {
   );
   const tail = new Map<number, Position>();
   for (const [partition, last] of await deps.tail.last()) if (last !== undefined) tail.set(partition, last.position);
-  await blaming(source, requireNotRewound(source, latest([...tail.values()])));
+  const captured = latest([...tail.values()]);
+  await blaming(source, requireNotRewound(source, captured));
   const moving: MovingTenants = deps.allTenantsMove ? "all" : new Set(tenants.map((row) => row["tenant"] ?? ""));
   return {
     slot,
@@ -125,6 +126,7 @@ async function readStart(deps: CaptureDeps) {
     partitions,
     next: offsets.map(({ high }) => high),
     tail,
+    captured,
     moving,
     known,
     longestMessage,
@@ -209,6 +211,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
       stream.run(
         undefined,
         {
+          connected: (history) => blaming(target, keepHistory({ migration, source, target }, history, start.captured)),
           started: () => started.open(),
           message: (message) => intake.message(message),
           keepalive: (walEnd, replyNow) => acknowledger.keepalive(walEnd, replyNow),

@@ -13,6 +13,7 @@ export const FINDING_CODES = {
   "senders-free": "The source, or the target for a rollback, has no walsender left, or only one.",
   "slot-wal-limit": "A server may drop the WAL that the slot still needs.",
   "slot-failover": "The source's version has no slots that survive a failover.",
+  "failover-order": "A standby that takes over may lack what was captured from the source already.",
   encoding: "The two databases differ in encoding or collation provider.",
   "slot-exists": "A replication slot with the migration's name is there, and this migration did not make it.",
   "publication-exists": "A publication with the migration's name is there, and this migration did not make it.",

@@ -1,8 +1,8 @@
 /** Whether the source can stream its changes to us: settings, free slots, the migration's slot and publication. */
 
-import { flag, number } from "../catalog/fields.ts";
+import { flag, number, text } from "../catalog/fields.ts";
 import type { Database, Row } from "../ports.ts";
-import { error, type Finding } from "./finding.ts";
+import { error, type Finding, warning } from "./finding.ts";
 import { STREAMING, streamingFindings } from "./streaming.ts";
 import { versionFindings } from "./versions.ts";
 
@@ -18,7 +18,8 @@ export type SourceQuestions = {
 export async function checkSourceServer(source: Database, { slot, begun, failover }: SourceQuestions): Promise<Finding[]> {
   const [row] = await source.query(
     `
-    SELECT current_setting('server_version_num') AS version, pg_is_in_recovery() AS standby, ${STREAMING}`,
+    SELECT current_setting('server_version_num') AS version, pg_is_in_recovery() AS standby,
+      current_setting('synchronized_standby_slots', true) AS awaited, ${STREAMING}`,
     [slot],
   );
   if (row === undefined) return [];
@@ -32,13 +33,22 @@ export async function checkSourceServer(source: Database, { slot, begun, failove
 }
 
 function failoverSlot(row: Row, place: string): Finding[] {
-  if (number(row, "version") >= 170_000) return [];
+  if (number(row, "version") < 170_000)
+    return [
+      error(
+        "slot-failover",
+        place,
+        "its slots have no copies on standbys: that came with Postgres 17",
+        "take failoverSlot out of the file; after a failover the migration then begins again",
+      ),
+    ];
+  if (text(row, "awaited") !== "") return [];
   return [
-    error(
-      "slot-failover",
+    warning(
+      "failover-order",
       place,
-      "its slots have no copies on standbys: that came with Postgres 17",
-      "take failoverSlot out of the file; after a failover the migration then begins again",
+      "changes are captured before a standby has them: one that takes over without them would end the migration",
+      "set synchronized_standby_slots to the physical slots of the standbys that may take over",
     ),
   ];
 }

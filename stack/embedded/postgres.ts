@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { Client } from "pg";
 import { postgresAnswers } from "../answers.ts";
-import type { Guard, User } from "./guard.ts";
+import type { Command, Guard, User } from "./guard.ts";
 import { runToEnd, Server } from "./server.ts";
 
 const run = promisify(execFile);
@@ -29,6 +29,7 @@ export const POSTGRES_SETTINGS: Record<string, string> = {
 };
 
 const OWNER = "postgres";
+const ENVIRONMENT = { LC_ALL: "C" };
 
 /** The programs come with an npm package for this platform; Postgres refuses to run as root, so root lends it another user. */
 export async function postgresPrograms(guard: Guard): Promise<PostgresPrograms> {
@@ -68,7 +69,8 @@ function canRun(program: string, user: User): boolean {
 }
 
 export type PostgresPlace = {
-  name: "source" | "target";
+  /** Of the server, its folder and its log. */
+  name: string;
   port: number;
   password: string;
   settings: Record<string, string>;
@@ -80,7 +82,7 @@ export async function startPostgres(
   programs: PostgresPrograms,
   place: PostgresPlace,
 ): Promise<{ url: string; server: Server }> {
-  const { name, port, password } = place;
+  const { name, password } = place;
   const { user } = programs;
   const home = join(guard.folder, name);
   const data = join(home, "data");
@@ -89,10 +91,12 @@ export async function startPostgres(
   await writeFile(passwordFile, password, { mode: 0o600 });
   if ("uid" in user) await Promise.all([home, passwordFile].map((path) => chown(path, user.uid, user.gid)));
 
-  const common = { env: { LC_ALL: "C" }, cwd: home, user, log: join(guard.folder, `${name}.log`) };
   await runToEnd(guard, {
-    ...common,
     name: `initdb of ${name}`,
+    env: ENVIRONMENT,
+    cwd: home,
+    user,
+    log: join(guard.folder, `${name}.log`),
     command: programs.initdb,
     args: [
       ["-D", data, "-U", OWNER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--no-sync", "--no-instructions"],
@@ -102,30 +106,40 @@ export async function startPostgres(
     end: "SIGKILL",
   });
 
-  const settings = {
+  const { server, urlOf } = postgresServer(guard, programs, { ...place, home, data });
+  await server.start();
+  await createDatabase(urlOf("postgres"), name);
+  return { url: urlOf(name), server };
+}
+
+/** A server on a cluster that is there, to be started. */
+export function postgresServer(
+  guard: Guard,
+  programs: PostgresPrograms,
+  { name, port, password, settings, home, data }: PostgresPlace & { home: string; data: string },
+): { server: Server; urlOf: (database: string) => string } {
+  const all = {
     ...POSTGRES_SETTINGS,
-    ...place.settings,
+    ...settings,
     port: String(port),
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
   };
   const urlOf = (database: string) => `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}`;
-  const server = new Server(
-    guard,
-    {
-      ...common,
-      name,
-      command: programs.postgres,
-      args: ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
-      // The immediate shutdown: no checkpoint, but sessions end and shared memory is given back, which SIGKILL would leave behind.
-      end: "SIGQUIT",
-    },
-    // SIGINT is the fast shutdown: SIGTERM would wait for the clients to leave.
-    { answers: () => postgresAnswers(urlOf("postgres")), orderly: "SIGINT" },
-  );
-  await server.start();
-  await createDatabase(urlOf("postgres"), name);
-  return { url: urlOf(name), server };
+  const command: Command = {
+    name,
+    command: programs.postgres,
+    args: ["-D", data, ...Object.entries(all).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
+    env: ENVIRONMENT,
+    cwd: home,
+    user: programs.user,
+    log: join(guard.folder, `${name}.log`),
+    // The immediate shutdown: no checkpoint, but sessions end and shared memory is given back, which SIGKILL would leave behind.
+    end: "SIGQUIT",
+  };
+  // SIGINT is the fast shutdown: SIGTERM would wait for the clients to leave.
+  const server = new Server(guard, command, { answers: () => postgresAnswers(urlOf("postgres")), orderly: "SIGINT" });
+  return { server, urlOf };
 }
 
 async function createDatabase(url: string, name: string): Promise<void> {

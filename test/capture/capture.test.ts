@@ -252,6 +252,19 @@ describe("what stands in the way is said by its code", () => {
     });
   });
 
+  it("a source of another history, also where it has written enough since to be past what was captured", async () => {
+    await using lab = await provisioned(await captureLab(ORDERS, [{ table: "orders", key: ["id"] }]));
+    const first = lab.start();
+    await lab.source.run("INSERT INTO orders VALUES (1, 1, 'a')");
+    await lab.caughtUp();
+    await first.stop();
+    await lab.target.run("UPDATE rehouse.migration SET timeline = 7");
+    await expect(lab.start().ended).rejects.toMatchObject({
+      code: "REHOUSE_SOURCE_REWOUND",
+      message: expect.stringContaining("does not come from timeline 7"),
+    });
+  });
+
   it("a slot that somebody else reads, and capture works once it is free", async () => {
     await using lab = await provisioned(await captureLab(ORDERS, [{ table: "orders", key: ["id"] }]));
     const first = lab.start();

@@ -13,6 +13,7 @@ import { waitUntil } from "./wait-until.ts";
 
 /** What a migration file says beside its name and its servers. */
 export type FileBody = {
+  readonly source?: unknown;
   readonly tenants?: unknown;
   readonly layout?: unknown;
   readonly tables: Readonly<Record<string, unknown>>;
