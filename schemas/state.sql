@@ -349,6 +349,18 @@ CREATE TABLE IF NOT EXISTS rehouse.receipt (
   PRIMARY KEY (migration, tenant)
 );
 
+-- Rehearsals of a move on a copy, before it has begun or later; a migration of this name need not be there.
+CREATE TABLE IF NOT EXISTS rehouse.rehearsal (
+  id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  migration   text NOT NULL,
+  fingerprint text NOT NULL,                 -- of the mapping that was rehearsed
+  began       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended       timestamptz,                   -- NULL: under way, or dead
+  outcome     text CHECK (outcome IN ('passed', 'differences', 'failed', 'interrupted')),
+  report      jsonb
+);
+CREATE INDEX IF NOT EXISTS rehearsal_newest ON rehouse.rehearsal (migration, began);
+
 -- Rows that somebody else wrote at the target while their tenant was on its way: noted by triggers that expand puts on the target's tables. No
 -- reference to the migration: it would have the application's transactions and a cancel wait for each other.
 CREATE TABLE IF NOT EXISTS rehouse.foreign_write (

@@ -7,6 +7,7 @@ import { createGroupReader, createPartitionReader } from "../connectors/kafka/re
 import { createTailReader } from "../connectors/kafka/tail.ts";
 import { createChangesTopic } from "../connectors/kafka/topic.ts";
 import { createDatabase, type DatabaseAddress } from "../connectors/postgres/database.ts";
+import { createClientPool } from "../connectors/postgres/pool.ts";
 import { createReplicationStream, createSlotMaker } from "../connectors/postgres/replication.ts";
 import { createSchemaRegistry } from "../connectors/registry/registry.ts";
 import { slotName } from "./capture/index.ts";
@@ -17,16 +18,27 @@ import type { MigrationFile, ServerAddress } from "./file/index.ts";
 import { mirrorName } from "./model/mirror.ts";
 import { packageVersion, stateSql } from "./package.ts";
 import { routesTopicName } from "./route/index.ts";
-import type { Systems } from "./systems.ts";
+import type { Elsewhere, Systems } from "./systems.ts";
 
 export async function createEngine(file: MigrationFile, context: EngineContext): Promise<Engine & AsyncDisposable> {
   return new MigrationEngine({
     file,
     context,
     ...connectSystems(file, context),
+    elsewhere: elsewhere(context),
     stateSql: stateSql(),
     version: packageVersion(),
   });
+}
+
+function elsewhere(context: Pick<EngineContext, "log">): Elsewhere {
+  return {
+    database: (server) => createDatabase({ ...address(server, server.url), applicationName: "rehouse" }),
+    pool: (server, connections) =>
+      createClientPool({ ...address(server, server.url), applicationName: "rehouse rehearsal's clients" }, connections),
+    systems: (file) => connectSystems(file, context),
+    engine: createEngine,
+  };
 }
 
 /** Nothing is connected before it is used; everything that was is closed by `close` of the first. */

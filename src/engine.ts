@@ -8,6 +8,8 @@ import type {
   CheckReport,
   ContractDocument,
   ControlOutcome,
+  CutoverDocument,
+  RehearsalDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
@@ -29,6 +31,7 @@ import { mirrorName } from "./model/mirror.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
 import type { Database } from "./ports.ts";
+import { fingerprintOf, rehearsalWarnings, rehearse } from "./rehearse/index.ts";
 import { type ReportData, readReport } from "./report/index.ts";
 import { beginResync, type ResyncBegun } from "./resync/index.ts";
 import { runRole } from "./run/role.ts";
@@ -91,10 +94,20 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async cutover(
-    { tenants, parallel, dryRun, onTenant }: Parameters<Engine["cutover"]>[0],
+    { tenants, parallel, dryRun, onWarning, onTenant }: Parameters<Engine["cutover"]>[0],
     signal: AbortSignal,
-  ): Promise<SwitchDocument> {
-    return cutover(await this.#switching(), { tenants, parallel, dryRun, onTenant, by: operatorName() }, signal);
+  ): Promise<CutoverDocument> {
+    const switching = await this.#switching();
+    const { systems, file, move } = switching;
+    const warnings = await rehearsalWarnings(systems.target, file.name, fingerprintOf(move));
+    for (const warning of warnings) onWarning?.(warning);
+    const document = await cutover(switching, { tenants, parallel, dryRun, onTenant, by: operatorName() }, signal);
+    return { ...document, warnings };
+  }
+
+  async rehearse(options: Parameters<Engine["rehearse"]>[0], signal: AbortSignal): Promise<RehearsalDocument> {
+    await this.#requireServers();
+    return rehearse(this.#deps, options, signal);
   }
 
   async rollback(
@@ -216,7 +229,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     const [only] = roles;
     // A single role, too, is a process that is started again when it dies, with the memory settings of a role.
     if (only === undefined || roles.length > 1 || process.env[SUPERVISED] === undefined) {
-      return supervise({ roles, entry: context.entry, filePath: context.filePath, onEvent }, signal);
+      return supervise({ ...context, roles, onEvent }, signal);
     }
     const stage = stageOf(only, { ...this.#deps, onEvent });
     return runRole(

@@ -140,6 +140,11 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "A row at a tenant's old home is not at its new one, so it is not removed.",
   },
+  REHOUSE_REHEARSAL: {
+    policy: "usage",
+    exit: 1,
+    meaning: "A rehearsal could not be made, or the move did not get through on the copy.",
+  },
   REHOUSE_NOT_DRAINED: {
     policy: "usage",
     exit: 1,

@@ -1,6 +1,6 @@
 import type { LaneName } from "./apply/index.ts";
-import type { EngineContext } from "./cli/engine.ts";
-import type { MigrationFile } from "./file/index.ts";
+import type { Engine, EngineContext } from "./cli/engine.ts";
+import type { MigrationFile, ServerAddress } from "./file/index.ts";
 import type {
   ChangesProducer,
   ChangesReader,
@@ -11,6 +11,7 @@ import type {
   SlotMaker,
   TailReader,
 } from "./ports.ts";
+import type { RouterClient, RouterPool } from "./router/index.ts";
 
 /** Every system around one migration or its mirror, as ports. */
 export type Systems = {
@@ -29,6 +30,17 @@ export type Systems = {
   readonly close: () => Promise<void>;
 };
 
+/** An application's connections to one database. */
+export type ClientPool = RouterPool<RouterClient> & { close(): Promise<void> };
+
+/** What is opened beside a migration's own systems: a copy of it, with an engine of its own. */
+export type Elsewhere = {
+  readonly database: (server: ServerAddress) => Database;
+  readonly pool: (server: ServerAddress, connections: number) => ClientPool;
+  readonly systems: (file: MigrationFile) => { readonly systems: Systems; readonly mirror: Systems };
+  readonly engine: (file: MigrationFile, context: EngineContext) => Promise<Engine & AsyncDisposable>;
+};
+
 /** What the engine and its roles are made of. */
 export type EngineDeps = {
   readonly file: MigrationFile;
@@ -36,6 +48,7 @@ export type EngineDeps = {
   readonly systems: Systems;
   /** The same databases with source and target exchanged, and what the feed home has for itself. */
   readonly mirror: Systems;
+  readonly elsewhere: Elsewhere;
   readonly stateSql: string;
   readonly version: string;
 };

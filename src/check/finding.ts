@@ -24,6 +24,7 @@ export const FINDING_CODES = {
   "publication-privilege": "The source's role may not make the publication, or the target's the one of a rollback.",
   "create-privilege":
     "The target's role may not create schemas, or tables in one; or the source's not the one that a rollback needs.",
+  "createdb-privilege": "The role may not create the databases of a rehearsal.",
   "write-privilege":
     "The target's role may not write to a table that is there, or the source's to one that a rollback writes to.",
   "replica-role": "A role that writes may not switch triggers off for its session.",

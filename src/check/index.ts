@@ -1,3 +1,4 @@
 export { check } from "./check.ts";
 export { FINDING_CODES, type Finding, type FindingCode, isError } from "./finding.ts";
+export { preflightError } from "./preflight.ts";
 export type { CheckDeps } from "./scope.ts";

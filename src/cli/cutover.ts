@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { RehouseError } from "../errors.ts";
+import type { Warning } from "../rehearse/records.ts";
+import { oneLine } from "./live/width.ts";
 import { reportSwitched, showSwitched } from "./switched.ts";
-import { type CommonOptions, collect, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, type Context, collect, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type CutoverOptions = CommonOptions & { tenant?: string[]; all?: boolean; parallel: number; dryRun?: boolean };
 
@@ -16,10 +18,16 @@ export function cutoverVerb(around: Surroundings): Command {
       const tenants = whom(options);
       await withEngine(options, around, async (context) => {
         const { parallel, dryRun } = options;
-        const asked = { tenants, parallel, dryRun: dryRun === true, onTenant: showSwitched(context) };
+        const onWarning = showWarning(context);
+        const asked = { tenants, parallel, dryRun: dryRun === true, onWarning, onTenant: showSwitched(context) };
         return reportSwitched(context, await context.engine.cutover(asked, context.signal));
       });
     });
+}
+
+/** On stderr, so that stdout stays what it is. */
+function showWarning({ io, style }: Context): (warning: Warning) => void {
+  return ({ code, what, fix }) => io.err(`${style.yellow("!")} ${style.bold(code)}  ${oneLine(what)}: ${oneLine(fix)}\n`);
 }
 
 function whom({ tenant, all }: CutoverOptions): string[] | undefined {

@@ -1,3 +1,6 @@
+import type { SwitchDocument } from "../cutover/document.ts";
+import type { Warning } from "../rehearse/records.ts";
+
 /*
  * What `--json` prints, and what the engine answers with. The field names are a contract: programs read them. Fields may be added; none
  * changes its meaning under the same `formatVersion`.
@@ -104,7 +107,11 @@ export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean }
 
 export type { ContractDocument, ContractedTenant } from "../contract/document.ts";
 export type { SwitchDocument, SwitchedTenant } from "../cutover/document.ts";
+export type { RehearsalDocument } from "../rehearse/document.ts";
 export type { Difference, VerifyDocument } from "../verify/index.ts";
+
+/** `warnings`: what the newest rehearsal says about this move; they keep nothing from being done. */
+export type CutoverDocument = SwitchDocument & { warnings: Warning[] };
 
 /** Why `run` came to its end by itself. */
 export type RunOutcome = {

@@ -1,11 +1,15 @@
 import type { MigrationFile } from "../file/index.ts";
 import type { Logger } from "../log.ts";
+import type { RehearsalDocument, Step } from "../rehearse/document.ts";
+import type { Warning } from "../rehearse/records.ts";
+import type { Sample } from "../rehearse/sample.ts";
 import type { ReportData } from "../report/index.ts";
 import type {
   CheckReport,
   ContractDocument,
   ContractedTenant,
   ControlOutcome,
+  CutoverDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
@@ -41,11 +45,20 @@ export interface Engine {
     options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
-  /** `tenants` undefined: every one that does not live at the target yet. `dryRun`: asks the gate, measures, changes nothing. */
+  /**
+   * `tenants` undefined: every one that does not live at the target yet. `dryRun`: asks the gate, measures, changes nothing. `onWarning` comes before
+   * anything is done.
+   */
   cutover(
-    options: { tenants: string[] | undefined; parallel: number; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
+    options: {
+      tenants: string[] | undefined;
+      parallel: number;
+      dryRun: boolean;
+      onWarning?: (warning: Warning) => void;
+      onTenant: (tenant: SwitchedTenant) => void;
+    },
     signal: AbortSignal,
-  ): Promise<SwitchDocument>;
+  ): Promise<CutoverDocument>;
   /** Back to the source; a tenant that was not switched is given up, its rows at the target removed unless `keep`. */
   rollback(
     options: { tenants: string[]; keep: boolean; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
@@ -56,6 +69,14 @@ export interface Engine {
     options: { tenants: string[]; archive: string | undefined; now: boolean; onTenant: (tenant: ContractedTenant) => void },
     signal: AbortSignal,
   ): Promise<ContractDocument>;
+  /**
+   * The whole move, there and back, on a copy. `on`: URL of a server for the copy; undefined: beside the target. `keep` leaves its databases. `rate`:
+   * transactions a second of clients that write meanwhile.
+   */
+  rehearse(
+    options: { sample: Sample; on: string | undefined; keep: boolean; rate: number; onStep: (step: Step) => void },
+    signal: AbortSignal,
+  ): Promise<RehearsalDocument>;
   /** What a report on this comparison is made of. */
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;
@@ -73,6 +94,8 @@ export type EngineContext = {
   entry: string;
   /** Absolute path of the migration file. */
   filePath: string;
+  /** What those processes get in their environment, beside this one's. */
+  env?: Readonly<Record<string, string>>;
   log: Logger;
 };
 

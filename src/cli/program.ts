@@ -9,6 +9,7 @@ import { asRehouseError, failureDocument, formatFailure, formatStack } from "./f
 import type { Io } from "./io.ts";
 import { notYetVerbs } from "./not-yet.ts";
 import { pauseVerb } from "./pause.ts";
+import { rehearseVerb } from "./rehearse.ts";
 import { resumeVerb } from "./resume.ts";
 import { resyncVerb } from "./resync.ts";
 import { retryVerb } from "./retry.ts";
@@ -61,6 +62,7 @@ function build(around: Surroundings, version: string): Command {
     runVerb,
     statusVerb,
     verifyVerb,
+    rehearseVerb,
     cutoverVerb,
     rollbackVerb,
     contractVerb,

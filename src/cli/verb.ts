@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { findMigrationFile, loadMigrationFile, type MigrationFile } from "../file/index.ts";
 import { createLogger } from "../log.ts";
+import { asRehearsed } from "../rehearse/rehearsal-file.ts";
 import type {
   CheckDocument,
   ContractDocument,
   ControlDocument,
+  RehearsalDocument,
   RunDocument,
   StatusDocument,
   SwitchDocument,
@@ -51,7 +53,7 @@ export async function withEngine(
 ): Promise<void> {
   const { io, signal } = around;
   const filePath = await findMigrationFile(options.file);
-  const file = await loadMigrationFile(filePath, io.env);
+  const file = asRehearsed(await loadMigrationFile(filePath, io.env), io.env);
   signal.throwIfAborted();
   await using engine = await around.createEngine(file, { entry: around.entry, filePath, log: createLogger() });
   around.finished(await work({ io, style: style(io.color), json: options.json === true, file, engine, signal }));
@@ -60,7 +62,15 @@ export async function withEngine(
 /** One document on stdout. */
 export function printJson(
   io: Io,
-  document: CheckDocument | StatusDocument | VerifyDocument | RunDocument | ControlDocument | SwitchDocument | ContractDocument,
+  document:
+    | CheckDocument
+    | StatusDocument
+    | VerifyDocument
+    | RunDocument
+    | ControlDocument
+    | SwitchDocument
+    | ContractDocument
+    | RehearsalDocument,
 ): void {
   io.out(`${JSON.stringify(document)}\n`);
 }

@@ -12,6 +12,7 @@ import { mirrorName } from "../model/mirror.ts";
 import type { Database } from "../ports.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
 import { journal } from "./journal.ts";
+import { removeTopic } from "./remove-topic.ts";
 import { BEAT_LIMIT } from "./status.ts";
 
 /** Roles look at the migration's state every second, and finish what is under way. */
@@ -40,10 +41,7 @@ export async function cancelMigration(
     );
   await removeMirror(migration, mirror, signal);
   await removeProvision(source, migration);
-  for (const { name, delete: remove } of [topic, routes.topic]) {
-    await remove();
-    for (const subject of await registry.subjects(`${name}-`)) await registry.remove(subject);
-  }
+  for (const one of [topic, routes.topic]) await removeTopic(one, registry);
   const dropped = await dropCreated({ target }, migration, settled);
   const watched = await unwatch({ target }, migration);
   await target.query("DELETE FROM rehouse.foreign_write WHERE migration = $1", [migration]);

@@ -5,7 +5,7 @@ import { forgetTables, removeProvision, shrinkPublication } from "../capture/ind
 import { hasBegun } from "../control/begin.ts";
 import { uninstallState } from "../control/install.ts";
 import { journal, journalEach } from "../control/journal.ts";
-import { changesTopicName } from "../envelope/index.ts";
+import { removeTopic } from "../control/remove-topic.ts";
 import { tableText } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
 import { arrayText } from "../model/sql.ts";
@@ -78,8 +78,7 @@ export async function removeMirror(
     // The roles see it, and let go of the slot and of the topic.
     await target.query("UPDATE rehouse.migration SET state = 'cancelling' WHERE name = $1", [name]);
     await removeProvision(source, name);
-    await topic.delete();
-    for (const subject of await registry.subjects(`${changesTopicName(name)}-`)) await registry.remove(subject);
+    await removeTopic(topic, registry);
     for (const { relation, was } of await changedIdentities(target, name)) await setIdentity(source, relation, was, signal);
     await target.transaction(async (session) => {
       await session.query("DELETE FROM rehouse.migration WHERE name = $1", [name]);

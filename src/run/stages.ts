@@ -5,12 +5,11 @@ import { type ApplyDeps, runApply } from "../apply/index.ts";
 import { runBackfill, waveProgress } from "../backfill/index.ts";
 import { type CaptureDeps, provision, runCapture, topicPartitions } from "../capture/index.ts";
 import { readCatalog } from "../catalog/index.ts";
-import { check, type Finding, isError } from "../check/index.ts";
+import { check, isError, preflightError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
 import { sweepSwitches } from "../cutover/index.ts";
-import { RehouseError } from "../errors.ts";
 import { secretColumns } from "../evidence/index.ts";
 import { expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
 import { failpoint } from "../failpoint.ts";
@@ -60,7 +59,7 @@ async function resolvedFor(
   tenants: readonly string[],
 ): Promise<Move> {
   const { move, findings } = await resolveMove({ file, source, target }, tenants);
-  if (move === undefined) throw preflight(findings.filter(isError));
+  if (move === undefined) throw preflightError(findings.filter(isError));
   return move;
 }
 
@@ -86,14 +85,6 @@ async function tenantsNow(file: MigrationFile, source: Database): Promise<string
   return readTenants(source, file, catalog);
 }
 
-/** A server that went away while it was asked is waited for, and asked again: what else was found may come of that. */
-function preflight(errors: readonly Finding[]): RehouseError {
-  return new RehouseError(errors.some(({ code }) => code === "unreachable") ? "REHOUSE_UNREACHABLE" : "REHOUSE_PREFLIGHT", {
-    what: errors.map(({ code, place, what, fix }) => `${code}: ${place}: ${what} (${fix})`).join("\n"),
-    fix: "`rehouse check` shows all findings with their fixes",
-  });
-}
-
 async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
   const { file, systems, onEvent } = deps;
   const { source, target, topic } = systems;
@@ -103,7 +94,7 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
       onEvent({ level: "warning", role: "control", text: `${code}: ${place}: ${what}` });
     }
     const errors = findings.filter(isError);
-    if (errors.length > 0) throw preflight(errors);
+    if (errors.length > 0) throw preflightError(errors);
   }
   let tenants = await movingTenants(file, systems);
   let move = await resolvedFor(file, systems, tenants);

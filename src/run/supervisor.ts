@@ -14,6 +14,8 @@ export type SupervisorOptions = {
   /** The script that runs now, and its migration file. */
   readonly entry: string;
   readonly filePath: string;
+  /** What the roles get beside this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly onEvent: (event: RunEvent) => void;
 };
 
@@ -78,7 +80,7 @@ async function runOnce(
   const args = [...process.execArgv, ...ROLE_FLAGS, options.entry, "run", "--role", role, "--json", "-f", options.filePath];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    env: { ...process.env, ...ROLE_ENV, [SUPERVISED]: "1", [FAILPOINTS_VARIABLE]: options.failpoints },
+    env: { ...process.env, ...options.env, ...ROLE_ENV, [SUPERVISED]: "1", [FAILPOINTS_VARIABLE]: options.failpoints },
   });
   if (child.stdout === null || child.stderr === null)
     throw new RehouseError("REHOUSE_INTERNAL", { what: `the process of ${role} has no output` });

@@ -2,8 +2,9 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Engine } from "../../src/cli/engine.ts";
 import { RehouseError } from "../../src/errors.ts";
-import { rehouse, status, tenant } from "./support.ts";
+import { rehearsal, rehouse, status, tenant } from "./support.ts";
 
 const methods = (calls: { method: string }[]) => calls.map(({ method }) => method);
 
@@ -195,7 +196,8 @@ describe("a wrong command line", () => {
     [["run", "--until", "tomorrow"], "Allowed choices are in-sync."],
     [["retry"], "Required option '--tenant <tenant>' not specified"],
     [["check", "more"], "Too many arguments for 'check'"],
-    [["rehearse"], "`rehouse rehearse` is not in this version."],
+    [["rehearse", "--tenant", "42", "--fraction", "0.1"], "--tenant and --fraction exclude one another."],
+    [["rehearse", "--fraction", "2"], "It is a number between 0 and 1"],
     [["cutover"], "Which tenants are to be switched is not said."],
     [["cutover", "--tenant", "42", "--all"], "--tenant and --all exclude one another."],
     [["cutover", "--all", "--parallel", "0"], "It is a number from 1 to 64."],
@@ -216,9 +218,54 @@ describe("a wrong command line", () => {
     const asked = await rehouse(["--help"]);
     expect(asked.exit).toBe(0);
     expect(asked.out).toContain("verify");
-    expect(asked.out).not.toContain("rehearse");
+    expect(asked.out).not.toContain("import");
     expect((await rehouse(["run", "--help"])).exit).toBe(0);
     expect((await rehouse(["--version"])).out).toBe("1.2.3\n");
+  });
+});
+
+describe("rehearse", () => {
+  it("asks for the whole unless told otherwise, and ends with 0 when both ends are equal", async () => {
+    const { exit, out, calls } = await rehouse(["rehearse", "-f", "FILE"]);
+    expect(exit).toBe(0);
+    expect(calls[0]).toMatchObject({ method: "rehearse", options: { sample: { kind: "whole" }, on: undefined, keep: false } });
+    expect(out).toContain("There and back, and both ends are equal");
+  });
+
+  it("tells of a step that failed, of what was refused and of what the copy lacked, and ends with 1", async () => {
+    const failure = {
+      step: "cutover" as const,
+      code: "REHOUSE_REHEARSAL",
+      what: "tenant 42 was not switched",
+      where: null,
+      fix: null,
+    };
+    const refused = [
+      { side: "target" as const, sqlstate: "23514", table: "t", constraint: "brief", count: 3, example: "too long" },
+    ];
+    const traffic = { rate: 50, acknowledged: { source: 9, target: 0 }, madeAgain: 0, refused, unknown: 0, failed: [] };
+    const lacking = [{ what: "trigger shout", place: "source public.t" }];
+    const failed = rehearsal({ outcome: "failed", failure, traffic, lacking });
+    const { exit, out } = await rehouse(["rehearse", "--tenant", "42", "-f", "FILE"], {
+      engine: { rehearse: async () => failed },
+    });
+    expect(exit).toBe(1);
+    for (const text of ["tenant 42 was not switched", "3 at the target: 23514 t brief", "source public.t: trigger shout"])
+      expect(out).toContain(text);
+  });
+});
+
+describe("a warning before a switch", () => {
+  it("is on stderr, and leaves stdout and the exit code as they are", async () => {
+    const warning = { code: "never-rehearsed" as const, what: "this move was never rehearsed", fix: "rehearse it" };
+    const cutover: Engine["cutover"] = async ({ onWarning }) => {
+      onWarning?.(warning);
+      return { formatVersion: 1, migration: "move-enterprise", tenants: [], warnings: [warning] };
+    };
+    const { exit, out, err } = await rehouse(["cutover", "--all", "--json", "-f", "FILE"], { engine: { cutover } });
+    expect(exit).toBe(0);
+    expect(JSON.parse(out).warnings).toEqual([warning]);
+    expect(err).toContain("never-rehearsed  this move was never rehearsed: rehearse it");
   });
 });
 

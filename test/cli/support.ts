@@ -1,4 +1,4 @@
-import type { Phase, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
+import type { Phase, RehearsalDocument, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
 import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { program } from "../../src/cli/program.ts";
@@ -35,6 +35,35 @@ export function status(more: Partial<StatusDocument> = {}): StatusDocument {
   };
 }
 
+export function rehearsal(more: Partial<RehearsalDocument> = {}): RehearsalDocument {
+  return {
+    formatVersion: 1,
+    migration: "move-enterprise",
+    id: "00000000-0000-0000-0000-000000000000",
+    began: "2026-01-01T00:00:00Z",
+    ended: "2026-01-01T00:01:00Z",
+    outcome: "passed",
+    fingerprint: "f",
+    sample: { kind: "whole" },
+    copied: { rows: 9, bytes: 8192, tenants: 1, pruned: 0 },
+    whole: { rows: 9, bytes: 8192, tenants: 1 },
+    steps: [],
+    failure: null,
+    stops: [],
+    differences: [],
+    omitted: 0,
+    fence: { toTarget: null, toSource: null },
+    obstacles: [],
+    lateWrites: 0,
+    traffic: null,
+    predicted: { moveMs: null, verifyMs: null, fenceMs: null },
+    warnings: [],
+    kept: [],
+    lacking: [],
+    ...more,
+  };
+}
+
 export type Call = { method: string; options?: unknown };
 
 /** An engine that notes what it is asked, and answers what a test gives it. */
@@ -50,9 +79,10 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     run: note("run", { outcome: "in-sync" as const, status: status() }),
     status: note("status", status()),
     verify: note("verify", { formatVersion: 1 as const, equal: true, tenants: [] }),
-    cutover: note("cutover", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
+    cutover: note("cutover", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [], warnings: [] }),
     rollback: note("rollback", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
     contract: note("contract", { formatVersion: 1 as const, migration: "move-enterprise", tenants: [] }),
+    rehearse: note("rehearse", rehearsal()),
     report: async () => reportData(),
     pause: note("pause", { did: ["Paused."] }),
     resume: note("resume", { did: ["Resumed."] }),

@@ -1,0 +1,16 @@
+import { Pool } from "pg";
+import type { ClientPool } from "../../src/systems.ts";
+import type { DatabaseAddress } from "./database.ts";
+
+/** Connections as an application has them, with its settings and not with ours. */
+export function createClientPool({ url, tls, applicationName }: DatabaseAddress, connections: number): ClientPool {
+  const pool = new Pool({
+    connectionString: url,
+    ...(tls === undefined ? {} : { ssl: tls }),
+    ...(applicationName === undefined ? {} : { application_name: applicationName }),
+    max: connections,
+  });
+  // A connection that breaks while nobody uses it is replaced; unheard, it would end the process.
+  pool.on("error", () => undefined);
+  return { connect: () => pool.connect(), close: () => pool.end() };
+}
