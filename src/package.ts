@@ -13,9 +13,12 @@ function read(path: string): string {
   throw new Error(`the package lacks ${path}`);
 }
 
+/** Files of schemas/state: what is referred to comes first. */
+const STATE = ["migration", "copy", "stream", "comparison", "routes", "switch", "foreign-writes", "fence"] as const;
+
 /** The statements that install or renew the state tables. */
 export function stateSql(): string {
-  return read("schemas/state.sql");
+  return STATE.map((name) => read(`schemas/state/${name}.sql`)).join("\n");
 }
 
 export function packageVersion(): string {

@@ -32,7 +32,7 @@ export function mayMeetOthers(table: TableMapping, tenant: TenantAtTarget | unde
   return isPooled && tenant !== undefined && !conflictKey(table).includes(tenant.column.name);
 }
 
-/** SQL that fails the statement with RH003 (schemas/state.sql); of the column's type, so that it may stand where a value does. */
+/** SQL that fails the statement with RH003 (schemas/state); of the column's type, so that it may stand where a value does. */
 export function refuse(
   target: TableName,
   { type }: TargetColumn,

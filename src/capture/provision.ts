@@ -1,5 +1,5 @@
 /**
- * The source's side of a migration: publication and slot. Made in steps that are written down before they are taken (schemas/state.sql),
+ * The source's side of a migration: publication and slot. Made in steps that are written down before they are taken (schemas/state),
  * so that after a crash a slot of our name is known to be ours, and is made again when its snapshot was not kept.
  */
 

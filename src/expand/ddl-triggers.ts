@@ -1,5 +1,5 @@
 /**
- * The triggers that note what somebody else writes to a target table (rehouse.note_foreign_write() in schemas/state.sql). They are of the ordinary kind,
+ * The triggers that note what somebody else writes to a target table (rehouse.note_foreign_write() in schemas/state). They are of the ordinary kind,
  * so they do not fire where session_replication_role is replica; where our role may not set that, `rehouse.writer` says who writes.
  */
 

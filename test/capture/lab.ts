@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { Kafka, logLevel } from "kafkajs";
 import { createKafka } from "../../connectors/kafka/client.ts";
 import { createChangesProducer } from "../../connectors/kafka/producer.ts";
@@ -30,6 +29,7 @@ import {
 import { createLogger } from "../../src/log.ts";
 import type { Mapping, TableKind, TableMapping } from "../../src/model/mapping.ts";
 import { formatPosition, type Position } from "../../src/model/position.ts";
+import { stateSql } from "../../src/package.ts";
 import type { SchemaRegistry } from "../../src/ports.ts";
 import { addresses, freshDatabases, Sql, waitUntil } from "../support/index.ts";
 
@@ -80,7 +80,7 @@ export async function captureLab(
   const migration = databases.name.replaceAll("_", "-");
   const [source, target] = [new Sql(databases.sourceUrl), new Sql(databases.targetUrl)];
   await source.run(sql);
-  await target.run(await readFile(new URL("../../schemas/state.sql", import.meta.url), "utf8"));
+  await target.run(stateSql());
   await target.rows("INSERT INTO rehouse.migration (name, digest, partitions, version) VALUES ($1, '', $2, '0')", [
     migration,
     String(PARTITIONS),

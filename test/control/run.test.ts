@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import { type ControlDeps, runControl } from "../../src/control/run.ts";
 import { createLogger } from "../../src/log.ts";
+import { stateSql } from "../../src/package.ts";
 import { freshDatabases } from "../support/index.ts";
 
-const STATE_SQL = readFileSync(new URL("../../schemas/state.sql", import.meta.url), "utf8");
+const STATE_SQL = stateSql();
 
 /** Two tenants that have caught up but for their foreign keys. */
 const CAUGHT_UP = `

@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import { begin, hasBegun, registerUnits } from "../../src/control/begin.ts";
 import { readStatus } from "../../src/control/status.ts";
 import type { Mapping, TableMapping } from "../../src/model/mapping.ts";
+import { stateSql } from "../../src/package.ts";
 import type { Database } from "../../src/ports.ts";
 import { type FreshDatabases, freshDatabases } from "../support/index.ts";
 
-const stateSql = readFileSync(new URL("../../schemas/state.sql", import.meta.url), "utf8");
+const STATE_SQL = stateSql();
 const FILE = { name: "m", digest: "d1", kafka: { partitions: 3 } };
 
 function mapping(...kinds: TableMapping["kind"][]): Mapping {
@@ -46,7 +46,7 @@ describe("the state of a migration", () => {
   beforeEach(() => target.query("DROP SCHEMA IF EXISTS rehouse CASCADE"));
 
   const beginning = (over: Partial<Parameters<typeof begin>[0]> = {}) =>
-    begin({ file: FILE, mapping: mapping("tenant", "shared"), target, stateSql, version: "0", ...over });
+    begin({ file: FILE, mapping: mapping("tenant", "shared"), target, stateSql: STATE_SQL, version: "0", ...over });
   const status = () => readStatus({ migration: "m", slot: "rehouse_m", source, target });
   const column = async (sql: string) => (await target.query(sql)).map((row) => Object.values(row).join(" "));
 

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { pino } from "pino";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import { type BackfillDeps, runBackfill, waveProgress } from "../../src/backfill/index.ts";
 import type { Mapping } from "../../src/model/mapping.ts";
+import { stateSql } from "../../src/package.ts";
 import type { Database, Row } from "../../src/ports.ts";
 import { freshDatabases, waitUntil } from "../support/index.ts";
 
@@ -26,7 +26,7 @@ export async function startMove(mapping: Mapping, sourceSql: string, targetSql: 
   const source = createDatabase({ url: databases.sourceUrl });
   const target = createDatabase({ url: databases.targetUrl });
   await run(source, sourceSql);
-  await run(target, await readFile(new URL("../../schemas/state.sql", import.meta.url), "utf8"));
+  await run(target, stateSql());
   await run(target, targetSql);
   const [slot] = await source.query("SELECT pg_current_snapshot() AS snapshot");
   await target.query(

@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import { closeRepaired, closeUnseen, noteDifferences, targetClock } from "../../src/evidence/index.ts";
 import { asLsn } from "../../src/model/position.ts";
+import { stateSql } from "../../src/package.ts";
 import type { Difference } from "../../src/verify/index.ts";
 import { freshDatabases } from "../support/index.ts";
 
-const STATE_SQL = readFileSync(new URL("../../schemas/state.sql", import.meta.url), "utf8");
+const STATE_SQL = stateSql();
 const UNIT = { migration: "m", direction: "forward", table: "public.users", tenant: "1" } as const;
 
 function missing(id: string): Difference {

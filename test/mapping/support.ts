@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import type { MigrationFile, TableSpec } from "../../src/file/index.ts";
+import { stateSql } from "../../src/package.ts";
 import type { Database } from "../../src/ports.ts";
 import { freshDatabases } from "../support/index.ts";
 
@@ -70,7 +70,7 @@ export async function freshPair(sourceSchema: string): Promise<Pair> {
   const source = createDatabase({ url: databases.sourceUrl });
   const target = createDatabase({ url: databases.targetUrl });
   await run(source, sourceSchema);
-  await run(target, await readFile(new URL("../../schemas/state.sql", import.meta.url), "utf8"));
+  await run(target, stateSql());
   return {
     source,
     target,

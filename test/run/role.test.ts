@@ -1,14 +1,14 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import type { RunEvent } from "../../src/cli/engine.ts";
 import { RehouseError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
+import { stateSql } from "../../src/package.ts";
 import { ConnectionLost, type Database, ServerError } from "../../src/ports.ts";
 import { asRehouseError, type RoleDeps, runRole } from "../../src/run/role.ts";
 import { type FreshDatabases, freshDatabases } from "../support/index.ts";
 
-const STATE_SQL = readFileSync(new URL("../../schemas/state.sql", import.meta.url), "utf8");
+const STATE_SQL = stateSql();
 const away = () => new RehouseError("REHOUSE_UNREACHABLE", { what: "Kafka is away", where: "broker:1" });
 const until = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));

@@ -1,4 +1,4 @@
-/** The keys of the target's store, and what they hold: the rows of schemas/state.sql as far as the simulation needs them. */
+/** The keys of the target's store, and what they hold: the rows of schemas/state as far as the simulation needs them. */
 
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import type { StoreTransaction } from "./store.ts";

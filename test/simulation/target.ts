@@ -1,5 +1,5 @@
 /**
- * The target's server: the statements that the product sends about its own state (schemas/state.sql), told by how they begin, with their rule in
+ * The target's server: the statements that the product sends about its own state (schemas/state), told by how they begin, with their rule in
  * the same words over the store. Whoever changes such a statement changes its rule here.
  */
 

@@ -1,18 +1,18 @@
 /** Two databases, a topic in memory, and the apply stage between them. */
 
-import { readFileSync } from "node:fs";
 import { createDatabase } from "../../../connectors/postgres/database.ts";
 import { type ApplyDeps, joinLanes, runApply } from "../../../src/apply/index.ts";
 import type { RehouseError } from "../../../src/errors.ts";
 import { createLogger } from "../../../src/log.ts";
 import type { Mapping, TableMapping } from "../../../src/model/mapping.ts";
 import { formatLsn, type Lsn, ZERO_LSN } from "../../../src/model/position.ts";
+import { stateSql } from "../../../src/package.ts";
 import type { Database, Row } from "../../../src/ports.ts";
 import { type FreshDatabases, freshDatabases, waitUntil } from "../../support/index.ts";
 import { MemoryTopic } from "./topic.ts";
 
 export const MIGRATION = "m";
-const STATE_SQL = readFileSync(new URL("../../../schemas/state.sql", import.meta.url), "utf8");
+const STATE_SQL = stateSql();
 
 export type SceneOptions = {
   readonly tables: readonly TableMapping[];

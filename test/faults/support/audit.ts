@@ -7,8 +7,8 @@
  * - a lane's moves join end to end, so that each offset of the topic was committed by one of them, and its position never went back.
  */
 
-import { readFileSync } from "node:fs";
 import { expect } from "vitest";
+import { stateSql } from "../../../src/package.ts";
 import {
   type FileBody,
   type Migration,
@@ -21,7 +21,7 @@ import {
   TENANTS,
 } from "../../support/index.ts";
 
-const STATE_SQL = readFileSync(new URL("../../../schemas/state.sql", import.meta.url), "utf8");
+const STATE_SQL = stateSql();
 const COUNTERS = 30;
 
 export function auditedSource(itemsPerTenant: number): string {
