@@ -1,3 +1,6 @@
 export { type BackfillDeps, DEFAULT_TUNING, type Tuning } from "./deps.ts";
+export { tenantShares } from "./estimate.ts";
 export { type WaveProgress, waveProgress } from "./progress.ts";
+export { hasTenantIndex, leavesOf, type Relation } from "./relations.ts";
 export { runBackfill } from "./run.ts";
+export { readsWholeTable } from "./split.ts";

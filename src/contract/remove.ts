@@ -5,13 +5,14 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { parentsFirst } from "../apply/index.ts";
-import { readServerFacts, rowsClause, Sessions, sameChecksum } from "../compare/index.ts";
+import { type Rows, readServerFacts, rowsClause, Sessions, sameChecksum, sourceAlias } from "../compare/index.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { holdsRowsOf, type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import { arrayText, literal } from "../model/sql.ts";
 import type { Database, Row, Session } from "../ports.ts";
 import { partitionRoots, rowsWithKeys, type Sides, sidesOf } from "../verify/index.ts";
+import { pieces } from "./pieces.ts";
 
 export type Removal = {
   readonly mapping: Mapping;
@@ -89,17 +90,20 @@ export async function removeRows(
     const facts = await readServerFacts(of.mapping, of.source, of.target);
     const roots = await partitionRoots(source);
     for (const table of order) {
-      const sides = sidesOf(of.mapping, table, facts, roots.has(tableText(table.source)));
+      const isRoot = roots.has(tableText(table.source));
+      const sides = sidesOf(of.mapping, table, facts, isRoot);
       let [removed, changedSince] = [0, 0];
-      for (;;) {
-        signal.throwIfAborted();
-        const began = performance.now();
-        const batch = await removeBatch(of, { source, target }, table, sides);
-        removed += batch.removed;
-        changedSince += batch.changedSince;
-        if (batch.removed === 0) break;
-        await failpoint("contract.batch.after");
-        await delay(((performance.now() - began) * (1 - PACE)) / PACE, undefined, { signal });
+      for await (const rows of pieces(source, table, of.tenant, isRoot)) {
+        for (let isOver = false; !isOver; ) {
+          signal.throwIfAborted();
+          const began = performance.now();
+          const batch = await removeBatch(of, { source, target }, table, sides, rows);
+          removed += batch.removed;
+          changedSince += batch.changedSince;
+          isOver = batch.removed < ROWS_A_BATCH;
+          if (batch.removed > 0) await failpoint("contract.batch.after");
+          await delay(((performance.now() - began) * (1 - PACE)) / PACE, undefined, { signal });
+        }
       }
       await onTable({ table: tableText(table.source), removed, changedSince });
     }
@@ -114,13 +118,14 @@ async function removeBatch(
   { source, target }: { readonly source: Session; readonly target: Session },
   table: TableMapping,
   sides: Sides,
+  among: Rows,
 ): Promise<{ readonly removed: number; readonly changedSince: number }> {
   await source.query("BEGIN");
   try {
     await source.query(`SELECT pg_catalog.pg_logical_emit_message(true, 'rehouse', ${literal(`apply:${of.mapping.migration}`)})`);
-    const rows = await lockBatch(source, sides, of.tenant);
+    const rows = await lockBatch(source, sides, among, sourceAlias(table));
     const changedSince = rows.length === 0 ? 0 : await requireAtHome(of, target, table, sides, rows);
-    if (rows.length > 0) await deleteRows(source, sides, of.tenant, rows);
+    if (rows.length > 0) await deleteRows(source, among, sourceAlias(table), rows);
     await failpoint("contract.batch.before");
     await source.query("COMMIT");
     return { removed: rows.length, changedSince };
@@ -130,14 +135,11 @@ async function removeBatch(
   }
 }
 
-async function lockBatch(source: Session, sides: Sides, tenant: string): Promise<Row[]> {
-  const [part] = sides.source.parts([tenant]);
-  if (part === undefined) return [];
+async function lockBatch(source: Session, sides: Sides, among: Rows, alias: string): Promise<Row[]> {
   const keys = sides.source.key.map((sql, index) => `${sql} AS key_${index}`).join(", ");
-  const alias = part.rows.from.split(" AS ").at(-1);
   return source.query(
     `SELECT ${alias}.tableoid::text AS relation, ${alias}.ctid::text AS place, ${keys}, ${sides.source.rowHash} AS hash
-       ${rowsClause(part.rows)} LIMIT ${ROWS_A_BATCH} FOR UPDATE`,
+       ${rowsClause(among)} LIMIT ${ROWS_A_BATCH} FOR UPDATE`,
   );
 }
 
@@ -179,19 +181,16 @@ function isAtOrAfter(xid: bigint, reference: bigint): boolean {
   return (xid - reference + WRAP) % WRAP < WRAP / 2n;
 }
 
-async function deleteRows(source: Session, sides: Sides, tenant: string, rows: readonly Row[]): Promise<void> {
-  const [part] = sides.source.parts([tenant]);
-  if (part === undefined) return;
-  const alias = part.rows.from.split(" AS ").at(-1);
+async function deleteRows(source: Session, among: Rows, alias: string, rows: readonly Row[]): Promise<void> {
   const gone = await source.query(
-    `DELETE FROM ${part.rows.from}
-      WHERE ${[...part.rows.where, `(${alias}.tableoid, ${alias}.ctid) IN (SELECT * FROM unnest($1::oid[], $2::tid[]))`].join(" AND ")}
+    `DELETE FROM ${among.from}
+      WHERE ${[...among.where, `(${alias}.tableoid, ${alias}.ctid) IN (SELECT * FROM unnest($1::oid[], $2::tid[]))`].join(" AND ")}
       RETURNING 1`,
     [arrayText(rows.map((row) => row["relation"] ?? null)), arrayText(rows.map((row) => row["place"] ?? null))],
   );
   if (gone.length !== rows.length)
     throw new RehouseError("REHOUSE_INTERNAL", {
       what: `of ${rows.length} locked rows ${gone.length} were removed: a trigger at the source keeps some`,
-      where: part.rows.from,
+      where: among.from,
     });
 }
