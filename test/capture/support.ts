@@ -8,20 +8,20 @@ export type Value = string | null | typeof TOAST;
 export function tuple(...values: Value[]): Tuple {
   const starts = new Int32Array(values.length);
   const ends = new Int32Array(values.length);
-  const parts: Buffer[] = [Buffer.alloc(25, 0xee)];
-  let at = 25;
-  values.forEach((value, i) => {
+  let [text, at] = ["", 25];
+  for (const [index, value] of values.entries()) {
     if (typeof value !== "string") {
-      starts[i] = value === null ? NULL_VALUE : UNCHANGED_TOAST;
-      return;
+      starts[index] = value === null ? NULL_VALUE : UNCHANGED_TOAST;
+      continue;
     }
-    const bytes = Buffer.from(value);
-    parts.push(bytes);
-    starts[i] = at;
-    at += bytes.length;
-    ends[i] = at;
-  });
-  return { bytes: Buffer.concat(parts), starts, ends };
+    text += value;
+    starts[index] = at;
+    at += Buffer.byteLength(value);
+    ends[index] = at;
+  }
+  const bytes = Buffer.alloc(at, 0xee);
+  bytes.write(text, 25);
+  return { bytes, starts, ends };
 }
 
 export function relation(

@@ -1,6 +1,6 @@
 /** The product, broken: at the simulation's seams, in the ways that it is most afraid of. What it then does, the simulation has to notice. */
 
-import type { Hooks } from "./world.ts";
+import type { Hooks } from "./hooks.ts";
 
 export const MUTATIONS: Readonly<Record<string, Hooks>> = {
   "the source is told more than Kafka has": { acknowledge: (_, written) => written },

@@ -33,6 +33,18 @@ export interface Server {
   prepare(sql: string): Prepared;
 }
 
+const lines = new Map<string, string>();
+
+/** A statement without its line breaks, by whose beginning it is known. */
+export function oneLine(sql: string): string {
+  let line = lines.get(sql);
+  if (line === undefined) {
+    line = sql.replaceAll(/\s+/g, " ").trim();
+    lines.set(sql, line);
+  }
+  return line;
+}
+
 const NO_COPY = "the simulation copies rows by itself";
 
 export class SimSession implements Session {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Hooks } from "./hooks.ts";
 import { MUTATIONS, RARE_MUTATIONS } from "./mutations.ts";
-import { type Hooks, type Outcome, simulate } from "./world.ts";
+import { type Outcome, simulate } from "./world.ts";
 
 const SEEDS = 2_000;
 const CAUGHT_WITHIN = 100;

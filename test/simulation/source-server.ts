@@ -4,7 +4,7 @@ import { formatLsn } from "../../src/model/position.ts";
 import { type Param, type Row, ServerError } from "../../src/ports.ts";
 import type { Network, Rates } from "./network.ts";
 import { column, text } from "./parameters.ts";
-import type { Prepared, Server } from "./session.ts";
+import { oneLine, type Prepared, type Server } from "./session.ts";
 import type { Source, SourceRow } from "./source.ts";
 import { Store, type StoreTransaction } from "./store.ts";
 import type { Slot } from "./stream.ts";
@@ -49,7 +49,7 @@ export class SourceServer implements Server {
   prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) return known;
-    const prepared = this.#statement(sql.replaceAll(/\s+/g, " ").trim());
+    const prepared = this.#statement(oneLine(sql));
     this.#prepared.set(sql, prepared);
     return prepared;
   }
@@ -92,7 +92,7 @@ export class SourceServer implements Server {
     const travel = this.#network.travel();
     if (travel !== undefined) await travel;
     const content = `beat:${text(migration)}:${xid}:${text(ms)}:${text(run)}:${text(number)}`;
-    transaction.changes.push({ op: "message", prefix: "rehouse", content });
+    transaction.add({ op: "message", prefix: "rehouse", content });
     transaction.commit(Date.now());
     transaction.complete();
     return [];

@@ -152,41 +152,56 @@ function redo(change: Change, table: SimTable, rows: Map<string, SourceRow>): vo
   if (change.op !== "delete") rows.set(keyOf(table, change.after), change.after);
 }
 
+/** What one transaction has made of a table: key → row, or undefined where it is gone. */
+type Overlay = { isTruncated: boolean; readonly rows: Map<string, SourceRow | undefined> };
+
 /** One that has its id. */
 export class SourceTransaction {
   readonly xid: bigint;
   readonly changes: Change[] = [];
   readonly #source: Source;
+  readonly #overlays = new Map<SimTable, Overlay>();
 
   constructor(source: Source, xid: bigint) {
     this.#source = source;
     this.xid = xid;
   }
 
+  add(change: Change): void {
+    this.changes.push(change);
+    switch (change.op) {
+      case "message":
+        return;
+      case "truncate":
+        for (const table of change.tables) this.#truncate(this.#of(table));
+        return;
+      default: {
+        const { rows } = this.#of(change.table);
+        if (change.op !== "insert") rows.set(keyOf(change.table, change.before), undefined);
+        if (change.op !== "delete") rows.set(keyOf(change.table, change.after), change.after);
+      }
+    }
+  }
+
   /** The row as this transaction sees it. */
   row(table: SimTable, key: string): SourceRow | undefined {
-    for (let index = this.changes.length - 1; index >= 0; index--) {
-      const change = this.changes[index];
-      if (change === undefined || change.op === "message") continue;
-      if (change.op === "truncate") {
-        if (change.tables.includes(table)) return undefined;
-        continue;
-      }
-      if (change.table !== table) continue;
-      if (change.op !== "delete" && keyOf(table, change.after) === key) return change.after;
-      if (change.op !== "insert" && keyOf(table, change.before) === key) return undefined;
-    }
-    return this.#source.rows(table).get(key);
+    const overlay = this.#overlays.get(table);
+    if (overlay?.rows.has(key) === true) return overlay.rows.get(key);
+    return overlay?.isTruncated === true ? undefined : this.#source.rows(table).get(key);
   }
 
   /** All rows of the table as this transaction sees them. */
   rows(table: SimTable): SourceRow[] {
-    const keys = new Set(this.#source.rows(table).keys());
-    for (const change of this.changes) {
-      if (change.op === "message" || change.op === "truncate" || change.table !== table) continue;
-      if (change.op !== "delete") keys.add(keyOf(table, change.after));
+    const overlay = this.#overlays.get(table);
+    const before = this.#source.rows(table);
+    if (overlay === undefined) return [...before.values()];
+    const rows: SourceRow[] = [];
+    for (const key of before.keys()) {
+      const row = this.row(table, key);
+      if (row !== undefined) rows.push(row);
     }
-    return [...keys].map((key) => this.row(table, key)).filter((row) => row !== undefined);
+    for (const [key, row] of overlay.rows) if (row !== undefined && !before.has(key)) rows.push(row);
+    return rows;
   }
 
   lock(name: string): boolean {
@@ -199,5 +214,19 @@ export class SourceTransaction {
 
   complete(): void {
     this.#source.complete(this.xid);
+  }
+
+  #truncate(overlay: Overlay): void {
+    overlay.isTruncated = true;
+    for (const key of overlay.rows.keys()) overlay.rows.set(key, undefined);
+  }
+
+  #of(table: SimTable): Overlay {
+    let overlay = this.#overlays.get(table);
+    if (overlay === undefined) {
+      overlay = { isTruncated: false, rows: new Map() };
+      this.#overlays.set(table, overlay);
+    }
+    return overlay;
   }
 }

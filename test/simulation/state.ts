@@ -43,11 +43,7 @@ export const waveKey = (wave: number) => `wave ${wave}`;
 export const epochKey = (epoch: number) => `epoch ${epoch}`;
 export const NOTES = "notes";
 
-export const lanes = (transaction: StoreTransaction): LaneRow[] => all<LaneRow>(transaction, "lane ");
-export const tenants = (transaction: StoreTransaction): TenantRow[] => all<TenantRow>(transaction, "tenant ");
-export const waves = (transaction: StoreTransaction): WaveRow[] => all<WaveRow>(transaction, "wave ");
-export const epochs = (transaction: StoreTransaction): EpochRow[] => all<EpochRow>(transaction, "epoch ");
-
-function all<T>(transaction: StoreTransaction, prefix: string): T[] {
-  return transaction.keys(prefix).flatMap((key) => transaction.get<T>(key) ?? []);
-}
+export const lanes = (transaction: StoreTransaction): LaneRow[] => transaction.all("lane ");
+export const tenants = (transaction: StoreTransaction): TenantRow[] => transaction.all("tenant ");
+export const waves = (transaction: StoreTransaction): WaveRow[] => transaction.all("wave ");
+export const epochs = (transaction: StoreTransaction): EpochRow[] => transaction.all("epoch ");

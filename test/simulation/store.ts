@@ -9,13 +9,40 @@ type Waiting = { readonly transaction: StoreTransaction; readonly wake: () => vo
 
 export class Store {
   readonly values = new Map<string, unknown>();
+  /** Keys by their first word. */
+  readonly #kinds = new Map<string, Set<string>>();
   readonly locks = new Map<string, StoreTransaction>();
   readonly waiting = new Map<string, Waiting[]>();
+  /** Grows with every commit that has written something: whoever has looked need not look again before. */
+  version = 0;
 
   begin(): StoreTransaction {
     return new StoreTransaction(this);
   }
+
+  /** `kind`: a key's first word, with the blank after it. */
+  keys(kind: string): ReadonlySet<string> {
+    return this.#kinds.get(kind) ?? NO_KEYS;
+  }
+
+  write(key: string, value: unknown): void {
+    const kind = key.slice(0, key.indexOf(" ") + 1);
+    let keys = this.#kinds.get(kind);
+    if (keys === undefined) {
+      keys = new Set();
+      this.#kinds.set(kind, keys);
+    }
+    if (value === undefined) {
+      this.values.delete(key);
+      keys.delete(key);
+    } else {
+      this.values.set(key, value);
+      keys.add(key);
+    }
+  }
 }
+
+const NO_KEYS: ReadonlySet<string> = new Set();
 
 export class StoreTransaction {
   readonly #store: Store;
@@ -48,10 +75,16 @@ export class StoreTransaction {
     this.#written.set(key, value);
   }
 
-  keys(prefix: string): string[] {
-    const keys = [...this.#store.values.keys()].filter((key) => key.startsWith(prefix));
-    for (const key of this.#written.keys()) if (key.startsWith(prefix) && !this.#store.values.has(key)) keys.push(key);
-    return keys.filter((key) => this.get(key) !== undefined);
+  /** What is under the keys whose first word is `kind`. */
+  all<T>(kind: string): T[] {
+    const values: T[] = [];
+    const take = (key: string) => {
+      const value = this.get<T>(key);
+      if (value !== undefined) values.push(value);
+    };
+    for (const key of this.#store.keys(kind)) take(key);
+    for (const key of this.#written.keys()) if (key.startsWith(kind) && !this.#store.values.has(key)) take(key);
+    return values;
   }
 
   isHeld(key: string): boolean {
@@ -113,10 +146,8 @@ export class StoreTransaction {
       this.rollback();
       return false;
     }
-    for (const [key, value] of this.#written) {
-      if (value === undefined) this.#store.values.delete(key);
-      else this.#store.values.set(key, value);
-    }
+    if (this.#written.size > 0) this.#store.version++;
+    for (const [key, value] of this.#written) this.#store.write(key, value);
     this.#end();
     for (const note of this.notes) note();
     return true;

@@ -1,7 +1,7 @@
 /** The target's tables of tenants' rows, and the statements of src/apply that write them, told by how they begin. */
 
 import { ident } from "../../src/model/sql.ts";
-import { type Row, ServerError } from "../../src/ports.ts";
+import { type Param, type Row, ServerError } from "../../src/ports.ts";
 import { column, rowsOf } from "./parameters.ts";
 import type { Prepared } from "./session.ts";
 import type { StoreTransaction } from "./store.ts";
@@ -13,6 +13,8 @@ type Rows = ReadonlyMap<string, TargetRow>;
 /** A source table's shape at the target. */
 type TargetTable = {
   readonly columns: readonly string[];
+  /** Where each column is in a row of the source. */
+  readonly from: readonly number[];
   readonly key: readonly number[];
   /** Columns whose values together are unique; none: no such constraint. */
   readonly unique: readonly number[];
@@ -67,7 +69,7 @@ export class TargetRows {
 
   /** A source row as it has to be at the target. */
   image(table: SimTable, row: readonly (string | null)[]): TargetRow {
-    return this.#table(table.name).columns.map((name) => row[table.columns.indexOf(name)] ?? null);
+    return this.#table(table.name).from.map((index) => row[index] ?? null);
   }
 
   key(table: string, row: TargetRow): string {
@@ -98,7 +100,7 @@ export class TargetRows {
     const shape = this.#table(target.table);
     const inputs = inputsOf(sql);
     const leaves = sql.includes(" WHERE t.");
-    const images = (params: Parameters<Prepared["run"]>[0]) => arranged(shape, inputs, rowsOf(params));
+    const images = imagesIn(shape, inputs);
     return {
       locks: (params) => places(images(params).map((row) => this.#placeOf(target.name, shape, row))),
       run: (params, transaction) => {
@@ -181,7 +183,7 @@ export class TargetRows {
     const target = targetNamed(sql.slice(sql.indexOf("found AS (")));
     const shape = this.#table(target.table);
     const inputs = inputsOf(sql);
-    const images = (params: Parameters<Prepared["run"]>[0]) => arranged(shape, inputs, rowsOf(params));
+    const images = imagesIn(shape, inputs);
     const kept = shape.columns.map((name) => !inputs.includes(name));
     return {
       locks: (params) => places(images(params).map((row) => this.#placeOf(target.name, shape, row))),
@@ -210,7 +212,7 @@ export class TargetRows {
     const target = targetNamed(sql.slice(sql.lastIndexOf("DELETE FROM ")));
     const shape = this.#table(target.table);
     const inputs = inputsOf(sql);
-    const images = (params: Parameters<Prepared["run"]>[0]) => arranged(shape, inputs, rowsOf(params));
+    const images = imagesIn(shape, inputs);
     return {
       locks: (params) => places(images(params).map((row) => this.#placeOf(target.name, shape, row))),
       run: (params, transaction) => {
@@ -269,6 +271,7 @@ function targetTable(layout: Layout, table: SimTable, writesOverOthers: boolean)
   const code = table.unique < 0 ? -1 : columns.indexOf(table.columns[table.unique] ?? "");
   return {
     columns,
+    from: columns.map((name) => table.columns.indexOf(name)),
     key: mapping.targetKey.map((name) => columns.indexOf(name)),
     unique: code < 0 ? [] : tenant < 0 ? [code] : [tenant, code],
     apart: isPooled && mapping.key.includes("tenant_id") ? tenant : -1,
@@ -295,9 +298,14 @@ function inputsOf(sql: string): string[] {
   return [...sql.matchAll(/unnest\(\$\d+::text\[\]\)::\S+ AS "([^"]+)"/g)].map((match) => match[1] ?? "");
 }
 
-function arranged(shape: TargetTable, inputs: readonly string[], rows: readonly TargetRow[]): TargetRow[] {
+/** Reads a statement's parameters as rows of the table. They are asked for again with each lock that the statement takes. */
+function imagesIn(shape: TargetTable, inputs: readonly string[]): (params: readonly Param[]) => TargetRow[] {
   const order = shape.columns.map((name) => inputs.indexOf(name));
-  return rows.map((row) => order.map((index) => row[index] ?? null));
+  let last: { readonly params: readonly Param[]; readonly images: TargetRow[] } | undefined;
+  return (params) => {
+    if (last?.params !== params) last = { params, images: rowsOf(params).map((row) => order.map((index) => row[index] ?? null)) };
+    return last.images;
+  };
 }
 
 function places(all: readonly string[]): string[] {

@@ -35,10 +35,11 @@ import {
   stop,
   unitsOfWave,
 } from "./rules.ts";
-import type { Prepared, Server } from "./session.ts";
+import { oneLine, type Prepared, type Server } from "./session.ts";
 import {
   type EpochRow,
   epochKey,
+  epochs,
   type LaneRow,
   laneKey,
   lanes,
@@ -112,7 +113,7 @@ export class Target implements Server {
   prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) return known;
-    const prepared = this.rows.prepare(sql) ?? this.#state(sql.replaceAll(/\s+/g, " ").trim());
+    const prepared = this.rows.prepare(sql) ?? this.#state(oneLine(sql));
     this.#prepared.set(sql, prepared);
     return prepared;
   }
@@ -356,8 +357,7 @@ export class Target implements Server {
     const oldest = transaction.get<EpochRow>(epochKey(member.firstEpoch ?? 0));
     if (oldest === undefined) throw new RangeError(`${member.tenant} has a lane but no epoch`);
     if (this.#hooks.snapshot === undefined) return oldest.text;
-    const all = transaction.keys("epoch ").flatMap((key) => transaction.get<EpochRow>(key) ?? []);
-    return this.#hooks.snapshot(member, oldest, all);
+    return this.#hooks.snapshot(member, oldest, epochs(transaction));
   }
 
   #advance(params: readonly Param[], transaction: StoreTransaction): Row[] {

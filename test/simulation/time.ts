@@ -12,7 +12,6 @@ type Task = { readonly at: number; readonly order: number; run: (() => void) | u
 const BEGINNING_MS = 1_800_000_000_000;
 
 const real = {
-  immediate: globalThis.setImmediate,
   sleep: timers.setTimeout,
   date: Date.now,
   performance: performance.now,
@@ -151,7 +150,7 @@ function isBefore(a: Task, b: Task): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** Everything that can go on without time passing has gone on. */
+/** Everything that can go on without time passing has gone on: Node comes to its next tick when no promise is left to be followed. */
 function drained(): Promise<void> {
-  return new Promise((resolve) => void real.immediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve));
 }

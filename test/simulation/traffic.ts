@@ -92,7 +92,7 @@ export class Traffic {
     else if (choice < 91) this.#delete(transaction, table, this.#random.int(3) === 0);
     else if (choice < 93) this.#truncate(transaction, table);
     // Of somebody else, and not Rehouse's business, but counted in the ordinals.
-    else transaction.changes.push({ op: "message", prefix: "other", content: String(++this.#values) });
+    else transaction.add({ op: "message", prefix: "other", content: String(++this.#values) });
   }
 
   #insert(transaction: SourceTransaction, table: SimTable): void {
@@ -100,7 +100,7 @@ export class Traffic {
     const key = keyOf(table, row);
     if (!this.#lockRow(transaction, table, row) || transaction.row(table, key) !== undefined) return;
     if (this.#isTaken(transaction, table, row, undefined)) return;
-    transaction.changes.push({ op: "insert", table, after: row });
+    transaction.add({ op: "insert", table, after: row });
   }
 
   #update(transaction: SourceTransaction, table: SimTable, change: (row: SourceRow) => SourceRow): void {
@@ -111,7 +111,7 @@ export class Traffic {
     const [from, to] = [keyOf(table, before), keyOf(table, after)];
     if (from !== to && transaction.row(table, to) !== undefined) return;
     if (this.#isTaken(transaction, table, after, from)) return;
-    transaction.changes.push({ op: "update", table, before, after });
+    transaction.add({ op: "update", table, before, after });
   }
 
   /** Two rows exchange their unique values, by way of NULL. */
@@ -123,7 +123,7 @@ export class Traffic {
     if (keyOf(table, one) === keyOf(table, other)) return;
     const step = (before: SourceRow, code: string | null) => {
       const after = before.with(unique, code);
-      transaction.changes.push({ op: "update", table, before, after });
+      transaction.add({ op: "update", table, before, after });
       return after;
     };
     const between = step(one, null);
@@ -134,11 +134,11 @@ export class Traffic {
   #delete(transaction: SourceTransaction, table: SimTable, again: boolean): void {
     const before = this.#pick(transaction, table);
     if (before === undefined) return;
-    transaction.changes.push({ op: "delete", table, before });
+    transaction.add({ op: "delete", table, before });
     if (!again) return;
     const after = this.#changed(table, before);
     if (this.#isTaken(transaction, table, after, undefined) || !this.#lockRow(transaction, table, after)) return;
-    transaction.changes.push({ op: "insert", table, after });
+    transaction.add({ op: "insert", table, after });
   }
 
   /** Nobody else may have touched the table, or hold a snapshot's lock on it. */
@@ -148,7 +148,7 @@ export class Traffic {
     if (source.isLockedByOthers(`${table.name}/`, transaction.xid)) return;
     source.truncating.add(transaction.xid);
     source.lock(`${table.name}/all`, transaction.xid);
-    transaction.changes.push({ op: "truncate", tables: [table] });
+    transaction.add({ op: "truncate", tables: [table] });
   }
 
   /** A row that this transaction may change. */
