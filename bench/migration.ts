@@ -105,6 +105,16 @@ export class Migration {
     return switchedDocument.parse(JSON.parse(output)).tenants;
   }
 
+  /** When the first of its switches was begun, by the journal: all before it was made ready by then. Milliseconds since 1970. */
+  async firstSwitchMs(): Promise<number> {
+    const [row] = await ask(
+      this.targetUrl,
+      "SELECT 1000 * extract(epoch FROM min(at)) AS ms FROM rehouse.journal WHERE migration = $1 AND event = 'switch-begun'",
+      [this.name],
+    );
+    return Number(row?.["ms"]);
+  }
+
   /** Takes away what it made at the source, in Kafka and in the registry; nothing where it never ran. */
   async cancel(): Promise<void> {
     if (!this.#begun) return;

@@ -40,7 +40,8 @@ export async function benchCutover(bench: Bench): Promise<Result[]> {
   const cpu = stopwatch();
   await running.during(delay(AFTER_MS));
   await writers.stop();
-  const results = resultsOf(switched, writers.seen, ordinary, { cpu: cpu?.seconds, rssMb: memory.largestMb() });
+  const begunMs = await migration.firstSwitchMs();
+  const results = resultsOf({ switched, begunMs }, writers.seen, ordinary, { cpu: cpu?.seconds, rssMb: memory.largestMb() });
   bench.say("leading them back, so that the migration can be cancelled");
   await running.during(migration.switch("rollback", tenants));
   await running.stop();
@@ -48,21 +49,11 @@ export async function benchCutover(bench: Bench): Promise<Result[]> {
 }
 
 function resultsOf(
-  switched: readonly Switched[],
+  { switched, begunMs }: { readonly switched: readonly Switched[]; readonly begunMs: number },
   seen: readonly Seen[],
   ordinary: readonly number[],
   use: { readonly cpu: number | undefined; readonly rssMb: number | null },
 ): Result[] {
-  const meets = (of: Switched, { tenant, beganMs, tookMs }: Seen) => {
-    const until = Date.parse(of.switchedAt);
-    return tenant === of.tenant && beganMs <= until && beganMs + tookMs >= until - of.fencedMs;
-  };
-  // A fence that is over before a client of the tenant comes is no pause: it would only make the figure look better.
-  const pauses = switched.flatMap((of) => {
-    const met = seen.filter((one) => meets(of, one)).map(({ tookMs }) => tookMs);
-    return met.length === 0 ? [] : [Math.max(...met)];
-  });
-  const others = seen.filter((one) => !switched.some((of) => meets(of, one))).map(({ tookMs }) => tookMs);
   const line = (variant: string, ours: readonly number[]): Result => ({
     bench: "cutover",
     variant,
@@ -78,12 +69,31 @@ function resultsOf(
     peerP50Ms: rounded(percentile(ordinary, 0.5)),
     peerP99Ms: rounded(percentile(ordinary, 0.99)),
   });
+  // A fence that is over before a client of the tenant comes is no pause: it would only make the figure look better.
+  const pauses = switched.flatMap((of) => {
+    const met = seen.filter((one) => meets(of, one)).map(({ tookMs }) => tookMs);
+    return met.length === 0 ? [] : [Math.max(...met)];
+  });
+  const endedMs = Math.max(...switched.map(({ switchedAt }) => Date.parse(switchedAt)));
+  const others = seen.filter((one) => !switched.some((of) => meets(of, one)));
+  const isBefore = ({ beganMs }: Seen) => beganMs < begunMs;
   return [
     line("pause", pauses),
     line(
       "fence",
       switched.map(({ fencedMs }) => fencedMs),
     ),
-    line("other tenants", others),
+    line("other tenants", tookMs(others.filter((one) => !isBefore(one) && one.beganMs <= endedMs))),
+    line("arming", tookMs(others.filter(isBefore))),
   ];
+}
+
+/** Whether the transaction is of the tenant that was switched, and waited for it. */
+function meets(of: Switched, { tenant, beganMs, tookMs }: Seen): boolean {
+  const until = Date.parse(of.switchedAt);
+  return tenant === of.tenant && beganMs <= until && beganMs + tookMs >= until - of.fencedMs;
+}
+
+function tookMs(seen: readonly Seen[]): number[] {
+  return seen.map((one) => one.tookMs);
 }
