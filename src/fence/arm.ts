@@ -11,7 +11,7 @@ import { makeFunctions } from "./functions.ts";
 import { patiently } from "./patience.ts";
 import { openSession } from "./session.ts";
 import { homeHere, lockState, readArmed, readTables, type StoredTable, writeTables, writeTenants } from "./state.ts";
-import { areThere, makeThem } from "./triggers.ts";
+import { areThere, triggersSql } from "./triggers.ts";
 
 const INSUFFICIENT_PRIVILEGE = "42501";
 
@@ -59,8 +59,12 @@ export async function disarm({ database, migration }: Fence, tenants: readonly s
 
 async function makeTriggers(session: Session, migration: string, armed: readonly string[], signal: AbortSignal | undefined) {
   for (const table of await readTables(session, migration)) {
-    if (await areThere(session, migration, table, armed)) continue;
-    await patiently(session, tableText(table.table), () => owned(table, makeThem(session, migration, table, armed)), signal);
+    // Once more where a partition was attached meanwhile.
+    for (let left = 2; left > 0 && !(await areThere(session, migration, table, armed)); left -= 1) {
+      const sql = await triggersSql(session, migration, table, armed);
+      // Writers need not wait for the disk, or a standby: before a fence is closed its own row is there, and with it all that was committed earlier.
+      await owned(table, patiently(session, tableText(table.table), `SET LOCAL synchronous_commit = off;\n${sql}`, signal));
+    }
   }
 }
 

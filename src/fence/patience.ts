@@ -8,10 +8,10 @@ import { text } from "../catalog/fields.ts";
 import { RehouseError } from "../errors.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
 
-/** How long the application may be held up by one attempt at a table. */
-const TABLE_LOCK_MS = 200;
-/** So that most of the time nobody is held up. */
-const PAUSE_MS = { least: 300, most: 900 };
+/** How long the application may be held up by one attempt: the first, since mostly nobody is in the way for longer, and the longest. */
+const TABLE_LOCK_MS = { first: 20, longest: 200 };
+/** A pause beside the attempt before it: most of the time nobody is held up. */
+const PAUSE = { least: 1.5, most: 4.5 };
 /** Then somebody has to be asked to end a transaction. */
 const GIVE_UP_AFTER_MS = 60_000;
 
@@ -24,29 +24,33 @@ export function isHeldUp(error: unknown): boolean {
 }
 
 /**
- * `body` in a transaction of the session in which no lock is waited for longer than a moment, again and again until it has had its locks.
- * REHOUSE_FENCE_BUSY after a minute.
+ * `body` in a transaction of the session in which no lock is waited for longer than a moment, again and again until it has had its locks. As SQL it is one
+ * message with the transaction's end, so that nobody waits for our answers. REHOUSE_FENCE_BUSY after a minute.
  */
 export async function patiently(
   session: Session,
   what: string,
-  body: () => Promise<void>,
+  body: string | (() => Promise<void>),
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const deadline = performance.now() + GIVE_UP_AFTER_MS;
-  for (;;) {
+  for (let lockMs = TABLE_LOCK_MS.first; ; lockMs = Math.min(2 * lockMs, TABLE_LOCK_MS.longest)) {
     signal?.throwIfAborted();
+    const begin = `BEGIN; SET LOCAL lock_timeout = ${lockMs}`;
     try {
-      await session.query(`BEGIN; SET LOCAL lock_timeout = ${TABLE_LOCK_MS}`);
-      await body();
-      await session.query("COMMIT");
+      if (typeof body === "string") await session.query(`${begin};\n${body};\nCOMMIT`);
+      else {
+        await session.query(begin);
+        await body();
+        await session.query("COMMIT");
+      }
       return;
     } catch (error) {
       await session.query("ROLLBACK").catch(() => undefined);
       if (!isHeldUp(error)) throw error;
       if (performance.now() > deadline) throw await busy(session, what, error);
     }
-    await delay(PAUSE_MS.least + Math.random() * (PAUSE_MS.most - PAUSE_MS.least), undefined, signal ? { signal } : {});
+    await delay(lockMs * (PAUSE.least + Math.random() * (PAUSE.most - PAUSE.least)), undefined, signal ? { signal } : {});
   }
 }
 

@@ -73,47 +73,48 @@ export async function tablesWithout(
 }
 
 /**
- * Puts them there, or takes them away where none of the tenants has rows in the table, in the caller's transaction. It waits for transactions that
- * have written to the table and are not over, and has new ones wait.
+ * SQL that puts them there, or takes them away where none of the tenants has rows in the table. All of it is to be one transaction and one
+ * message: it waits for transactions that have written to the table and are not over, and new ones wait until it has ended.
  */
-export async function makeThem(session: Session, migration: string, table: StoredTable, armed: readonly string[]): Promise<void> {
-  const tenants = tenantsIn(table.tenant, armed);
-  if (tenants.length === 0) return dropThem(session, migration, table);
-  // With all its partitions, those of other names too.
-  await session.query(`LOCK TABLE ${qualified(table.table)} IN SHARE ROW EXCLUSIVE MODE`);
+export async function triggersSql(
+  session: Session,
+  migration: string,
+  table: StoredTable,
+  armed: readonly string[],
+): Promise<string> {
   const relations = await readRelations(session, [table]);
+  const tenants = tenantsIn(table.tenant, armed);
+  if (tenants.length === 0) return dropSql(migration, relations);
   const lookup = "constant" in table.tenant ? undefined : await lookupIn(session, table.tenant, tenants);
   const trigger = (operation: Operation, on: TableName, level: string) =>
     `CREATE OR REPLACE TRIGGER ${ident(triggerName(migration, operation))} ${EVENTS[operation]} ON ${qualified(on)} ${level}
        EXECUTE FUNCTION rehouse.${ident(functionName(migration, table.tenant, operation))}(${literal(argument(table.tenant, tenants))})`;
-  await session.query(
-    [
-      // A row trigger comes to the partitions by itself, also to later ones; a statement's does not, but TRUNCATE asks those of each partition.
-      ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, table.tenant, lookup)}`)),
-      ...relations.map(({ name }) => trigger("trunc", name, "FOR EACH STATEMENT")),
-      ...relations.flatMap(({ name }) =>
-        OPERATIONS.map(
-          (one) => `ALTER TABLE ONLY ${qualified(name)} ENABLE ALWAYS TRIGGER ${ident(triggerName(migration, one))}`,
-        ),
+  const always = OPERATIONS.map((one) => `ENABLE ALWAYS TRIGGER ${ident(triggerName(migration, one))}`).join(", ");
+  return [
+    // With all its partitions, those of other names too.
+    `LOCK TABLE ${qualified(table.table)} IN SHARE ROW EXCLUSIVE MODE`,
+    // A row trigger comes to the partitions by itself, also to later ones; a statement's does not, but TRUNCATE asks those of each partition.
+    ...ROW_OPERATIONS.map((one) => trigger(one, table.table, `FOR EACH ROW ${whenOf(one, table.tenant, lookup)}`)),
+    ...relations.map(({ name }) => trigger("trunc", name, "FOR EACH STATEMENT")),
+    ...relations.map(({ name }) => `ALTER TABLE ONLY ${qualified(name)} ${always}`),
+  ].join(";\n");
+}
+
+function dropSql(migration: string, relations: readonly Relation[]): string {
+  return relations
+    .flatMap(({ name, isRoot }) =>
+      OPERATIONS.filter((one) => isRoot || one === "trunc").map(
+        (one) => `DROP TRIGGER IF EXISTS ${ident(triggerName(migration, one))} ON ${qualified(name)}`,
       ),
-    ].join(";\n"),
-  );
+    )
+    .join(";\n");
 }
 
-async function dropThem(session: Session, migration: string, table: StoredTable): Promise<void> {
-  const relations = await readRelations(session, [table]);
-  await session.query(
-    relations
-      .flatMap(({ name, isRoot }) =>
-        OPERATIONS.filter((one) => isRoot || one === "trunc").map(
-          (one) => `DROP TRIGGER IF EXISTS ${ident(triggerName(migration, one))} ON ${qualified(name)}`,
-        ),
-      )
-      .join(";\n"),
-  );
-}
-
-/** Rows of other tenants cost a comparison, and no call. */
+/**
+ * Rows of other tenants cost a comparison, and no call. What lets an armed tenant's row pass stays in the function: here it would spare that row its call
+ * (1.0 of 1.4 us), but each statement, whosever its rows are, would read 2 kB more of WHEN for each tenant (12 us, where the call costs 9 and
+ * is made once).
+ */
 function whenOf(operation: RowOperation, tenant: TenantOfRow, lookup: Lookup | undefined): string {
   if ("constant" in tenant || lookup === undefined) return "";
   const column = ident(tenant.column);
