@@ -30,12 +30,15 @@ export function partitionOf(
 
 /**
  * Where a table of all tenants at the target has a key without the tenant, a row that changes its tenant stays the same row there: one
- * tenant's delete and the other's insert are about one key, so they need one order.
+ * tenant's delete and the other's insert are about one key, so they need one order. (A table in place has no deletes and inserts.)
  */
 function hasRowsOfSeveralTenants(mapping: Mapping): boolean {
   return mapping.tables.some(
     (table) =>
-      (table.tenantColumn !== undefined && isPooledAtTarget(mapping, table) && !table.key.includes(table.tenantColumn)) ||
+      (table.inPlace === undefined &&
+        table.tenantColumn !== undefined &&
+        isPooledAtTarget(mapping, table) &&
+        !table.key.includes(table.tenantColumn)) ||
       table.fixed?.inKey === false,
   );
 }

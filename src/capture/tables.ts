@@ -13,7 +13,7 @@ import {
   valueSchema,
 } from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
-import { type Mapping, type TableKind, type TableMapping, tableText } from "../model/mapping.ts";
+import { type Mapping, newColumns, type TableKind, type TableMapping, tableText } from "../model/mapping.ts";
 import type { Database, Relation, SchemaRegistry } from "../ports.ts";
 import type { KnownTables, SourceChange } from "./source-tables.ts";
 
@@ -170,9 +170,10 @@ const NOT_CARRIED = "bring the target in line with the source where it is not";
 function differences(columns: readonly EnvelopeColumn[], mapping: TableMapping): string[] {
   const now = new Map(columns.map((column) => [column.name, column.pgType]));
   const before = new Map(mapping.sourceColumns.map((column) => [column.name, column]));
+  const ours = new Set(mapping.inPlace === undefined ? [] : newColumns(mapping).map(({ name }) => name));
   return [
     ...[...now].flatMap(([name, type]) =>
-      before.has(name) ? [] : [`the column ${name} (${type}) was added; it is not carried over`],
+      before.has(name) || ours.has(name) ? [] : [`the column ${name} (${type}) was added; it is not carried over`],
     ),
     ...[...before.values()].flatMap(({ name, type, generated }) => {
       const found = now.get(name);

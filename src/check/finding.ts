@@ -56,6 +56,8 @@ export const FINDING_CODES = {
   "round-trip-differs": "Rows would not come back from the target as they went.",
   "reverse-key-collides": "Both homes would hand out the same keys after a switch.",
   "reverse-default": "A column is not at the target, so that rows made there have its default after a rollback.",
+  "in-place-column": "A column cannot come to, or go from, the table that it is in.",
+  "in-place-required": "A column that is to go demands a value of every row, also of those that name only the new one.",
   "new-column": "The source has a column that the target table, made by an earlier run, lacks.",
   // Target tables
   "target-not-a-table": "Something else than a table has the target table's name.",

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { removeProvision } from "../capture/index.ts";
 import { RehouseError } from "../errors.ts";
-import { dropCreated, unwatch } from "../expand/index.ts";
+import { dropColumns, dropCreated, unwatch } from "../expand/index.ts";
 import { disarm, readFence } from "../fence/index.ts";
 import { readCreated } from "../mapping/index.ts";
 import { removeMirror } from "../mirror/index.ts";
@@ -43,6 +43,7 @@ export async function cancelMigration(
   await removeProvision(source, migration);
   for (const one of [topic, routes.topic]) await removeTopic(one, registry);
   const dropped = await dropCreated({ target }, migration, settled);
+  const columns = settled.length > 0 ? { dropped: [], kept: [] } : await dropColumns({ target }, migration, signal);
   const watched = await unwatch({ target }, migration);
   await target.query("DELETE FROM rehouse.foreign_write WHERE migration = $1", [migration]);
   await target.query("DELETE FROM rehouse.route_delivery WHERE migration = $1", [migration]);
@@ -55,8 +56,11 @@ export async function cancelMigration(
     ...(dropped.tables.length === 0
       ? []
       : [`Dropped at the target: ${dropped.tables.length} tables that the migration had created.`]),
+    ...(columns.dropped.length === 0
+      ? []
+      : [`Dropped, with what the migration had put into them: ${columns.dropped.join(", ")}.`]),
     ...shared.map((table) => `Kept with its rows, since others may use it: ${tableText(table)}.`),
-    ...[...dropped.kept, ...watched].map(({ name, reason }) => `Kept: ${name} (${reason}).`),
+    ...[...dropped.kept, ...columns.kept, ...watched].map(({ name, reason }) => `Kept: ${name} (${reason}).`),
   ];
 }
 

@@ -3,4 +3,5 @@ export { TRIGGER_PREFIX } from "./ddl-triggers.ts";
 export { designTable, type TableDesign, tablesOf } from "./design.ts";
 export { type Dropped, dropCreated } from "./drop.ts";
 export { finishForeignKeys, finishKeys, type Progress, readProgress, type Unmade } from "./finish.ts";
+export { addColumns, dropColumns } from "./in-place.ts";
 export { unwatch, type WatchDeps, watchForeignWrites } from "./watch.ts";

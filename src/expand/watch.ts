@@ -41,8 +41,10 @@ export async function watchForeignWrites(deps: WatchDeps, units: readonly string
   });
 }
 
+/** What a table in place has is written by the application itself. */
 function watchedOf({ move, secrets, tenants }: WatchDeps, unit: string): Watched[] {
-  return tablesOf(move, unit).map(({ mapping: table }) => ({
+  const tables = tablesOf(move, unit).filter(({ mapping }) => mapping.inPlace === undefined);
+  return tables.map(({ mapping: table }) => ({
     mapping: move.mapping,
     table,
     target: targetOf(move.mapping, table, unit),

@@ -122,7 +122,7 @@ function schemaFindings(template: string, tenants: TenantsSpec | undefined): Fin
   });
 }
 
-function checkTable({ name, table, spec }: Written, { broken, tenants, layout }: Seen): Finding[] {
+function checkTable({ name, table, spec }: Written, { file, broken, tenants, layout }: Seen): Finding[] {
   const findings: Finding[] = [];
   const at: Path = ["tables", name];
   const withoutTenants = tenants === undefined && !broken.has("tenants");
@@ -165,7 +165,9 @@ function checkTable({ name, table, spec }: Written, { broken, tenants, layout }:
     const objection = explicit === undefined ? undefined : schemaObjection(explicit);
     if (objection !== undefined) findings.push({ path: [...at, "to"], found: describe(table.to), expected: objection });
     // The layout has a schema per tenant, and this table steps out of it into one for all.
-    if (layout.tenantColumn === "drop" && layout.schema?.includes(TENANT_PLACEHOLDER) && mixes(spec, layout, tenants)) {
+    const isMixed = layout.tenantColumn === "drop" && layout.schema?.includes(TENANT_PLACEHOLDER) && mixes(spec, layout, tenants);
+    const stays = isOneDatabase(file) && getsColumns(spec) && goesOntoItself(spec, layout);
+    if (isMixed && !stays) {
       findings.push({
         path: [...at, "to"],
         found: describe(table.to),
@@ -200,13 +202,13 @@ function forgetsTenant({ tenantColumn, columns }: TableSpec): boolean {
   return ![...columns.values()].some((expression) => typeof expression === "string" && expression.includes(tenantColumn));
 }
 
-/** Every source table and every target table is there once, and a table does not go onto itself. */
+/** Every source table and every target table is there once, and a table goes onto itself only where it gets new columns. */
 function checkPlaces({ file, broken, tenants, layout, tables }: Seen): Finding[] {
   if (broken.has("layout")) return [];
   const findings: Finding[] = [];
   const sources = new Map<string, string>();
   const targets = new Map<string, string>();
-  const same = file.source !== undefined && file.target !== undefined && sameDatabase(file.source, file.target);
+  const same = isOneDatabase(file);
   // Where the list is not known before, one tenant that nobody has stands for all.
   const ids = tenants === undefined ? [WHOLE] : tenants.move.kind === "list" ? tenants.move.ids : ["\u{10FFFD}"];
   for (const { name, spec, table } of tables) {
@@ -233,8 +235,10 @@ function checkPlaces({ file, broken, tenants, layout, tables }: Seen): Finding[]
       });
     }
     targets.set(template, name);
-    if (same && ids.some((id) => formatTableName(targetTable(layout, spec, id)) === source)) {
-      const expected = spec.shared ? "another table in `to`, or the table to be left out" : "another table or schema";
+    if (same && !getsColumns(spec) && ids.some((id) => formatTableName(targetTable(layout, spec, id)) === source)) {
+      const expected = spec.shared
+        ? "another table in `to`, or the table to be left out"
+        : "another table or schema, or new columns of it in `columns`";
       findings.push({
         path,
         found: `${source} of the source database itself`,
@@ -243,6 +247,19 @@ function checkPlaces({ file, broken, tenants, layout, tables }: Seen): Finding[]
     }
   }
   return findings;
+}
+
+function goesOntoItself(spec: TableSpec, layout: LayoutSpec): boolean {
+  return formatTableName(targetTable(layout, spec, WHOLE)) === formatTableName(spec.source);
+}
+
+function isOneDatabase({ source, target }: SoundParts): boolean {
+  return source !== undefined && target !== undefined && sameDatabase(source, target);
+}
+
+/** A table that goes onto itself may, where it is for new columns: then it stays, and its tenant column with it. */
+function getsColumns({ shared, columns }: TableSpec): boolean {
+  return !shared && [...columns.values()].some((expression) => expression !== false);
 }
 
 function movesOne(tenants: TenantsSpec): boolean {

@@ -47,7 +47,6 @@ export type Draft = { readonly columns: readonly DraftColumn[]; readonly finding
 export type DraftOptions = { readonly kind: TableKind; readonly dropTenantColumn: boolean; readonly key: readonly string[] };
 
 export function draftColumns(spec: TableSpec, table: Table, options: DraftOptions): Draft {
-  const row = rowShape(table);
   const findings: Finding[] = [];
   const columns: DraftColumn[] = [];
   const written = new Map<string, DraftColumn>();
@@ -60,19 +59,9 @@ export function draftColumns(spec: TableSpec, table: Table, options: DraftOption
       leftOut.add(name);
       continue;
     }
-    const objection = objectionTo(expression);
-    if (objection !== undefined) {
-      findings.push(
-        error(
-          "expression-refused",
-          place,
-          `${expression} ${objection}`,
-          "write one SQL expression over the columns of the source row",
-        ),
-      );
-      continue;
-    }
-    written.set(name, fromExpression(name, expression, table, row, place));
+    const refused = refusedExpression(expression, place);
+    if (refused !== undefined) findings.push(refused);
+    else written.set(name, expressionColumn(name, expression, table, place));
   }
   if (tenantIsDropped(spec, table, options) && spec.tenantColumn !== undefined && !written.has(spec.tenantColumn))
     leftOut.add(spec.tenantColumn);
@@ -89,7 +78,7 @@ export function draftColumns(spec: TableSpec, table: Table, options: DraftOption
   for (const column of table.columns) {
     const replacement = written.get(column.name);
     if (replacement !== undefined) columns.push(replacement);
-    else if (!leftOut.has(column.name)) columns.push(carried(column, table, row));
+    else if (!leftOut.has(column.name)) columns.push(carriedColumn(column, table));
     columns.push(...(consumed.get(column.name) ?? []));
   }
   columns.push(...[...written.values()].filter((column) => !columns.includes(column)));
@@ -121,6 +110,14 @@ function tenantIsDropped(spec: TableSpec, table: Table, options: DraftOptions): 
   );
 }
 
+/** Of the file's own text, before Postgres is asked. */
+export function refusedExpression(expression: string, place: string): Finding | undefined {
+  const objection = objectionTo(expression);
+  if (objection === undefined) return undefined;
+  const fix = "write one SQL expression over the columns of the source row";
+  return error("expression-refused", place, `${expression} ${objection}`, fix);
+}
+
 export function objectionTo(expression: string): string | undefined {
   if (!isOneExpression(expression)) return "is not one expression";
   if (mentions(expression, "select"))
@@ -128,10 +125,11 @@ export function objectionTo(expression: string): string | undefined {
   return undefined;
 }
 
-function fromExpression(name: string, expression: string, table: Table, row: RowShape, place: string): DraftColumn {
+export function expressionColumn(name: string, expression: string, table: Table, place: string): DraftColumn {
+  const row = rowShape(table);
   const plain = plainColumn(expression, row);
   const column = plain === undefined ? undefined : findColumn(table, plain);
-  if (column !== undefined) return { ...carried(column, table, row), name, explicit: true, place };
+  if (column !== undefined) return { ...carriedColumn(column, table), name, explicit: true, place };
   const text = closed(inlined(expression, generatedExpressions(table), row));
   return {
     name,
@@ -145,7 +143,8 @@ function fromExpression(name: string, expression: string, table: Table, row: Row
   };
 }
 
-function carried(column: CatalogColumn, table: Table, row: RowShape): DraftColumn {
+export function carriedColumn(column: CatalogColumn, table: Table): DraftColumn {
+  const row = rowShape(table);
   const expression = column.generated === undefined ? columnReference(row, column.name) : column.generated.expression;
   return {
     name: column.name,

@@ -27,6 +27,7 @@ import type { Database } from "../ports.ts";
 import { type DraftColumn, draftColumns, noSuchColumn } from "./draft.ts";
 import { type Answer, inferTypes } from "./expression-types.ts";
 import { fitToModel, type MovedColumn, typeColumns } from "./fit.ts";
+import { draftInPlace, goesOntoItself, isSameDatabase, readAddedColumns, rewriting, withoutAdded } from "./in-place.ts";
 import { keyFindings, keyOf, placeKey } from "./key.ts";
 import { tablePlace } from "./places.ts";
 import { type ExistingTargets, readExistingTargets, readModels } from "./targets.ts";
@@ -70,10 +71,12 @@ export async function resolveMove(
     file.tables.map((spec) => spec.source),
   );
   const findings: Finding[] = [...(await missingTables(file, source, catalog))];
+  const isOne = await isSameDatabase(source, target);
+  const added = isOne ? await readAddedColumns(target, file.name) : [];
   const drafts = file.tables.flatMap((spec) => {
-    const table = catalog.tables.get(tableText(spec.source));
-    if (table === undefined) return [];
-    const draft = draftTable(file, spec, table);
+    const there = catalog.tables.get(tableText(spec.source));
+    if (there === undefined) return [];
+    const draft = draftTable(file, spec, withoutAdded(there, added), isOne);
     findings.push(...draft.findings);
     return [draft];
   });
@@ -106,10 +109,13 @@ export async function resolveMove(
   const tables = drafts.flatMap((draft): TableMove[] => {
     const model = models.get(tableText(draft.table.name));
     const fitted =
-      model === undefined ? { columns: draft.columns, findings: [] } : fitToModel(draft.columns, model.table, model.ours);
+      model === undefined || draft.bare.inPlace !== undefined
+        ? { columns: draft.columns, findings: [] }
+        : fitToModel(draft.columns, model.table, model.ours);
     const moved = typeColumns(fitted.columns, draft.table, model?.table, answers);
     const written = moved.columns.filter((column) => column.generatedAs === undefined);
     findings.push(...fitted.findings, ...moved.findings);
+    if (draft.bare.inPlace !== undefined) findings.push(...rewriting(moved.columns, typed.types));
     if (written.length === 0)
       findings.push(
         error(
@@ -161,7 +167,8 @@ type DraftTable = {
   readonly findings: readonly Finding[];
 };
 
-function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTable {
+/** `isOne`: source and target are the same database. */
+function draftTable(file: MigrationFile, spec: TableSpec, table: Table, isOne: boolean): DraftTable {
   const kind: TableKind = spec.shared ? "shared" : file.tenants === undefined ? "whole" : "tenant";
   const key = keyOf(table);
   const findings: Finding[] = [];
@@ -169,33 +176,33 @@ function draftTable(file: MigrationFile, spec: TableSpec, table: Table): DraftTa
     const missing = noSuchColumn(`${tablePlace(spec)}.tenant`, spec.tenantColumn, table);
     findings.push({ ...missing, fix: `${missing.fix}; a table without a tenant is written { shared: true }` });
   }
-  const draft = draftColumns(spec, table, { kind, dropTenantColumn: file.layout.tenantColumn === "drop", key: key ?? [] });
-  return {
-    spec,
-    table,
-    key,
-    bare: {
-      source: table.name,
-      kind,
-      tenantColumn: kind === "tenant" ? spec.tenantColumn : undefined,
-      fixed: undefined,
-      sourceColumns: table.columns.map(({ name, type, notNull, generated }) => ({
-        name,
-        type,
-        notNull,
-        generated: generated !== undefined,
-      })),
-      targetTable: spec.to.table,
-      targetSchema: spec.to.schema,
-      columns: [],
-      initial: [],
-      key: [],
-      targetKey: [],
-      sourceKey: [],
-    },
-    columns: draft.columns,
-    findings: [...findings, ...draft.findings, ...unknownSecrets(spec, table, draft.columns)],
+  const bare = {
+    source: table.name,
+    kind,
+    tenantColumn: kind === "tenant" ? spec.tenantColumn : undefined,
+    fixed: undefined,
+    sourceColumns: table.columns.map(({ name, type, notNull, generated }) => ({
+      name,
+      type,
+      notNull,
+      generated: generated !== undefined,
+    })),
+    targetTable: spec.to.table,
+    targetSchema: spec.to.schema,
+    columns: [],
+    initial: [],
+    key: [],
+    targetKey: [],
+    sourceKey: [],
   };
+  if (isOne && goesOntoItself(bareMapping(file), bare)) {
+    const { columns, old, findings: found } = draftInPlace(spec, table, key ?? []);
+    const all = [...findings, ...found, ...unknownSecrets(spec, table, columns)];
+    return { spec, table, key, bare: { ...bare, inPlace: { old } }, columns, findings: all };
+  }
+  const draft = draftColumns(spec, table, { kind, dropTenantColumn: file.layout.tenantColumn === "drop", key: key ?? [] });
+  const all = [...findings, ...draft.findings, ...unknownSecrets(spec, table, draft.columns)];
+  return { spec, table, key, bare, columns: draft.columns, findings: all };
 }
 
 /** A secret column that is neither at the source nor at the target would leave in the clear what it was meant to hide. */

@@ -9,6 +9,7 @@ import {
   type FixedTenant,
   isPooledAtTarget,
   type Mapping,
+  newColumns,
   type TableMapping,
   type TargetColumn,
   targetOf,
@@ -102,6 +103,7 @@ function reversedTable(
     targetSchema: table.source.schema,
     columns: fixed === undefined ? back.columns : withTenant(back.columns, table, fixed),
     initial: back.initial,
+    ...(table.inPlace === undefined ? {} : { inPlace: { old: newColumns(table).map(({ name }) => name) } }),
   };
 }
 

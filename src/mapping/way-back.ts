@@ -8,7 +8,7 @@
 
 import { type CatalogColumn, findColumn } from "../catalog/index.ts";
 import { error, type Finding, warning } from "../check/finding.ts";
-import type { SourceColumn, TargetColumn } from "../model/mapping.ts";
+import { newColumns, type SourceColumn, type TargetColumn } from "../model/mapping.ts";
 import { noSuchColumn, objectionTo, plainNames } from "./draft.ts";
 import { closed, columnReference, columnsUsed, inlined, plainColumn, type RowShape } from "./expressions.ts";
 import { reversePlace } from "./places.ts";
@@ -37,12 +37,14 @@ export function wayBack(move: TableMove): WayBack {
   for (const name of spec.reverse.keys())
     if (findColumn(source, name) === undefined) findings.push(noSuchColumn(reversePlace(spec, name), name, source));
   for (const column of source.columns) {
+    if (!comesBack(move, column)) continue;
     const written = spec.reverse.get(column.name);
     const objection = written === undefined ? undefined : objectionToReverse(move, column, written, carried);
     if (objection !== undefined) findings.push(objection);
     else if (written !== undefined) {
       const back = fromExpression(column, written, shape);
-      if (back.uses.length === 0) initial.push(back);
+      if (back.uses.length === 0 && move.mapping.inPlace !== undefined) findings.push(sameForAll(spec, column, written));
+      else if (back.uses.length === 0) initial.push(back);
       else columns.push(back);
     } else {
       const from = carried.get(column.name);
@@ -55,6 +57,13 @@ export function wayBack(move: TableMove): WayBack {
     }
   }
   return { targetColumns: targetColumnsOf(move), columns, initial, findings };
+}
+
+/** Of a table in place most columns are the same ones after the switch: what names a row leads to it, and the old ones are kept in step. */
+function comesBack({ spec, mapping }: TableMove, { name }: CatalogColumn): boolean {
+  const { inPlace, tenantColumn } = mapping;
+  if (inPlace === undefined) return true;
+  return mapping.sourceKey.includes(name) || name === tenantColumn || inPlace.old.includes(name) || spec.reverse.has(name);
 }
 
 function objectionToReverse(
@@ -97,6 +106,27 @@ function fromExpression(column: CatalogColumn, expression: string, { row, genera
   return { name: column.name, type: column.type, expression: text, uses: columnsUsed(text, row), plain: undefined };
 }
 
+/** Every column of the target table, with the expression that it is computed by. */
+function generatedAtTarget({ model, columns, source, mapping }: TableMove): (readonly [string, string | undefined])[] {
+  if (mapping.inPlace !== undefined)
+    return [
+      ...source.columns.map((column) => [column.name, column.generated?.expression] as const),
+      ...newColumns(mapping).map(({ name }) => [name, undefined] as const),
+    ];
+  if (model === undefined) return columns.map(({ name, generatedAs }) => [name, generatedAs] as const);
+  return model.columns.map((column) => [column.name, column.generated?.expression] as const);
+}
+
+/** No row of a table in place is new on the way back, so a value for new ones would be written over all. */
+function sameForAll(spec: TableMove["spec"], { name }: CatalogColumn, expression: string): Finding {
+  return error(
+    "not-reversible",
+    reversePlace(spec, name),
+    `${expression} names no column, and ${name} of every row would come to be that`,
+    "write an expression over the new columns",
+  );
+}
+
 /** What there is to say of a column that nothing brings back. */
 function leftAlone({ spec, source, mapping }: TableMove, column: CatalogColumn): Finding[] {
   if (column.generated !== undefined || column.name === mapping.tenantColumn) return [];
@@ -122,7 +152,12 @@ function leftAlone({ spec, source, mapping }: TableMove, column: CatalogColumn):
   ];
 }
 
-function targetColumnsOf({ model, columns }: TableMove): SourceColumn[] {
+function targetColumnsOf({ model, columns, mapping }: TableMove): SourceColumn[] {
+  if (mapping.inPlace !== undefined)
+    return [
+      ...mapping.sourceColumns,
+      ...newColumns(mapping).map(({ name, type }) => ({ name, type, notNull: false, generated: false })),
+    ];
   if (model === undefined)
     return columns.map(({ name, type, like, generatedAs }) => ({
       name,
@@ -134,11 +169,8 @@ function targetColumnsOf({ model, columns }: TableMove): SourceColumn[] {
 }
 
 function targetShape(move: TableMove): TargetShape {
-  const { model, columns, mapping } = move;
-  const generated =
-    model === undefined
-      ? columns.map(({ name, generatedAs }) => [name, generatedAs] as const)
-      : model.columns.map((column) => [column.name, column.generated?.expression] as const);
+  const { mapping } = move;
+  const generated = generatedAtTarget(move);
   return {
     row: { alias: mapping.targetTable, columns: generated.map(([name]) => name) },
     generated: new Map(

@@ -54,6 +54,15 @@ export type FixedTenant = {
   readonly inKey: boolean;
 };
 
+/**
+ * A table that stays where it is and gets new columns: its target rows are its source rows. So nothing of it is ever inserted or deleted; its new
+ * columns ({@link newColumns}) are kept equal to their expressions over the row as it is.
+ */
+export type InPlace = {
+  /** The columns that the new ones take the place of (`false` in the file); they may be none. On the way back these are the forward new ones. */
+  readonly old: readonly string[];
+};
+
 export type TableMapping = {
   readonly source: TableName;
   readonly kind: TableKind;
@@ -78,6 +87,8 @@ export type TableMapping = {
   readonly columns: readonly TargetColumn[];
   /** Values for rows that are new at the target. Rows that are there keep theirs, so these columns are not compared. */
   readonly initial: readonly TargetColumn[];
+  /** Where it is there, `columns` are the key and the tenant, which rows are found by and which stay, and the new ones. */
+  readonly inPlace?: InPlace;
 };
 
 export type Mapping = {
@@ -106,6 +117,11 @@ export function targetOf(mapping: Mapping, table: TableMapping, tenant: string):
 /** Whether all tenants' rows of this table go into one target table. */
 export function isPooledAtTarget(mapping: Mapping, table: TableMapping): boolean {
   return table.kind !== "tenant" || table.targetSchema !== undefined || !mapping.schemaTemplate?.includes("{tenant}");
+}
+
+/** The columns of a table in place that are written: all that is not in the row already. */
+export function newColumns({ columns }: Pick<TableMapping, "columns">): TargetColumn[] {
+  return columns.filter(({ name, plain }) => plain !== name);
 }
 
 /** The columns of the target's unique key. */

@@ -11,7 +11,7 @@ import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
 import { sweepSwitches } from "../cutover/index.ts";
 import { secretColumns } from "../evidence/index.ts";
-import { expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
+import { addColumns, expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
 import { failpoint } from "../failpoint.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { overwriteForeignWrites } from "../foreign/index.ts";
@@ -161,6 +161,7 @@ function targetBuilder(file: MigrationFile, move: () => Move, target: Database):
     expand: async (units, signal) => {
       await expandCommon({ move: move(), target });
       await expandTenants({ move: move(), target }, units.filter(isOwn), signal);
+      await addColumns({ move: move(), target }, signal);
       const tenants = file.tenants?.move.kind === "all" ? undefined : await knownTenants(file, target);
       const secrets = secretColumns(file, move().mapping);
       await watchForeignWrites({ move: move(), target, secrets, tenants }, units, signal);
