@@ -80,6 +80,17 @@ CREATE TABLE IF NOT EXISTS rehouse.late_write (
   PRIMARY KEY (migration, tenant, lsn, ordinal)
 );
 
+-- Until the end of the transaction the lane is as its reader knows it; fails where it is not. Whoever changes a lane's tenants waits meanwhile.
+CREATE OR REPLACE FUNCTION rehouse.hold_lane(of_migration text, of_partition int, of_lane text, expected_membership bigint) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  PERFORM FROM rehouse.lane
+    WHERE migration = of_migration AND partition = of_partition AND lane = of_lane AND membership = expected_membership FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'lane % of partition % no longer has membership %', of_lane, of_partition, expected_membership USING ERRCODE = 'RH001';
+  END IF;
+END $$;
+
 -- Moves a lane's place, or fails the whole transaction: another process has moved it, or its tenants have changed.
 CREATE OR REPLACE FUNCTION rehouse.advance_lane(
   of_migration text, of_partition int, of_lane text, expected_offset bigint, expected_membership bigint,

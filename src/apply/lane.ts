@@ -13,6 +13,7 @@ import { comparePositions, type Position } from "../model/position.ts";
 import { type Database, type IncomingBatch, ServerError, type Session } from "../ports.ts";
 import { ExactReplay } from "./exact.ts";
 import { foreignWrite } from "./foreign-write.ts";
+import { InPlaceRows } from "./in-place.ts";
 import { Inbox, type Segment } from "./inbox.ts";
 import { asFailure, cutOff, trimmed } from "./lane-failures.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
@@ -44,6 +45,8 @@ export type LaneDeps = {
   readonly schemas: MessageSchemas;
   readonly writers: Writers;
   readonly refetch: Refetch;
+  /** Resolves when the source shows these transactions. */
+  readonly visible: (xids: ReadonlySet<number>) => Promise<void>;
   readonly feed: Feed;
   readonly stopsAtForeignWrites: boolean;
   /** As in ApplyDeps. */
@@ -112,13 +115,14 @@ export class Lane {
   async #keepFollowing(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       let connection: Session | undefined;
+      const inPlace = this.#inPlaceRows();
       // A statement may wait at the target for as long as somebody holds a lock; without the connection it is rolled back.
-      const leave = () => void connection?.close(true);
+      const leave = () => void Promise.all([connection?.close(true), inPlace.close()]);
       signal.addEventListener("abort", leave, { once: true });
       try {
         const { session, deferred } = await this.#deps.session();
         connection = session;
-        const ended = await this.#follow(session, deferred, signal, () => {
+        const ended = await this.#follow({ session, deferred, inPlace }, signal, () => {
           failures = 0;
           this.#goesOn();
         });
@@ -135,16 +139,20 @@ export class Lane {
       } finally {
         signal.removeEventListener("abort", leave);
         this.#pauseFeed();
-        await connection?.close(true);
+        await Promise.all([connection?.close(true), inPlace.close()]);
       }
     }
   }
 
   /** From loading the place until it moved under us (then again) or the lane is no more (then true). */
-  async #follow(session: Session, deferred: boolean, signal: AbortSignal, wentWell: () => void): Promise<boolean> {
+  async #follow(
+    { session, deferred, inPlace }: { readonly session: Session; readonly deferred: boolean; readonly inPlace: InPlaceRows },
+    signal: AbortSignal,
+    wentWell: () => void,
+  ): Promise<boolean> {
     const { name } = this.#deps;
     const { refetch, stopsAtForeignWrites } = this.#deps;
-    const transaction = new TargetTransaction(session, name, { refetch, deferred, stopsAtForeignWrites });
+    const transaction = new TargetTransaction(session, name, { refetch, inPlace, deferred, stopsAtForeignWrites });
     try {
       return await this.#applyFrom(transaction, signal, wentWell);
     } finally {
@@ -250,6 +258,11 @@ export class Lane {
   async #checkTopicHas(place: Place): Promise<void> {
     const low = await this.#deps.feed.low();
     if (low > place.nextOffset) throw trimmed(this.#deps.name, low, place.nextOffset);
+  }
+
+  #inPlaceRows(): InPlaceRows {
+    const { name, visible, session } = this.#deps;
+    return new InPlaceRows({ name, visible, open: async () => (await session()).session });
   }
 
   #goesOn(): void {

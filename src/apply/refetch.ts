@@ -37,7 +37,7 @@ export function refetchFrom(source: Database): Refetch {
  * A commit is in the WAL, and so in the topic, before other sessions see it; where a standby is synchronous, long before. A row that is
  * read in between is older than the change for which it is read, and nothing would bring that change again.
  */
-async function untilVisible(source: Database, xids: Iterable<number>): Promise<void> {
+export async function untilVisible(source: Database, xids: Iterable<number>): Promise<void> {
   const deadline = performance.now() + VISIBLE_WITHIN_MS;
   for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const [now] = await source.query("SELECT pg_current_snapshot()::text AS snapshot");

@@ -5,7 +5,7 @@ import { Lane } from "./lane.ts";
 import { runLateLanes } from "./late-lanes.ts";
 import { LowOffsets } from "./low-offsets.ts";
 import { runMainLanes } from "./main-lanes.ts";
-import { refetchFrom } from "./refetch.ts";
+import { refetchFrom, untilVisible } from "./refetch.ts";
 import { MessageSchemas } from "./schemas.ts";
 import { openSession } from "./session.ts";
 import { Writers } from "./writers.ts";
@@ -30,6 +30,7 @@ async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
       schemas,
       writers,
       refetch,
+      visible: (xids) => untilVisible(source, xids),
       feed: {
         seek: (offset) => reader.seek(name.partition, offset),
         pause: () => reader.pause(name.partition),

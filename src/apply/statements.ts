@@ -1,8 +1,12 @@
-/** From net effects to statements with their parameters: truncations, deletes (children first), upserts (parents first). */
+/**
+ * From net effects to statements with their parameters: truncations, deletes (children first), upserts (parents first). Of a table in place no row is ever
+ * inserted or deleted: its changes are but the keys of rows to look at ({@link touched}).
+ */
 
 import type { TableMapping } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import type { IncomingMessage, Statement } from "../ports.ts";
+import type { InPlaceWriter } from "./in-place-writer.ts";
 import type { MessageSchema } from "./message-schema.ts";
 import type { Entry, Image } from "./net-effect.ts";
 import { type RowChanges, unitOf } from "./plan.ts";
@@ -28,8 +32,34 @@ export type PatchGroup = {
 /** Rows read again from the source, columns in the order of the writer's inputs. */
 export type RefetchedRows = { readonly writer: TableWriter; readonly rows: readonly (readonly (string | null)[])[] };
 
+/** Rows of a table in place that were written, by key, and the transactions that did. */
+export type Touched = {
+  readonly writer: InPlaceWriter;
+  /** A text for each column of TableMapping.key, then the tenant where the writer asks for it. */
+  readonly keys: readonly (readonly string[])[];
+  readonly xids: ReadonlySet<number>;
+};
+
+export function touched(changes: OrderedChanges): Touched[] {
+  return changes.flatMap(([writer, { entries }]) => {
+    const images = [...entries.values()].flatMap(({ kind, image }) => (kind === "delete" ? [] : [image]));
+    if (writer.inPlace === undefined || images.length === 0) return [];
+    const { byTenant } = writer.inPlace;
+    const keys = images.map((image) => [
+      ...keyOfImage(image, writer.table),
+      ...(byTenant ? [unitOf(writer.table, image.message)] : []),
+    ]);
+    return [{ writer: writer.inPlace, keys, xids: new Set(images.map(xidOf)) }];
+  });
+}
+
+/** What is written elsewhere. */
+function moved(changes: OrderedChanges): OrderedChanges {
+  return changes.filter(([{ inPlace }]) => inPlace === undefined);
+}
+
 export function truncations(changes: OrderedChanges): Statement[] {
-  return changes
+  return moved(changes)
     .filter(([, effect]) => effect.truncated.size > 0)
     .reverse()
     .map(([writer, { truncated }]) => ({
@@ -40,7 +70,7 @@ export function truncations(changes: OrderedChanges): Statement[] {
 
 export function removals(changes: OrderedChanges): Statement[] {
   const statements: Statement[] = [];
-  for (const [writer, effect] of [...changes].reverse()) {
+  for (const [writer, effect] of [...moved(changes)].reverse()) {
     const images = [...effect.displaced, ...imagesOf(effect, isRemoved)];
     if (images.length === 0) continue;
     const params = parameters(images, writer.table.key);
@@ -55,7 +85,7 @@ export type OthersRows = "refuse" | "leave";
 
 export function upserts(changes: OrderedChanges, others: OthersRows): Statement[] {
   const statements: Statement[] = [];
-  for (const [writer, effect] of changes) {
+  for (const [writer, effect] of moved(changes)) {
     const images = imagesOf(effect, ({ kind }) => kind === "upsert");
     if (images.length > 0) statements.push({ sql: upsertSql(writer, others), params: parameters(images, writer.inputs) });
   }
@@ -104,24 +134,25 @@ export function keyParameters(group: PatchGroup): Buffer[] {
 
 /** The rows' keys, a text for each column of TableMapping.key. */
 export function keyTexts({ writer, entries }: PatchGroup): string[][] {
-  return entries.map(({ image: { message, schema } }) => {
-    const { reader, indexes } = schema;
-    reader.read(message.value);
-    return writer.table.key.map((name) => {
-      const index = indexes.get(name) ?? -1;
-      return message.value.toString("utf8", reader.afterStarts[index], reader.afterEnds[index]);
-    });
+  return entries.map(({ image }) => keyOfImage(image, writer.table));
+}
+
+function keyOfImage({ message, schema: { reader, indexes } }: RowImage, table: TableMapping): string[] {
+  reader.read(message.value);
+  return table.key.map((name) => {
+    const index = indexes.get(name) ?? -1;
+    return message.value.toString("utf8", reader.afterStarts[index], reader.afterEnds[index]);
   });
 }
 
 /** The source transactions of the rows' last changes. Who changed a row before had ended by then: its lock was waited for. */
 export function transactionsOf(group: PatchGroup): Set<number> {
-  return new Set(
-    group.entries.map(({ image: { schema, message } }) => {
-      schema.reader.read(message.value);
-      return schema.reader.xid;
-    }),
-  );
+  return new Set(group.entries.map(({ image }) => xidOf(image)));
+}
+
+function xidOf({ schema, message }: RowImage): number {
+  schema.reader.read(message.value);
+  return schema.reader.xid;
 }
 
 export function refetchedUpsert({ writer, rows }: RefetchedRows, others: OthersRows = "refuse"): Statement {

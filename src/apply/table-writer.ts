@@ -10,6 +10,7 @@
 import { castType, intakeType, isBuiltIn, isExact } from "../compare/index.ts";
 import { conflictKey, type TableMapping, type TableName, type TargetColumn } from "../model/mapping.ts";
 import { ident, identList, literal, qualified } from "../model/sql.ts";
+import { type InPlaceWriter, inPlaceWriter } from "./in-place-writer.ts";
 import { mayMeetOthers, refuse, type TenantAtTarget, tenantAtTarget } from "./tenant-at-target.ts";
 
 export type TableWriter = {
@@ -41,6 +42,8 @@ export type TableWriter = {
    * so that the row has to be read again.
    */
   patch(lacking: ReadonlySet<string>): { readonly sql: string; readonly inputs: readonly string[] } | undefined;
+  /** Of a table that stays where it is: all that is ever written to it, instead of the others. */
+  readonly inPlace: InPlaceWriter | undefined;
 };
 
 export type TargetFacts = {
@@ -63,6 +66,7 @@ export function tableWriter(table: TableMapping, target: TableName, facts: Targe
     removeAllBut: removeAllBut(parts),
     truncate: truncate(parts),
     patch: (lacking) => patch(parts, lacking),
+    inPlace: table.inPlace === undefined ? undefined : inPlaceWriter(table),
   };
 }
 

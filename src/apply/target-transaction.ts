@@ -10,6 +10,7 @@ import { formatLsn, type Lsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Database, Param, PipelineResult, Row, ServerError, Session, Statement } from "../ports.ts";
 import { evict } from "./evict.ts";
+import type { InPlaceRows } from "./in-place.ts";
 import type { LaneName, Member, Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
@@ -44,6 +45,7 @@ export class TargetTransaction {
   readonly #session: Session;
   readonly #name: LaneName;
   readonly #refetch: Refetch;
+  readonly #inPlace: InPlaceRows;
   readonly #stopsAtForeignWrites: boolean;
   readonly #begin: readonly Statement[];
   /** Tenant → changes that are committed, but not yet added to the tenant's count. */
@@ -57,11 +59,17 @@ export class TargetTransaction {
   constructor(
     session: Session,
     name: LaneName,
-    of: { readonly refetch: Refetch; readonly deferred: boolean; readonly stopsAtForeignWrites: boolean },
+    of: {
+      readonly refetch: Refetch;
+      readonly inPlace: InPlaceRows;
+      readonly deferred: boolean;
+      readonly stopsAtForeignWrites: boolean;
+    },
   ) {
     this.#session = session;
     this.#name = name;
     this.#refetch = of.refetch;
+    this.#inPlace = of.inPlace;
     this.#stopsAtForeignWrites = of.stopsAtForeignWrites;
     this.#begin = [
       { sql: "BEGIN" },
@@ -80,11 +88,12 @@ export class TargetTransaction {
 
   /** Applies whole transactions and moves the place, in one round trip where nothing has to be asked in between. */
   async commitAll(plan: Plan, changes: OrderedChanges, place: Place): Promise<void> {
-    if (this.#open || patches(changes).length > 0) {
+    if (this.#open || patchesElsewhere(changes).length > 0) {
       await this.write(plan, changes, place);
       await this.commit(plan, place);
       return;
     }
+    await this.#inPlace.bring(plan, changes, place);
     this.#open = true;
     this.#count(plan);
     const counts = this.#counts(plan.count === 0);
@@ -104,11 +113,12 @@ export class TargetTransaction {
 
   /** A part of a transaction; {@link commit} follows when its end is there. `others`: rows of other tenants that are in the way. */
   async write(plan: Plan, changes: OrderedChanges, place: Place, others: OthersRows = "refuse"): Promise<void> {
+    await this.#inPlace.bring(plan, changes, place);
     await this.begin();
     this.#count(plan);
     // Patches come before the upserts and after the deletes: each is on a key of its own, and only a unique value could tell the order.
     await this.run([...truncations(changes), ...removals(changes)]);
-    for (const group of patches(changes)) {
+    for (const group of patchesElsewhere(changes)) {
       if (group.kind === "refresh") await this.#refresh(group, plan, place);
       else await this.#patch(group, place, others);
     }
@@ -311,6 +321,11 @@ export class TargetTransaction {
     } else add(this.#uncounted, this.#current);
     this.#current.clear();
   }
+}
+
+/** A row in place has all that a message may lack. */
+function patchesElsewhere(changes: OrderedChanges): PatchGroup[] {
+  return patches(changes).filter(({ writer }) => writer.inPlace === undefined);
 }
 
 function add(to: Map<string, number>, more: ReadonlyMap<string, number>): void {

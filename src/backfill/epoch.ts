@@ -73,7 +73,9 @@ export class EpochHolder {
       const epoch = await record(decider, context.migration, wave, taken);
       await decider.query("COMMIT");
       await this.release(wave);
-      this.#held.set(wave, { session: holder, openedAt: Date.now() });
+      // Rows in place are read as they are. Who keeps a snapshot keeps every row that was replaced since.
+      if (context.mapping.tables.every(({ inPlace }) => inPlace !== undefined)) await this.#sessions.close(holder);
+      else this.#held.set(wave, { session: holder, openedAt: Date.now() });
       context.log.info({ wave, epoch, snapshot: taken.snapshot, first: state.firstEpoch === undefined }, "opened an epoch");
     } catch (error) {
       await this.#sessions.close(holder);

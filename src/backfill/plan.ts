@@ -43,8 +43,12 @@ export async function planWave(source: Session, mapping: Mapping, units: Units, 
   return { chunks, rows };
 }
 
+/** Of a table in place: a few transactions of the worker, each of which looks at the whole chunk. */
+const IN_PLACE_ROWS = 2_000;
+
 /** Where every tenant has a table of its own a chunk costs a COPY for each: as many rows as memory holds at once (demultiplex.ts). */
 export function chunkLimits(mapping: Mapping, table: TableMapping, tuning: Tuning): ChunkLimits {
+  if (table.inPlace !== undefined) return { rowsPerChunk: IN_PLACE_ROWS, bytesPerChunk: tuning.bytesPerChunk };
   if (isPooledAtTarget(mapping, table)) return tuning;
   return { rowsPerChunk: tuning.rowsPerChunk * 4, bytesPerChunk: tuning.bytesPerChunk };
 }
@@ -59,7 +63,8 @@ async function planTable(
 ): Promise<PlannedChunk[]> {
   const share = shareOf(members, shares);
   const blocks = leaves.reduce((sum, leaf) => sum + leaf.blocks, 0);
-  if (readsWholeTable({ blocks, share, hasTenantIndex: await hasTenantIndex(source, table) })) {
+  // A tenant's rows by an index would be one chunk, however many there are.
+  if (table.inPlace !== undefined || readsWholeTable({ blocks, share, hasTenantIndex: await hasTenantIndex(source, table) })) {
     return leaves.flatMap((leaf) => planRelation(table, leaf, share, limits));
   }
   const total = leaves.reduce((sum, leaf) => sum + leaf.rows, 0);

@@ -9,11 +9,16 @@ import { chunkQuery } from "./chunk-query.ts";
 import type { Context } from "./deps.ts";
 import type { EpochHolder } from "./epoch.ts";
 import { chunkFailure } from "./failures.ts";
+import { bringChunk, rowsByUnit } from "./in-place.ts";
 import { type Chunk, type Copied, type Epoch, type Lease, lease, recordCopied } from "./ledger.ts";
 import { ChunkDiffers, loadChunk } from "./load.ts";
 import { loadChunkLater } from "./load-later.ts";
 import { type EpochReader, openReader } from "./reader.ts";
 import { readUnits, type Units, unitsOf } from "./units.ts";
+import { rest } from "./waiting.ts";
+
+/** Before rows that somebody holds are looked at again. */
+const HELD_MS = 100;
 
 /** Copies chunks, one after the other: a session on the target, and one on the source that reads under the wave's newest epoch. */
 export class Worker {
@@ -33,8 +38,10 @@ export class Worker {
 
   /** Copies the next chunk. False: there is none that could be copied now. */
   async copyNext(signal: AbortSignal): Promise<boolean> {
-    await this.#target.query("BEGIN");
+    await this.#target.query("BEGIN ISOLATION LEVEL READ COMMITTED");
     const leased = await lease(this.#target, this.#context.migration, this.#context.mapping);
+    if (leased?.epoch !== undefined && leased.chunk.table.inPlace !== undefined)
+      return this.#bring(leased.chunk, leased.epoch, signal);
     const reader = leased === undefined ? undefined : await this.#readerOf(leased);
     if (leased === undefined || leased.epoch === undefined || reader === undefined) {
       await this.#target.query("ROLLBACK");
@@ -64,6 +71,34 @@ export class Worker {
       { chunk: chunk.id, table: tableText(chunk.table.source), rows: copied.rows, leftOut: copied.leftOut, tookMs },
       "copied a chunk",
     );
+  }
+
+  /** A chunk of a table in place: some of its rows, and the chunk itself with the last of them. It needs no snapshot. */
+  async #bring(chunk: Chunk, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
+    const { migration, log } = this.#context;
+    const started = performance.now();
+    const units = chunk.table.kind === "tenant" ? unitsOf(await this.#unitsOf(chunk.wave), chunk.table) : undefined;
+    await beginWriting(this.#target, migration);
+    const brought = await bringChunk(this.#target, migration, chunk, units).catch((error: unknown) => {
+      throw chunkFailure(error, chunk, this.#context.target);
+    });
+    const tookMs = performance.now() - started;
+    if (brought === "rewritten") {
+      await this.#target.query("ROLLBACK");
+      return this.#epochs.open(chunk.wave, epoch.epoch, signal);
+    }
+    if (brought.isDone) {
+      const byUnit = await rowsByUnit(this.#target, chunk, units);
+      const rows = [...byUnit.values()].reduce((sum, each) => sum + each, 0n);
+      await recordCopied(this.#target, migration, chunk, epoch.epoch, { rows, leftOut: 0n, checksum: undefined, byUnit }, tookMs);
+      await failpoint("chunk.commit.before");
+    }
+    await this.#target.query("COMMIT");
+    if (brought.isDone) await failpoint("chunk.commit.after");
+    log.debug({ chunk: chunk.id, table: tableText(chunk.table.source), rows: brought.rows, tookMs }, "brought rows in step");
+    // As long as it worked, it rests: the application's writes are the ones that count here.
+    await rest(brought.rows === 0 && !brought.isDone ? HELD_MS : tookMs, signal);
+    return true;
   }
 
   async #load(chunk: Chunk, epoch: Epoch, reader: EpochReader): Promise<Copied> {

@@ -51,7 +51,7 @@ export function isUnchanged(table: TableMapping, column: TargetColumn): boolean 
   return column.plain !== undefined && sourceType(table, column.plain) === column.type;
 }
 
-function valueAtSource(table: TableMapping, column: TargetColumn, type: string): string {
+export function valueAtSource(table: TableMapping, column: TargetColumn, type: string): string {
   if (column.plain !== undefined) {
     const value = `${sourceAlias(table)}.${ident(column.plain)}`;
     return sourceType(table, column.plain) === type ? value : `CAST(${value} AS ${castType(type)})`;

@@ -9,6 +9,7 @@ export {
   sourceType,
 } from "./columns.ts";
 export { readServerFacts } from "./facts.ts";
+export { type InPlaceColumns, inPlaceColumns } from "./in-place.ts";
 export { intakeType, passesAs } from "./passage.ts";
 export {
   type Blocks,
