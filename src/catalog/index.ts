@@ -16,5 +16,6 @@ export {
   type UserType,
 } from "./catalog.ts";
 export { inCatalogTransaction, readCatalog, readTableNames, readVersion } from "./read.ts";
+export { type Togetherness, togetherness } from "./same-database.ts";
 export { refusal, rolledBack } from "./sandbox.ts";
 export { readTypes } from "./types.ts";

@@ -42,7 +42,8 @@ function roundTrip(
   const written = new Map(mapping.columns.map((column) => [column.name, column]));
   const there = targetColumns.map(({ name, type }) => {
     const column = written.get(name);
-    return `CAST((${column?.expression ?? "NULL"}) AS ${column === undefined ? type : castType(type)}) AS ${ident(name)}`;
+    const stays = mapping.inPlace === undefined ? "NULL" : `${alias}.${ident(name)}`;
+    return `CAST((${column?.expression ?? stays}) AS ${column === undefined ? type : castType(type)}) AS ${ident(name)}`;
   });
   const went = columns.map(({ name }, index) => `${alias}.${ident(name)}::text AS rehouse_${index}`);
   const back = columns.map(

@@ -161,8 +161,9 @@ async function tryBothWays(
   return [...(await tryColumns(session, table, into)), ...back];
 }
 
-/** Each expression on its way into its column, as the applier writes it; nothing is executed. */
+/** Each expression on its way into its column, as the applier writes it; nothing is executed. New columns of a table in place have their expressions' types. */
 async function tryColumns(session: Session, table: TableMove, into: TableName): Promise<Finding[]> {
+  if (table.mapping.inPlace !== undefined) return [];
   const written = table.columns.filter((column) => column.generatedAs === undefined);
   const asked = written.filter((column) => column.plain === undefined || table.model !== undefined);
   // Of a table whose rows a policy hides nothing can be asked; that is a finding of its own.

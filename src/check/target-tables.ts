@@ -8,6 +8,7 @@ import { type TableName, tableText } from "../model/mapping.ts";
 import { ident, identList, qualified } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
 import { error, type Finding, warning } from "./finding.ts";
+import { hangsOnOldColumns } from "./in-place.ts";
 import { rowSecurity } from "./row-security.ts";
 
 /** `ours`: made by this migration, so that its keys come later. */
@@ -23,14 +24,11 @@ export function checkTargetTable(move: TableMove, table: Table, ours: boolean): 
       ),
     ];
   }
-  return [
-    ...required(move, table),
-    ...narrower(move, table),
-    ...(ours ? [] : key(move, table, place)),
-    ...triggers(table, place),
-    ...rules(table, place),
-    ...rowSecurity(table, "target", place),
-  ];
+  const own =
+    move.mapping.inPlace === undefined
+      ? [...required(move, table), ...narrower(move, table), ...(ours ? [] : key(move, table, place))]
+      : hangsOnOldColumns(move);
+  return [...own, ...triggers(table, place), ...rules(table, place), ...rowSecurity(table, "target", place)];
 }
 
 /** What would act on rows that Rehouse writes, if triggers cannot be switched off. */

@@ -3,6 +3,7 @@
 import { possibleTargets, type Resolution, resolveMove } from "../mapping/index.ts";
 import { type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { type Finding, warning } from "./finding.ts";
+import { checkOwners } from "./in-place.ts";
 import { findings, probe } from "./probe.ts";
 import type { Scope } from "./scope.ts";
 import { checkOwnTablesEmpty, checkPooledTable } from "./target-rows.ts";
@@ -22,6 +23,8 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
   if (resolution === undefined) return [...resolved.findings];
   const targets = targetsOf(scope, resolution, units);
   const there = targets.filter(({ name }) => resolution.existing.names.has(tableText(name)));
+  const elsewhere = there.filter(({ table }) => table.mapping.inPlace === undefined);
+  const inPlace = there.filter((one) => !elsewhere.includes(one)).map(({ name }) => name);
   const types = resolution.source.types.filter((type) => type.extension === undefined);
   const schemas = [...new Set([...targets, ...types].map(({ name }) => name.schema))];
   const { move } = resolution;
@@ -37,11 +40,12 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
     findings(place, "who owns its tables", signal, () =>
       checkWatching(
         target,
-        there.map(({ name }) => name),
+        elsewhere.map(({ name }) => name),
       ),
     ),
+    findings(place, "who owns the tables that get columns", signal, () => checkOwners(target, inPlace)),
     fits(scope, resolution, there),
-    scope.begun ? [] : rows(scope, there, tenants),
+    scope.begun ? [] : rows(scope, elsewhere, tenants),
     findings(place, "whether expressions keep their value", signal, () =>
       checkVolatility(source, writtenExpressions(resolution.tables, file.rollback.possible)),
     ),

@@ -3,8 +3,8 @@
 import { attempt } from "../attempt.ts";
 import { rolledBack } from "../catalog/index.ts";
 import { reversePlace, type TableMove, wayBack } from "../mapping/index.ts";
-import type { TableName, TargetColumn } from "../model/mapping.ts";
-import { ident, qualified } from "../model/sql.ts";
+import { newColumns, type TableName, type TargetColumn } from "../model/mapping.ts";
+import { ident, identList, qualified } from "../model/sql.ts";
 import type { Database, ServerError, Session } from "../ports.ts";
 import { error, type Finding } from "./finding.ts";
 
@@ -18,11 +18,18 @@ function writtenColumns(table: TableMove): TargetColumn[] {
 export async function tryOverTarget(session: Session, table: TableMove, target: TableName): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const column of writtenColumns(table)) {
-    const sql = `SELECT (${column.expression}\n) FROM ${qualified(target)} AS ${ident(target.table)}`;
+    const sql = `SELECT (${column.expression}\n) FROM ${rowsAt(table, target)} AS ${ident(target.table)}`;
     const refused = await attempt(session, prepared(sql));
     if (refused !== undefined) found.push(refusedBy("target", table, column, refused));
   }
   return found;
+}
+
+/** A table in place may not have its new columns yet. */
+function rowsAt({ mapping }: TableMove, target: TableName): string {
+  if (mapping.inPlace === undefined) return qualified(target);
+  const added = newColumns(mapping).map(({ name, type }) => `NULL::${type} AS ${ident(name)}`);
+  return `(SELECT ${[identList(mapping.sourceColumns.map(({ name }) => name)), ...added].join(", ")} FROM ${qualified(target)})`;
 }
 
 /** On their way into their columns, as the applier writes them. */

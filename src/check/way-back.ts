@@ -50,7 +50,7 @@ export async function checkWayBack(
 /** After the switch both homes hand out numbers. */
 function keysOfTwoHomes({ source, mapping }: Resolution["tables"][number]): Finding[] {
   const { tenantColumn, sourceKey } = mapping;
-  if (tenantColumn === undefined || sourceKey.includes(tenantColumn)) return [];
+  if (mapping.inPlace !== undefined || tenantColumn === undefined || sourceKey.includes(tenantColumn)) return [];
   const counted = source.columns.find((column) => sourceKey.includes(column.name) && column.sequence !== undefined);
   if (counted === undefined) return [];
   return [

@@ -3,7 +3,6 @@
  * of its columns is about that one table. Columns that it does not name are no part of the move.
  */
 
-import { randomInt } from "node:crypto";
 import { list, text } from "../catalog/fields.ts";
 import { type CatalogColumn, findColumn, type Table, type UserType } from "../catalog/index.ts";
 import { error, type Finding } from "../check/finding.ts";
@@ -26,23 +25,6 @@ import { columnPlace, tablePlace } from "./places.ts";
 /** Whether the table would be its own target, were both servers one. */
 export function goesOntoItself(mapping: Mapping, table: TableMapping): boolean {
   return isPooledAtTarget(mapping, table) && tableText(targetOf(mapping, table, WHOLE_UNIT)) === tableText(table.source);
-}
-
-/**
- * Whether both lead to one database. Addresses do not tell (a host has many names), nor does what a server says of itself (a promoted copy says the
- * same): a lock that one of them takes is seen by the other in no other case.
- */
-export async function isSameDatabase(source: Database, target: Database): Promise<boolean> {
-  const key = [randomInt(2 ** 31), randomInt(2 ** 31)].map(String);
-  return source.transaction(async (session) => {
-    await session.query("SELECT pg_catalog.pg_advisory_xact_lock($1::int, $2::int)", key);
-    const seen = await target.query(
-      `SELECT FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_database AS d ON d.oid = l.database
-        WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database() AND l.classid = $1::oid AND l.objid = $2::oid AND l.objsubid = 2`,
-      key,
-    );
-    return seen.length > 0;
-  });
 }
 
 export type AddedColumns = { readonly table: TableName; readonly columns: ReadonlySet<string> };

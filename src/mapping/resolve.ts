@@ -8,6 +8,7 @@ import {
   readTableNames,
   readTypes,
   type Table,
+  togetherness,
 } from "../catalog/index.ts";
 import { error, type Finding, isError } from "../check/finding.ts";
 import { formatTableName, type MigrationFile, type TableSpec } from "../file/index.ts";
@@ -27,7 +28,7 @@ import type { Database } from "../ports.ts";
 import { type DraftColumn, draftColumns, noSuchColumn } from "./draft.ts";
 import { type Answer, inferTypes } from "./expression-types.ts";
 import { fitToModel, type MovedColumn, typeColumns } from "./fit.ts";
-import { draftInPlace, goesOntoItself, isSameDatabase, readAddedColumns, rewriting, withoutAdded } from "./in-place.ts";
+import { draftInPlace, goesOntoItself, readAddedColumns, rewriting, withoutAdded } from "./in-place.ts";
 import { keyFindings, keyOf, placeKey } from "./key.ts";
 import { tablePlace } from "./places.ts";
 import { type ExistingTargets, readExistingTargets, readModels } from "./targets.ts";
@@ -50,6 +51,8 @@ export type Move = {
   readonly existing: ExistingTargets;
   /** server_version_num of the target. */
   readonly targetVersion: number;
+  /** Source and target are one database: what is made beside its source table cannot have the same name. */
+  readonly inOneDatabase: boolean;
 };
 
 export type Resolution = {
@@ -71,12 +74,12 @@ export async function resolveMove(
     file.tables.map((spec) => spec.source),
   );
   const findings: Finding[] = [...(await missingTables(file, source, catalog))];
-  const isOne = await isSameDatabase(source, target);
-  const added = isOne ? await readAddedColumns(target, file.name) : [];
+  const inOneDatabase = (await togetherness(source, target)) === "same database";
+  const added = inOneDatabase ? await readAddedColumns(target, file.name) : [];
   const drafts = file.tables.flatMap((spec) => {
     const there = catalog.tables.get(tableText(spec.source));
     if (there === undefined) return [];
-    const draft = draftTable(file, spec, withoutAdded(there, added), isOne);
+    const draft = draftTable(file, spec, withoutAdded(there, added), inOneDatabase);
     findings.push(...draft.findings);
     return [draft];
   });
@@ -142,7 +145,7 @@ export async function resolveMove(
   const mapping = { ...bareMapping(file), tables: tables.map((table) => table.mapping) };
   const move = findings.some(isError)
     ? undefined
-    : { mapping, tables, source: typed, existing, targetVersion: targetCatalog.version };
+    : { mapping, tables, source: typed, existing, targetVersion: targetCatalog.version, inOneDatabase };
   return { move, tables, source: typed, existing, findings };
 }
 
@@ -167,8 +170,7 @@ type DraftTable = {
   readonly findings: readonly Finding[];
 };
 
-/** `isOne`: source and target are the same database. */
-function draftTable(file: MigrationFile, spec: TableSpec, table: Table, isOne: boolean): DraftTable {
+function draftTable(file: MigrationFile, spec: TableSpec, table: Table, inOneDatabase: boolean): DraftTable {
   const kind: TableKind = spec.shared ? "shared" : file.tenants === undefined ? "whole" : "tenant";
   const key = keyOf(table);
   const findings: Finding[] = [];
@@ -195,7 +197,7 @@ function draftTable(file: MigrationFile, spec: TableSpec, table: Table, isOne: b
     targetKey: [],
     sourceKey: [],
   };
-  if (isOne && goesOntoItself(bareMapping(file), bare)) {
+  if (inOneDatabase && goesOntoItself(bareMapping(file), bare)) {
     const { columns, old, findings: found } = draftInPlace(spec, table, key ?? []);
     const all = [...findings, ...found, ...unknownSecrets(spec, table, columns)];
     return { spec, table, key, bare: { ...bare, inPlace: { old } }, columns, findings: all };
