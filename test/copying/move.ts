@@ -21,13 +21,14 @@ export type Move = AsyncDisposable & {
   chunks(): Promise<Row[]>;
 };
 
-export async function startMove(mapping: Mapping, sourceSql: string, targetSql: string): Promise<Move> {
+/** `targetSql` undefined: source and target are one database. */
+export async function startMove(mapping: Mapping, sourceSql: string, targetSql: string | undefined): Promise<Move> {
   const databases = await freshDatabases();
   const source = createDatabase({ url: databases.sourceUrl });
-  const target = createDatabase({ url: databases.targetUrl });
+  const target = createDatabase({ url: targetSql === undefined ? databases.sourceUrl : databases.targetUrl });
   await run(source, sourceSql);
   await run(target, stateSql());
-  await run(target, targetSql);
+  if (targetSql !== undefined) await run(target, targetSql);
   const [slot] = await source.query("SELECT pg_current_snapshot() AS snapshot");
   await target.query(
     "INSERT INTO rehouse.migration (name, digest, partitions, version, slot_snapshot) VALUES ('move', '', 1, '0', $1)",

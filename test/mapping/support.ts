@@ -64,18 +64,19 @@ export type Pair = AsyncDisposable & {
   readonly targetUrl: string;
 };
 
-/** Two databases: the source with the given schema, the target with the state tables. */
-export async function freshPair(sourceSchema: string): Promise<Pair> {
+/** Two databases, or one that is both: the source with the given schema, the target with the state tables. */
+export async function freshPair(sourceSchema: string, { inOneDatabase = false } = {}): Promise<Pair> {
   const databases = await freshDatabases();
   const source = createDatabase({ url: databases.sourceUrl });
-  const target = createDatabase({ url: databases.targetUrl });
+  const targetUrl = inOneDatabase ? databases.sourceUrl : databases.targetUrl;
+  const target = createDatabase({ url: targetUrl });
   await run(source, sourceSchema);
   await run(target, stateSql());
   return {
     source,
     target,
     sourceUrl: databases.sourceUrl,
-    targetUrl: databases.targetUrl,
+    targetUrl,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([source.close(), target.close()]);
       await databases.drop();

@@ -34,6 +34,8 @@ export type Story = {
   readonly at?: Addresses;
   /** The same servers as Rehouse is to reach them, through proxies say; the test itself goes straight to them. */
   readonly through?: Addresses;
+  /** Source and target are one database. */
+  readonly inOneDatabase?: boolean;
   /** Moves out of this one's source, to a target of its own. */
   readonly beside?: Migration;
 };
@@ -59,7 +61,7 @@ export class Migration implements AsyncDisposable {
 
   private constructor(
     databases: FreshDatabases,
-    sourceUrl: string,
+    { sourceUrl, targetUrl }: { sourceUrl: string; targetUrl: string },
     ways: { at: Addresses; through: Addresses },
     directory: string,
   ) {
@@ -69,7 +71,7 @@ export class Migration implements AsyncDisposable {
     this.#directory = directory;
     this.name = databases.name.replaceAll("_", "-");
     this.source = new Sql(sourceUrl, 12);
-    this.target = new Sql(databases.targetUrl);
+    this.target = new Sql(targetUrl);
   }
 
   static async prepare(story: Story): Promise<Migration> {
@@ -77,7 +79,8 @@ export class Migration implements AsyncDisposable {
     const databases = await freshDatabases(at);
     const sourceUrl = story.beside?.source.url ?? databases.sourceUrl;
     const ways = { at, through: story.through ?? at };
-    const migration = new Migration(databases, sourceUrl, ways, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
+    const targetUrl = story.inOneDatabase === true ? sourceUrl : databases.targetUrl;
+    const migration = new Migration(databases, { sourceUrl, targetUrl }, ways, await mkdtemp(join(tmpdir(), "rehouse-e2e-")));
     try {
       await migration.source.run(story.source);
       if (story.target !== undefined) await migration.target.run(story.target);
@@ -120,7 +123,10 @@ export class Migration implements AsyncDisposable {
   startWith(environment: Readonly<Record<string, string>>, ...args: readonly string[]): RehouseProcess {
     const started = new RehouseProcess([...args, "-f", this.path], {
       SOURCE_URL: sameServer(this.source.url, this.#through.sourceUrl),
-      TARGET_URL: sameServer(this.databases.targetUrl, this.#through.targetUrl),
+      TARGET_URL: sameServer(
+        this.target.url,
+        this.target.url === this.source.url ? this.#through.sourceUrl : this.#through.targetUrl,
+      ),
       ...environment,
     });
     this.#processes.push(started);

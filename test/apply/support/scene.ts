@@ -20,6 +20,8 @@ export type SceneOptions = {
   /** Run on both sides before anything else; `on` only there. */
   readonly source?: string;
   readonly target: string;
+  /** Source and target are one database. */
+  readonly inOneDatabase?: boolean;
   /** Instead of the superuser, apply as a role that may not switch triggers off. */
   readonly plainRole?: boolean;
 };
@@ -57,8 +59,9 @@ export class Scene implements AsyncDisposable {
     };
     this.topic = new MemoryTopic(options.tables);
     this.source = createDatabase({ url: databases.sourceUrl });
-    this.target = createDatabase({ url: databases.targetUrl });
-    this.applier = role === undefined ? this.target : createDatabase({ url: withUser(databases.targetUrl, role) });
+    const targetUrl = options.inOneDatabase === true ? databases.sourceUrl : databases.targetUrl;
+    this.target = createDatabase({ url: targetUrl });
+    this.applier = role === undefined ? this.target : createDatabase({ url: withUser(targetUrl, role) });
   }
 
   static async open(options: SceneOptions): Promise<Scene> {
