@@ -27,7 +27,7 @@ const ACTS: readonly Act[] = [
     `UPDATE orders SET body = repeat('${r.int(1e6)}', 500) WHERE id = ${low}; UPDATE orders SET touched = touched + 1 WHERE id = ${high}`,
   (r, { low }) =>
     `DELETE FROM orders WHERE id = ${low}; INSERT INTO orders (id, status) VALUES (${low}, 'again ${r.int(1e6)}') ON CONFLICT DO NOTHING`,
-  (r, { low }) =>
+  (_, { low }) =>
     `UPDATE orders SET id = nextval('fresh') WHERE id = ${low}; INSERT INTO orders (id) VALUES (${low}) ON CONFLICT DO NOTHING`,
   // Held, not written.
   (_, { low, high }) =>
