@@ -9,6 +9,7 @@ import { ident, qualified } from "../model/sql.ts";
 
 /** Each takes the key columns (TableMapping.key) and, `byTenant`, whose each row is, one text[] parameter each. A row that is another's by now stays. */
 export type InPlaceWriter = {
+  readonly table: TableMapping;
   readonly byTenant: boolean;
   /** Of the rows that differ, those that nobody holds: it never waits for a row. */
   readonly free: string;
@@ -34,6 +35,7 @@ export function inPlaceWriter(table: TableMapping): InPlaceWriter {
   const update = (wait: string) =>
     `UPDATE ${from} SET ${set} FROM (SELECT ${locked} ${rows} FOR NO KEY UPDATE OF ${alias}${wait}) AS "rehouse.locked" WHERE ${isLocked}`;
   return {
+    table,
     byTenant: tenantColumn !== undefined,
     free: update(" SKIP LOCKED"),
     held: update(""),

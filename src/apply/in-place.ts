@@ -9,6 +9,8 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { RehouseError } from "../errors.ts";
+import { tableText } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import { ConnectionLost, type Param, type PipelineResult, ServerError, type Session, type Statement } from "../ports.ts";
 import type { InPlaceWriter } from "./in-place-writer.ts";
@@ -80,8 +82,8 @@ export class InPlaceRows {
         await this.#once(writer, writer.held, [key], membership);
         return;
       } catch (error) {
-        const isHeld = error instanceof ServerError && error.sqlstate === LOCK_NOT_AVAILABLE;
-        if (!isHeld || performance.now() > deadline) throw error;
+        if (!(error instanceof ServerError) || error.sqlstate !== LOCK_NOT_AVAILABLE) throw error;
+        if (performance.now() > deadline) throw held(writer, key, error);
       }
     }
   }
@@ -110,6 +112,15 @@ export class InPlaceRows {
     });
     return this.#session;
   }
+}
+
+function held({ table }: InPlaceWriter, key: readonly string[], cause: ServerError): RehouseError {
+  return new RehouseError("REHOUSE_UNREACHABLE", {
+    what: `for ${PATIENCE_MS / 1_000} s somebody has held the row ${key.join(", ")} of ${tableText(table.source)}, so that its new columns could not be brought in step`,
+    where: tableText(table.source),
+    fix: "find the transaction that lasts (SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start) and let it end",
+    cause,
+  });
 }
 
 async function inTransaction(session: Session, statements: readonly Statement[]): Promise<PipelineResult[]> {

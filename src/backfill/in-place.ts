@@ -30,11 +30,11 @@ export async function bringChunk(
 ): Promise<{ readonly rows: number; readonly isDone: boolean } | "rewritten"> {
   await target.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
   try {
-    const [updated] = await target.pipeline([{ sql: update(chunk, tenants) }]);
+    const [updated] = await target.query(update(chunk, tenants));
     // By then the update's lock keeps the relation from being written anew.
     const [state] = await target.query(stateOf(chunk, tenants), [migration, String(chunk.wave)]);
     if (state?.["filenode"] !== chunk.filenode) return "rewritten";
-    return { rows: updated?.count ?? 0, isDone: state["is_done"] === "t" };
+    return { rows: Number(updated?.["rows"]), isDone: state["is_done"] === "t" };
   } catch (error) {
     if (error instanceof ServerError && error.sqlstate === UNDEFINED_TABLE) return "rewritten";
     throw error;
@@ -62,9 +62,11 @@ function update(chunk: Chunk, tenants: Tenants): string {
     .map((name, index) => `${alias}.${ident(name)} = "rehouse.locked".${ident(`rehouse.${index}`)}`)
     .join(" AND ");
   return `
-    UPDATE ONLY ${relation} AS ${alias} SET ${set}
-      FROM (SELECT ${key} ${rowsOf(chunk, tenants, [differs])} LIMIT ${ROWS_A_TRANSACTION} FOR NO KEY UPDATE OF ${alias} SKIP LOCKED) AS "rehouse.locked"
-     WHERE ${isLocked}`;
+    WITH updated AS (
+      UPDATE ONLY ${relation} AS ${alias} SET ${set}
+        FROM (SELECT ${key} ${rowsOf(chunk, tenants, [differs])} LIMIT ${ROWS_A_TRANSACTION} FOR NO KEY UPDATE OF ${alias} SKIP LOCKED) AS "rehouse.locked"
+       WHERE ${isLocked} RETURNING 1)
+    SELECT count(*) AS rows FROM updated`;
 }
 
 /** A version's age tells whether it is younger than the first epoch's snapshot. One that was frozen long ago may seem to be of the future. */

@@ -166,8 +166,7 @@ function checkTable({ name, table, spec }: Written, { file, broken, tenants, lay
     if (objection !== undefined) findings.push({ path: [...at, "to"], found: describe(table.to), expected: objection });
     // The layout has a schema per tenant, and this table steps out of it into one for all.
     const isMixed = layout.tenantColumn === "drop" && layout.schema?.includes(TENANT_PLACEHOLDER) && mixes(spec, layout, tenants);
-    const stays = isOneDatabase(file) && getsColumns(spec) && goesOntoItself(spec, layout);
-    if (isMixed && !stays) {
+    if (isMixed && !(isOneDatabase(file) && staysInPlace(spec, layout))) {
       findings.push({
         path: [...at, "to"],
         found: describe(table.to),
@@ -235,7 +234,7 @@ function checkPlaces({ file, broken, tenants, layout, tables }: Seen): Finding[]
       });
     }
     targets.set(template, name);
-    if (same && !getsColumns(spec) && ids.some((id) => formatTableName(targetTable(layout, spec, id)) === source)) {
+    if (same && !staysInPlace(spec, layout) && ids.some((id) => formatTableName(targetTable(layout, spec, id)) === source)) {
       const expected = spec.shared
         ? "another table in `to`, or the table to be left out"
         : "another table or schema, or new columns of it in `columns`";
@@ -249,17 +248,15 @@ function checkPlaces({ file, broken, tenants, layout, tables }: Seen): Finding[]
   return findings;
 }
 
-function goesOntoItself(spec: TableSpec, layout: LayoutSpec): boolean {
-  return formatTableName(targetTable(layout, spec, WHOLE)) === formatTableName(spec.source);
-}
-
 function isOneDatabase({ source, target }: SoundParts): boolean {
   return source !== undefined && target !== undefined && sameDatabase(source, target);
 }
 
 /** A table that goes onto itself may, where it is for new columns: then it stays, and its tenant column with it. */
-function getsColumns({ shared, columns }: TableSpec): boolean {
-  return !shared && [...columns.values()].some((expression) => expression !== false);
+function staysInPlace(spec: TableSpec, layout: LayoutSpec): boolean {
+  const getsColumns = !spec.shared && [...spec.columns.values()].some((expression) => expression !== false);
+  // A schema per tenant that is the table's own for one of them is no place for the others.
+  return getsColumns && formatTableName(targetTable(layout, spec, WHOLE)) === formatTableName(spec.source);
 }
 
 function movesOne(tenants: TenantsSpec): boolean {

@@ -174,6 +174,18 @@ describe("what makes no sense together", () => {
     ]);
   });
 
+  it("a table that goes onto itself for new columns is none, but for a shared one", async () => {
+    const same = HEAD.replace("@target", "@SOURCE:5432");
+    const paths = async (text: string) => (await mistakesOf(same + text)).map(({ path }) => path);
+    const columns = "columns: { y: x, x: false }";
+    expect(await paths(`tables: { a: { ${columns} }, b: { columns: { x: false } } }`)).toEqual(["tables.b"]);
+    expect(
+      await paths(
+        `${list}layout: { schema: "{tenant}", tenantColumn: drop }\ntables: { a: { to: public.a, ${columns} }, b: { to: public.c, ${columns} }, "2.b": { ${columns} }, d: { shared: true, ${columns} } }`,
+      ),
+    ).toEqual(["tables.b.to", 'tables["2.b"]', "tables.d"]);
+  });
+
   it("a schema that Postgres would cut, or that is kept for others", async () => {
     const long = "x".repeat(57);
     expect(
