@@ -5,7 +5,7 @@ import { removeProvision } from "../capture/index.ts";
 import { RehouseError } from "../errors.ts";
 import { dropColumns, dropCreated, unwatch } from "../expand/index.ts";
 import { disarm, readFence } from "../fence/index.ts";
-import { readCreated } from "../mapping/index.ts";
+import { readAddedColumns, readCreated } from "../mapping/index.ts";
 import { removeMirror } from "../mirror/index.ts";
 import { tableText } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
@@ -43,7 +43,7 @@ export async function cancelMigration(
   await removeProvision(source, migration);
   for (const one of [topic, routes.topic]) await removeTopic(one, registry);
   const dropped = await dropCreated({ target }, migration, settled);
-  const columns = settled.length > 0 ? { dropped: [], kept: [] } : await dropColumns({ target }, migration, signal);
+  const columns = settled.length > 0 ? await columnsInUse(target, migration) : await dropColumns({ target }, migration, signal);
   const watched = await unwatch({ target }, migration);
   await target.query("DELETE FROM rehouse.foreign_write WHERE migration = $1", [migration]);
   await target.query("DELETE FROM rehouse.route_delivery WHERE migration = $1", [migration]);
@@ -62,6 +62,16 @@ export async function cancelMigration(
     ...shared.map((table) => `Kept with its rows, since others may use it: ${tableText(table)}.`),
     ...[...dropped.kept, ...columns.kept, ...watched].map(({ name, reason }) => `Kept: ${name} (${reason}).`),
   ];
+}
+
+/** New columns of tables that stay: once a tenant has moved for good, they are the application's. */
+async function columnsInUse(target: Database, migration: string): Promise<Awaited<ReturnType<typeof dropColumns>>> {
+  const added = await readAddedColumns(target, migration);
+  const reason = "tenants have moved for good, and live by it";
+  const kept = added.flatMap(({ table, columns }) =>
+    [...columns].map((name) => ({ name: `${tableText(table)}.${name}`, reason })),
+  );
+  return { dropped: [], kept };
 }
 
 /**
