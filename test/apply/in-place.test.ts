@@ -57,7 +57,7 @@ describe("a table whose new columns are in the table itself", () => {
   });
   afterEach(() => scene[Symbol.asyncDispose]());
 
-  const all = () => scene.rows("SELECT id, state, total, head FROM public.orders ORDER BY id");
+  const all = () => scene.rows("SELECT id, state, round(total, 1) AS total, head FROM public.orders ORDER BY id");
   const one = async (id: number) => (await scene.rows(`SELECT state FROM public.orders WHERE id = ${id}`))[0];
   const session = async (body: (session: Session) => Promise<void>) => {
     const opened = await scene.source.connect({ name: "application" });
@@ -80,10 +80,10 @@ describe("a table whose new columns are in the table itself", () => {
     ]);
     await scene.caughtUp();
     expect(await all()).toEqual([
-      "1 new 1.0000000000000000 bod",
-      "2 new 2.0000000000000000 bod",
+      "1 new 1.0 bod",
+      "2 new 2.0 bod",
       "3 null null null",
-      "4 new 4.0000000000000000 bod",
+      "4 new 4.0 bod",
       ...[5, 6, 7, 8, 9].map((id) => `${id} null null null`),
     ]);
   });
@@ -97,7 +97,7 @@ describe("a table whose new columns are in the table itself", () => {
     scene.apply();
     scene.topic.commit(5, [change("update", 2, 1), change("update", 1, 2)]);
     await scene.caughtUp();
-    expect(await scene.rows("SELECT total FROM public.orders WHERE id = 1")).toEqual(["1.00000000000000000"]);
+    expect(await scene.rows("SELECT total::text = (cents / 100.0)::text FROM public.orders WHERE id = 1")).toEqual(["t"]);
     const after = await versions();
     expect([after[0] === before[0], after[1] === before[1]]).toEqual([false, true]);
     // What is equal leaves nothing to write: a change of ours that came back would be the last.
@@ -116,7 +116,7 @@ describe("a table whose new columns are in the table itself", () => {
   it("waits for a commit that is in the stream and not visible yet", async () => {
     await session(async (application) => {
       await application.query(
-        "BEGIN; UPDATE public.orders SET state = status, total = 1.0000000000000000, head = 'bod' WHERE id = 1; COMMIT",
+        "BEGIN; UPDATE public.orders SET state = status, total = cents / 100.0, head = left(body, 3) WHERE id = 1; COMMIT",
       );
       await application.query("BEGIN; UPDATE public.orders SET status = 'paid' WHERE id = 1");
       const [row] = await application.query("SELECT pg_current_xact_id()::text AS xid");
