@@ -7,7 +7,7 @@
 import { inPlaceColumns, rowsClause, sourceAlias, sourceRows, tenantAtSource } from "../compare/index.ts";
 import { WHOLE_UNIT } from "../model/mapping.ts";
 import { ident, literal } from "../model/sql.ts";
-import { ServerError, type Session } from "../ports.ts";
+import { type Row, ServerError, type Session } from "../ports.ts";
 import type { Chunk } from "./ledger.ts";
 
 /** Some milliseconds of work: what a writer may have to wait for. */
@@ -19,6 +19,9 @@ const UNDEFINED_TABLE = "42P01";
 /** The tenants of the wave; undefined: the table has none. */
 type Tenants = readonly string[] | undefined;
 
+/** `byUnit`: rows that were written, and of a chunk that is done also those that had nothing to be written, by unit. */
+export type Brought = { readonly byUnit: ReadonlyMap<string, bigint>; readonly isDone: boolean };
+
 /**
  * One transaction's worth, in the open transaction. `rewritten`: the relation is not the one that was planned any more, and its blocks are others.
  */
@@ -27,25 +30,34 @@ export async function bringChunk(
   migration: string,
   chunk: Chunk,
   tenants: Tenants,
-): Promise<{ readonly rows: number; readonly isDone: boolean } | "rewritten"> {
+): Promise<Brought | "rewritten"> {
   await target.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
   try {
-    const [updated] = await target.query(update(chunk, tenants));
+    const updated = byUnitOf(await target.query(update(chunk, tenants)));
     // By then the update's lock keeps the relation from being written anew.
-    const [state] = await target.query(stateOf(chunk, tenants), [migration, String(chunk.wave)]);
+    const params = [migration, String(chunk.wave)];
+    const [state] = await target.query(stateOf(chunk, tenants), params);
     if (state?.["filenode"] !== chunk.filenode) return "rewritten";
-    return { rows: Number(updated?.["rows"]), isDone: state["is_done"] === "t" };
+    if (state["is_done"] !== "t") return { byUnit: updated, isDone: false };
+    const unwritten = byUnitOf(await target.query(oldRows(chunk, tenants), params));
+    const units = new Set([...updated.keys(), ...unwritten.keys()]);
+    return {
+      byUnit: new Map([...units].map((unit) => [unit, (updated.get(unit) ?? 0n) + (unwritten.get(unit) ?? 0n)])),
+      isDone: true,
+    };
   } catch (error) {
     if (error instanceof ServerError && error.sqlstate === UNDEFINED_TABLE) return "rewritten";
     throw error;
   }
 }
 
-/** How many rows each unit has in the chunk. */
-export async function rowsByUnit(target: Session, chunk: Chunk, tenants: Tenants): Promise<Map<string, bigint>> {
-  const unit = tenants === undefined ? literal(WHOLE_UNIT) : `(${tenantAtSource(chunk.table)})::text`;
-  const rows = await target.query(`SELECT ${unit} AS unit, count(*) AS rows ${rowsOf(chunk, tenants)} GROUP BY 1`);
+function byUnitOf(rows: readonly Row[]): Map<string, bigint> {
   return new Map(rows.map((row) => [row["unit"] ?? "", BigInt(row["rows"] ?? "0")]));
+}
+
+/** SQL for the unit of a row. */
+function unitOf({ table }: Chunk, tenants: Tenants): string {
+  return tenants === undefined ? literal(WHOLE_UNIT) : `(${tenantAtSource(table)})::text`;
 }
 
 function rowsOf({ table, relation, blocks }: Chunk, tenants: Tenants, more: readonly string[] = []): string {
@@ -65,17 +77,29 @@ function update(chunk: Chunk, tenants: Tenants): string {
     WITH updated AS (
       UPDATE ONLY ${relation} AS ${alias} SET ${set}
         FROM (SELECT ${key} ${rowsOf(chunk, tenants, [differs])} LIMIT ${ROWS_A_TRANSACTION} FOR NO KEY UPDATE OF ${alias} SKIP LOCKED) AS "rehouse.locked"
-       WHERE ${isLocked} RETURNING 1)
-    SELECT count(*) AS rows FROM updated`;
+       WHERE ${isLocked} RETURNING ${unitOf(chunk, tenants)} AS unit)
+    SELECT unit, count(*) AS rows FROM updated GROUP BY unit`;
+}
+
+function stateOf(chunk: Chunk, tenants: Tenants): string {
+  const { differs } = inPlaceColumns(chunk.table);
+  return `
+    SELECT NOT EXISTS (SELECT ${rowsOf(chunk, tenants, [differs, isOld(chunk)])}) AS is_done, pg_relation_filenode(${literal(chunk.relation)}::regclass) AS filenode
+      FROM ${FIRST_EPOCH}`;
+}
+
+/** Whatever of the chunk has not been written since the first epoch: not by the application, and not by us either, as nothing of it differed. */
+function oldRows(chunk: Chunk, tenants: Tenants): string {
+  const rows = `SELECT ${unitOf(chunk, tenants)} AS unit, count(*) AS rows ${rowsOf(chunk, tenants, [isOld(chunk)])} GROUP BY 1`;
+  return `SELECT old.* FROM ${FIRST_EPOCH}, LATERAL (${rows}) AS old`;
 }
 
 /** A version's age tells whether it is younger than the first epoch's snapshot. One that was frozen long ago may seem to be of the future. */
-function stateOf(chunk: Chunk, tenants: Tenants): string {
-  const { differs } = inPlaceColumns(chunk.table);
-  const isOld = `age(${sourceAlias(chunk.table)}.xmin) NOT BETWEEN 0 AND first.age`;
-  return `
-    SELECT NOT EXISTS (SELECT ${rowsOf(chunk, tenants, [differs, isOld])}) AS is_done, pg_relation_filenode(${literal(chunk.relation)}::regclass) AS filenode
-      FROM (SELECT pg_current_xact_id()::text::bigint - pg_snapshot_xmax(e.snapshot::pg_snapshot)::text::bigint AS age
-              FROM rehouse.wave AS w JOIN rehouse.epoch AS e ON e.migration = w.migration AND e.epoch = w.first_epoch
-             WHERE w.migration = $1 AND w.wave = $2) AS first`;
+function isOld({ table }: Chunk): string {
+  return `age(${sourceAlias(table)}.xmin) NOT BETWEEN 0 AND first_epoch.age`;
 }
+
+const FIRST_EPOCH = `
+  (SELECT pg_current_xact_id()::text::bigint - pg_snapshot_xmax(e.snapshot::pg_snapshot)::text::bigint AS age
+     FROM rehouse.wave AS w JOIN rehouse.epoch AS e ON e.migration = w.migration AND e.epoch = w.first_epoch
+    WHERE w.migration = $1 AND w.wave = $2) AS first_epoch`;

@@ -6,6 +6,7 @@ import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts"
 import { arrayText } from "../model/sql.ts";
 import type { Row, Session } from "../ports.ts";
 import { EPOCH_LOCK } from "./epoch.ts";
+import type { Brought } from "./in-place.ts";
 
 export type Chunk = {
   readonly id: string;
@@ -116,7 +117,30 @@ export async function recordCopied(
       String(Math.round(tookMs)),
     ],
   );
-  const units = [...copied.byUnit].filter(([, rows]) => rows > 0n);
+  await countRows(target, migration, copied.byUnit);
+}
+
+/** The same of a chunk of a table in place, of which this may be a part only. */
+export async function recordBrought(
+  target: Session,
+  migration: string,
+  chunk: Chunk,
+  epoch: string,
+  { byUnit, isDone }: Brought,
+  tookMs: number,
+): Promise<void> {
+  const rows = [...byUnit.values()].reduce((sum, each) => sum + each, 0n);
+  await target.query(
+    `UPDATE rehouse.chunk SET rows = coalesce(rows, 0) + $4, left_out = 0, took_ms = coalesce(took_ms, 0) + $5, epoch = $3,
+            state = CASE WHEN $6::boolean THEN 'done' ELSE state END, done_at = CASE WHEN $6::boolean THEN clock_timestamp() END
+      WHERE migration = $1 AND chunk = $2`,
+    [migration, chunk.id, epoch, String(rows), String(Math.round(tookMs)), isDone ? "t" : "f"],
+  );
+  await countRows(target, migration, byUnit);
+}
+
+async function countRows(target: Session, migration: string, byUnit: ReadonlyMap<string, bigint>): Promise<void> {
+  const units = [...byUnit].filter(([, rows]) => rows > 0n);
   if (units.length === 0) return;
   // Locked in one order: two chunks that count for the same tenants would otherwise wait for each other.
   await target.query(

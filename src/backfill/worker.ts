@@ -9,8 +9,8 @@ import { chunkQuery } from "./chunk-query.ts";
 import type { Context } from "./deps.ts";
 import type { EpochHolder } from "./epoch.ts";
 import { chunkFailure } from "./failures.ts";
-import { bringChunk, rowsByUnit } from "./in-place.ts";
-import { type Chunk, type Copied, type Epoch, type Lease, lease, recordCopied } from "./ledger.ts";
+import { bringChunk } from "./in-place.ts";
+import { type Chunk, type Copied, type Epoch, type Lease, lease, recordBrought, recordCopied } from "./ledger.ts";
 import { ChunkDiffers, loadChunk } from "./load.ts";
 import { loadChunkLater } from "./load-later.ts";
 import { type EpochReader, openReader } from "./reader.ts";
@@ -87,17 +87,13 @@ export class Worker {
       await this.#target.query("ROLLBACK");
       return this.#epochs.open(chunk.wave, epoch.epoch, signal);
     }
-    if (brought.isDone) {
-      const byUnit = await rowsByUnit(this.#target, chunk, units);
-      const rows = [...byUnit.values()].reduce((sum, each) => sum + each, 0n);
-      await recordCopied(this.#target, migration, chunk, epoch.epoch, { rows, leftOut: 0n, checksum: undefined, byUnit }, tookMs);
-      await failpoint("chunk.commit.before");
-    }
+    await recordBrought(this.#target, migration, chunk, epoch.epoch, brought, tookMs);
+    await failpoint("chunk.commit.before");
     await this.#target.query("COMMIT");
-    if (brought.isDone) await failpoint("chunk.commit.after");
-    log.debug({ chunk: chunk.id, table: tableText(chunk.table.source), rows: brought.rows, tookMs }, "brought rows in step");
+    await failpoint("chunk.commit.after");
+    log.debug({ chunk: chunk.id, table: tableText(chunk.table.source), isDone: brought.isDone, tookMs }, "brought rows in step");
     // As long as it worked, it rests: the application's writes are the ones that count here.
-    await rest(brought.rows === 0 && !brought.isDone ? HELD_MS : tookMs, signal);
+    await rest(brought.byUnit.size === 0 && !brought.isDone ? HELD_MS : tookMs, signal);
     return true;
   }
 

@@ -91,7 +91,7 @@ const FAILING = `
     FROM rehouse.process WHERE migration = $1 AND error IS NOT NULL ORDER BY beat_at DESC`;
 
 const TABLES = `
-  SELECT source, coalesce(sum(rows), 0) AS copied, sum(coalesce(rows, rows_estimated)) AS estimated
+  SELECT source, coalesce(sum(rows), 0) AS copied, sum(CASE state WHEN 'done' THEN rows ELSE rows_estimated END) AS estimated
     FROM rehouse.chunk WHERE migration = $1 GROUP BY source ORDER BY min(chunk)`;
 
 /** Of this migration, and not of one with its name before. */

@@ -40,7 +40,7 @@ test("tenants who move get the columns of their rows filled, in the table that t
   try {
     await migration.inSync(run);
     const begun = writers.committed;
-    await migration.until(run, "traffic", async () => writers.committed > begun + 200);
+    await migration.until(run, "traffic", async () => writers.committed > begun + 150);
   } finally {
     await writers.stop();
   }
