@@ -106,8 +106,8 @@ describe("in a table of all tenants whose key does not hold the tenant, another 
     scene.topic.commit(10, [row("insert", 1, "a"), row("insert", 9, "a", "bad")]);
     await scene.target.query("ALTER TABLE public.items ADD CHECK (name <> 'bad')");
     scene.topic.commit(11, [row("delete", 1, "a"), row("insert", 1, "b")]);
-    scene.apply();
     await scene.target.query("INSERT INTO public.items VALUES (1, 'a', 'a1', 'b')");
+    scene.apply();
     await scene.stopped("a");
     expect(await scene.stopped("b")).toMatchObject({ code: "REHOUSE_ROW_OF_ANOTHER_TENANT" });
     await scene.target.query("ALTER TABLE public.items DROP CONSTRAINT items_name_check");
