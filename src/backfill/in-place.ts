@@ -8,7 +8,7 @@ import { inPlaceColumns, rowsClause, sourceAlias, sourceRows, tenantAtSource } f
 import { WHOLE_UNIT } from "../model/mapping.ts";
 import { ident, literal } from "../model/sql.ts";
 import { type Row, ServerError, type Session } from "../ports.ts";
-import type { Chunk } from "./ledger.ts";
+import type { Brought, Chunk } from "./ledger.ts";
 
 /** Some milliseconds of work: what a writer may have to wait for. */
 const ROWS_A_TRANSACTION = 500;
@@ -18,9 +18,6 @@ const UNDEFINED_TABLE = "42P01";
 
 /** The tenants of the wave; undefined: the table has none. */
 type Tenants = readonly string[] | undefined;
-
-/** `byUnit`: rows that were written, and of a chunk that is done also those that had nothing to be written, by unit. */
-export type Brought = { readonly byUnit: ReadonlyMap<string, bigint>; readonly isDone: boolean };
 
 /**
  * One transaction's worth, in the open transaction. `rewritten`: the relation is not the one that was planned any more, and its blocks are others.

@@ -6,7 +6,6 @@ import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts"
 import { arrayText } from "../model/sql.ts";
 import type { Row, Session } from "../ports.ts";
 import { EPOCH_LOCK } from "./epoch.ts";
-import type { Brought } from "./in-place.ts";
 
 export type Chunk = {
   readonly id: string;
@@ -94,6 +93,11 @@ export type Copied = {
   /** Rows that came to be at the target, by unit. */
   readonly byUnit: ReadonlyMap<string, bigint>;
 };
+
+/**
+ * Of a chunk of a table in place: `byUnit` are rows that were written, and once it is done also those that had nothing to be written, by unit.
+ */
+export type Brought = { readonly byUnit: ReadonlyMap<string, bigint>; readonly isDone: boolean };
 
 /** Writes the chunk's result into the same transaction as its rows. */
 export async function recordCopied(
