@@ -7,16 +7,8 @@ import type { Database } from "../ports.ts";
 import { CommitUnknown, Router, type RouterClient } from "../router/index.ts";
 import type { ClientPool } from "../systems.ts";
 import type { Refused, Side, TrafficReport } from "./document.ts";
-import {
-  borrow,
-  type Row,
-  replace,
-  someKeys,
-  touch,
-  type Write,
-  type WrittenSides,
-  writtenTables,
-} from "./traffic-statements.ts";
+import { borrow, type Row, replace, someKeys, touch, type Write } from "./traffic-statements.ts";
+import { type WrittenSides, writtenTables } from "./written-tables.ts";
 
 export type TrafficOptions = {
   readonly move: Move;
@@ -167,7 +159,7 @@ function writes({ tables }: Tenant, side: Side): Write[] {
     const table = sides[side];
     const [row, other] = [oneOf(rows), oneOf(rows)];
     const chance = Math.random();
-    if (table.isLeaf && chance < 0.25) return replace(table, row);
+    if (table.isReplaceable && chance < 0.25) return replace(table, row);
     if (table.borrowable.length > 0 && chance < 0.6) return borrow(table, oneOf(table.borrowable), row, other);
     return touch(table, oneOf(table.settable.length > 0 ? table.settable : table.key), row);
   });
