@@ -115,7 +115,6 @@ class Stages implements AsyncDisposable {
     }
     const leaving = chosen.at(-1);
     if (leaving !== undefined) await this.#take("contract", () => this.#contract(leaving));
-    await this.#traffic?.stop();
     await this.#verify("verify last");
   }
 
@@ -134,10 +133,22 @@ class Stages implements AsyncDisposable {
 
   async #verify(step: StepName): Promise<void> {
     const { engine, found } = this.#deps;
+    const isLast = step === "verify last";
     await this.#take(step, async () => {
+      if (isLast) await this.#clientsStop();
       const asked = { tenants: undefined, repair: false, onProgress: () => undefined };
-      return found.compared(await engine.verify(asked, this.#signal), { isLast: step === "verify last" });
+      return found.compared(await engine.verify(asked, this.#signal), { isLast });
     });
+  }
+
+  async #clientsStop(): Promise<void> {
+    await this.#traffic?.stop();
+    const [failed] = this.#traffic?.report().failed ?? [];
+    if (failed !== undefined)
+      throw new RehouseError("REHOUSE_REHEARSAL", {
+        what: `transactions of clients failed, ${failed.count} of them with ${failed.what}`,
+        fix: "an application would have met this, too: the report's traffic has all of them",
+      });
   }
 
   /** Those with the most rows of the ones that clients write to; the smallest of them last. */
