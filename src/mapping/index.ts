@@ -1,6 +1,6 @@
 export { closed, columnReference, columnsUsed, functionsCalled, namesUsed, renamed } from "./expressions.ts";
 export type { MovedColumn } from "./fit.ts";
-export { readAddedColumns } from "./in-place.ts";
+export { type AddedColumns, readAddedColumns } from "./in-place.ts";
 export { keyOf, noKey } from "./key.ts";
 export { reversePlace, tablePlace } from "./places.ts";
 export { type Move, possibleTargets, type Resolution, resolveMove, type TableMove } from "./resolve.ts";

@@ -69,10 +69,10 @@ async function copyRows(
   const [reader, writer] = await opened(from, scratch);
   try {
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    for (const { source: table } of move.tables) {
+    for (const { source: table, mapping } of move.tables) {
       const design = designs.find(({ source }) => tableText(source) === tableText(table.name));
       if (design === undefined) continue;
-      const columns = identList(table.columns.filter(({ generated }) => generated === undefined).map(({ name }) => name));
+      const columns = identList(mapping.columns.map(({ name }) => name));
       const condition = sampled?.get(tableText(table.name));
       const where = condition === undefined ? "" : ` WHERE ${condition}`;
       await pipeline(

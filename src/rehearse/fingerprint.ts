@@ -16,7 +16,7 @@ export function fingerprintOf({ mapping, tables }: Pick<Move, "mapping" | "table
 
 function ofTable({ mapping, spec }: Pick<TableMove, "mapping" | "spec">): unknown {
   return [
-    [tableText(mapping.source), mapping.kind, mapping.tenantColumn ?? null],
+    [tableText(mapping.source), mapping.kind, mapping.tenantColumn ?? null, mapping.inPlace?.old.toSorted() ?? null],
     [mapping.targetSchema ?? null, mapping.targetTable],
     [mapping.key, mapping.targetKey, mapping.sourceKey],
     byName(mapping.sourceColumns.map(({ name, type, notNull, generated }) => [name, type, notNull, generated])),

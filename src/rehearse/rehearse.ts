@@ -20,7 +20,6 @@ import { travel } from "./journey.ts";
 import { predict } from "./predict.ts";
 import { recordBegun, recordEnded } from "./records.ts";
 import { rehearsalEnvironment, type Whereabouts } from "./rehearsal-file.ts";
-import { isSameDatabase } from "./same-database.ts";
 import { evenly } from "./sample.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { Traffic } from "./traffic.ts";
@@ -54,7 +53,7 @@ async function rehearsed(deps: RehearseDeps, request: RehearseRequest, signal: A
   await installState(target, stateSql);
   await using _turn = await requireTurn(target, file.name);
   const subject = await readSubject({ file, source, target }, request.sample);
-  const at = { on: request.on ?? null, inPlace: await isSameDatabase(source, target) };
+  const at = { on: request.on ?? null, inPlace: subject.move.inOneDatabase };
   await using ground = new Ground({ file, source, target, elsewhere, at });
   const lacking = await ground.prepare();
   return new Rehearsal(deps, request, { subject, ground, at, lacking }).play(signal);

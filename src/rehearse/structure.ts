@@ -6,7 +6,7 @@ import { isError } from "../check/finding.ts";
 import { preflightError } from "../check/index.ts";
 import { designTable, missingTypes, type TableDesign } from "../expand/index.ts";
 import type { MigrationFile } from "../file/index.ts";
-import { type Move, resolveMove } from "../mapping/index.ts";
+import { type AddedColumns, type Move, readAddedColumns, resolveMove } from "../mapping/index.ts";
 import { type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
@@ -23,7 +23,8 @@ export async function makeTables(
   side: Side,
   tables: readonly TableName[],
 ): Promise<Structure> {
-  const { move, findings } = await resolveMove({ file: unchanged(file, tables), source: from, target: scratch }, []);
+  const as = unchanged(file, tables, await readAddedColumns(from, file.name));
+  const { move, findings } = await resolveMove({ file: as, source: from, target: scratch }, []);
   if (move === undefined) throw preflightError(findings.filter(isError));
   const designs = move.tables.map((table) => designTable(move, table, WHOLE_UNIT));
   const functions = await readFunctions(from);
@@ -82,8 +83,10 @@ function identityOf({ identity, indexes }: Table): string | undefined {
   }
 }
 
-/** Every table keeps its name, its columns and its place. */
-function unchanged(file: MigrationFile, tables: readonly TableName[]): MigrationFile {
+/** Every table keeps its name, its place, and its columns but for those that the move itself has added. */
+function unchanged(file: MigrationFile, tables: readonly TableName[], added: readonly AddedColumns[]): MigrationFile {
+  const addedTo = (name: TableName) =>
+    added.flatMap(({ table, columns }) => (tableText(table) === tableText(name) ? [...columns] : []));
   return {
     ...file,
     tenants: undefined,
@@ -93,7 +96,7 @@ function unchanged(file: MigrationFile, tables: readonly TableName[]): Migration
       tenantColumn: undefined,
       shared: false,
       to: source,
-      columns: new Map(),
+      columns: new Map(addedTo(source).map((column) => [column, false as const])),
       reverse: new Map(),
       secret: [],
     })),

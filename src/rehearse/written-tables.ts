@@ -63,7 +63,8 @@ function atTarget(move: Move, table: TableMove, unit: string, isLeaf: boolean): 
     insertable: columns.map(({ name }) => name),
     settable: settable.map(({ name }) => name),
     borrowable: groupsOf(columns, home).filter((group) => group.every((name) => free.has(name))),
-    isReplaceable: isLeaf && comesHome(columns, home),
+    // In place the row has more columns than these.
+    isReplaceable: isLeaf && mapping.inPlace === undefined && comesHome(columns, home),
   };
 }
 
