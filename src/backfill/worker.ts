@@ -14,7 +14,7 @@ import { type Chunk, type Copied, type Epoch, type Lease, lease, recordBrought, 
 import { ChunkDiffers, loadChunk } from "./load.ts";
 import { loadChunkLater } from "./load-later.ts";
 import { type EpochReader, openReader } from "./reader.ts";
-import { readUnits, type Units, unitsOf } from "./units.ts";
+import { readUnits, unitsOf } from "./units.ts";
 import { rest } from "./waiting.ts";
 
 /** Before rows that somebody holds are looked at again. */
@@ -27,7 +27,6 @@ export class Worker {
   readonly #epochs: EpochHolder;
   readonly #target: Session;
   #reader: EpochReader | undefined;
-  #units: { readonly wave: number; readonly units: Units } | undefined;
 
   constructor(context: Context, sessions: Sessions, epochs: EpochHolder, target: Session) {
     this.#context = context;
@@ -61,7 +60,8 @@ export class Worker {
   /** The place where a chunk becomes part of the target: rows, ledger and counts in one commit. */
   async #copy(chunk: Chunk, epoch: Epoch, reader: EpochReader): Promise<void> {
     const started = performance.now();
-    const copied = await this.#load(chunk, epoch, reader);
+    const units = await this.#unitsOf(chunk);
+    const copied = units.length === 0 ? NOTHING : await this.#load(chunk, epoch, reader, units);
     const tookMs = performance.now() - started;
     await recordCopied(this.#target, this.#context.migration, chunk, epoch.epoch, copied, tookMs);
     await failpoint("chunk.commit.before");
@@ -77,7 +77,7 @@ export class Worker {
   async #bring(chunk: Chunk, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
     const { migration, log } = this.#context;
     const started = performance.now();
-    const units = chunk.table.kind === "tenant" ? unitsOf(await this.#unitsOf(chunk.wave), chunk.table) : undefined;
+    const units = chunk.table.kind === "tenant" ? await this.#unitsOf(chunk) : undefined;
     await beginWriting(this.#target, migration);
     const brought = await bringChunk(this.#target, migration, chunk, units).catch((error: unknown) => {
       throw chunkFailure(error, chunk, this.#context.target);
@@ -97,9 +97,8 @@ export class Worker {
     return true;
   }
 
-  async #load(chunk: Chunk, epoch: Epoch, reader: EpochReader): Promise<Copied> {
+  async #load(chunk: Chunk, epoch: Epoch, reader: EpochReader, units: readonly string[]): Promise<Copied> {
     const { migration, mapping, facts, compare, target } = this.#context;
-    const units = chunk.tenant === undefined ? unitsOf(await this.#unitsOf(chunk.wave), chunk.table) : [chunk.tenant];
     const query = chunkQuery(chunk, chunk.table.kind === "tenant" ? units : undefined, reader.roots.has(chunk.relation), facts);
     const xid = await beginWriting(this.#target, migration);
     const load = { source: reader.session, target: this.#target, xid, mapping, table: chunk.table, query, units, compare };
@@ -123,11 +122,14 @@ export class Worker {
     return isRewritten ? undefined : this.#reader;
   }
 
-  async #unitsOf(wave: number): Promise<Units> {
-    if (this.#units?.wave !== wave) this.#units = { wave, units: await readUnits(this.#target, this.#context.migration, wave) };
-    return this.#units.units;
+  /** As they are now: a tenant may have left the wave since the chunk was planned (rollback). */
+  async #unitsOf({ wave, table, tenant }: Chunk): Promise<readonly string[]> {
+    const units = unitsOf(await readUnits(this.#target, this.#context.migration, wave), table);
+    return tenant === undefined ? units : units.filter((unit) => unit === tenant);
   }
 }
+
+const NOTHING: Copied = { rows: 0n, leftOut: 0n, checksum: undefined, byUnit: new Map() };
 
 /** Loop prevention: a capture of the target that meets this message drops the transaction. So it comes before the rows. */
 async function beginWriting(target: Session, migration: string): Promise<string> {

@@ -26,6 +26,8 @@ export type ControlDeps = Arrivals & {
   readonly discover: () => Promise<void>;
   /** Whether every chunk of the wave is done. */
   readonly isCopied: (wave: number) => Promise<boolean>;
+  /** Has tenants leave their wave that a person gives up while they are copied. Here, so that nothing is made for them meanwhile. */
+  readonly withdrawHeld: () => Promise<void>;
   /** Does what the file asks for about rows that somebody else wrote at the target. */
   readonly foreignWrites: () => Promise<void>;
 };
@@ -44,6 +46,7 @@ export async function runControl(deps: ControlDeps, signal: AbortSignal): Promis
       // A source that has to be read whole to name its tenants is asked less often: it costs it a twentieth of its time at most.
       discoverAt = Date.now() + Math.max(DISCOVER_EVERY_MS, 20 * (Date.now() - now));
     }
+    await deps.withdrawHeld();
     await expandPlanned(deps, signal);
     await launchCopied(deps, signal);
     await arrive(deps, signal);

@@ -4,9 +4,10 @@ import { armForRollback } from "./arm.ts";
 import { choose, each, readUnits, type Unit } from "./cutover.ts";
 import { NOT_MEASURED, type SwitchDocument, type SwitchedTenant } from "./document.ts";
 import { legFor, type SwitchDeps } from "./feeds.ts";
+import { IS_COPYING, stopCopy } from "./stop-copy.ts";
 import { switchTenant } from "./switch-tenant.ts";
 import { requireTurn } from "./turn.ts";
-import { IS_COPIED, withdraw } from "./withdraw.ts";
+import { withdraw } from "./withdraw.ts";
 
 export type RollbackRequest = {
   readonly tenants: readonly string[];
@@ -60,17 +61,10 @@ async function giveUp(
     predicted: null,
     error: null,
   };
-  if (!IS_COPIED.has(phase)) {
-    const obstacle = {
-      gate: "phase",
-      value: phase,
-      limit: "copied",
-      fix: "wait until its copy is over; rehouse status shows how far it is",
-    };
-    return { ...stays, outcome: "refused", obstacles: [obstacle] };
-  }
   if (dryRun) return { ...stays, outcome: "ready" };
   await using _turn = await requireTurn(systems.target, file.name, tenant);
+  // Also where another one has died after it.
+  if (IS_COPYING.has(phase) || phase === "planned") await stopCopy(systems.target, file.name, { tenant, by }, signal);
   await withdraw(deps, { tenant, keep, by }, signal);
   return { ...stays, outcome: "aborted" };
 }

@@ -11,6 +11,7 @@ import { dropCreated } from "../expand/index.ts";
 import { disarm } from "../fence/index.ts";
 import { disarmMirror } from "../mirror/index.ts";
 import { holdsRowsOf, SHARED_UNIT, type TableMapping, targetOf } from "../model/mapping.ts";
+import { mirrorName } from "../model/mirror.ts";
 import { transition } from "../model/phase.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import type { Database, Session } from "../ports.ts";
@@ -18,14 +19,13 @@ import type { SwitchDeps } from "./feeds.ts";
 
 export type Withdrawal = { readonly tenant: string; readonly keep: boolean; readonly by: string };
 
-/** Phases in which the copy is under way: its chunks hold several tenants' rows at once, so it is waited for. */
-export const IS_COPIED: ReadonlySet<string> = new Set(["planned", "catching-up", "in-sync"]);
-
 export async function withdraw(deps: SwitchDeps, { tenant, keep, by }: Withdrawal, signal: AbortSignal): Promise<void> {
   const { file, systems, mirror, move } = deps;
   await hold(deps, { tenant, keep, by });
   if (file.rollback.possible) await disarmMirror({ file, mirror, move }, [tenant], signal);
   await disarm({ database: systems.source, migration: file.name }, [tenant], signal);
+  // It may have lived there before.
+  await disarm({ database: systems.target, migration: mirrorName(file.name) }, [tenant], signal);
   if (keep) return;
   const others = await systems.target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND tenant <> $2", [
     file.name,
@@ -61,7 +61,10 @@ async function removeAtTarget({ file, systems, move }: SwitchDeps, tenant: strin
   const open = new Sessions();
   try {
     const session = await open.open(systems.target, "rehouse rollback", { "rehouse.writer": "on" });
-    const tables = move.mapping.tables.filter((table) => table.kind !== "shared" && holdsRowsOf(table, tenant)).toReversed();
+    // Where a table stays the rows are the application's.
+    const tables = move.mapping.tables
+      .filter((table) => table.kind !== "shared" && table.inPlace === undefined && holdsRowsOf(table, tenant))
+      .toReversed();
     for (const table of tables) {
       const target = targetOf(move.mapping, table, tenant);
       const [there] = await session.query("SELECT pg_catalog.to_regclass($1) IS NOT NULL AS there", [qualified(target)]);

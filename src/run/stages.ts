@@ -9,7 +9,7 @@ import { check, isError, preflightError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
-import { sweepSwitches } from "../cutover/index.ts";
+import { sweepSwitches, withdrawHeld } from "../cutover/index.ts";
 import { secretColumns } from "../evidence/index.ts";
 import { addColumns, expandCommon, expandTenants, finishForeignKeys, finishKeys, watchForeignWrites } from "../expand/index.ts";
 import { failpoint } from "../failpoint.ts";
@@ -108,6 +108,7 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
     source,
     target,
     builder: targetBuilder(file, () => move, target),
+    withdrawHeld: () => withdrawHeld(target, file.name),
     foreignWrites: async () => {
       if (file.foreignWrites === "overwrite") await overwriteForeignWrites({ migration: file.name, source, target });
     },

@@ -31,6 +31,7 @@ it("a foreign key that is not satisfied yet holds up its own tenant alone, and i
     },
     discover: async () => undefined,
     isCopied: async () => false,
+    withdrawHeld: async () => undefined,
     foreignWrites: async () => undefined,
     log: createLogger("silent"),
   };

@@ -104,6 +104,7 @@ export const control: Role = async (scene, process) => {
         },
       },
       discover: work,
+      withdrawHeld: async () => undefined,
       foreignWrites: async () => undefined,
       isCopied: async (number) => {
         await process.request();
