@@ -27,6 +27,16 @@ export async function letGo({ leaving, arriving }: Locks): Promise<number> {
   return at;
 }
 
+/** Whoever comes later needs the locks, and so do writers: what fails behind the fence does not keep them, however long this process lives. */
+export async function orAbandon<T>({ leaving, arriving }: Locks, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await Promise.allSettled([leaving.abandon(), arriving?.abandon()]);
+    throw error;
+  }
+}
+
 /** The tenant stays where it is, and its writers go on. */
 export async function stay({ leaving, arriving }: Locks): Promise<void> {
   await Promise.all([leaving.release(), arriving?.abandon()]);
@@ -50,12 +60,14 @@ export async function complete(leg: Leg, journey: Journey, measures: Readonly<Re
 export async function finishOther(leg: Leg, journey: Journey, signal: AbortSignal): Promise<boolean> {
   if (journey.step !== "switched" && (await undo(leg, journey, signal))) return false;
   const leaving = await lockTenant(leg.feed.source, leg.feed.migration, journey.tenant, PATIENCE, signal);
-  try {
-    await letGo({ leaving, arriving: await lockArriving(leg.back, journey.tenant, signal) });
-  } catch (error) {
-    await leaving.abandon();
-    throw error;
-  }
+  const locks = {
+    leaving,
+    arriving: await lockArriving(leg.back, journey.tenant, signal).catch(async (error: unknown) => {
+      await leaving.abandon();
+      throw error;
+    }),
+  };
+  await orAbandon(locks, () => letGo(locks));
   await complete(leg, journey, { finishedLater: true });
   return true;
 }

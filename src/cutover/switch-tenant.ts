@@ -8,7 +8,7 @@ import { verify } from "../verify/index.ts";
 import { NOT_MEASURED, type SwitchedTenant } from "./document.ts";
 import { failureOf } from "./failure.ts";
 import { type FencedMeasures, fenced, PATIENCE } from "./fenced.ts";
-import { complete, finishOther, letGo, stay, undo } from "./finish.ts";
+import { complete, finishOther, letGo, orAbandon, stay, undo } from "./finish.ts";
 import { comparisonObstacles, type Obstacle, obstacles } from "./gate.ts";
 import { readFacts } from "./gate-facts.ts";
 import { Approach, approach, Ground, type Measured } from "./ground.ts";
@@ -99,12 +99,14 @@ async function underFence(
     await movePhase(feed.target, feed.migration, [tenant], { phase: "in-sync" }, { event: "cut-over" });
     const result = await fenced(leg, journey, { ground, approach: near, patience: PATIENCE }, signal);
     if (result.outcome === "differs") {
-      await stay(result.locks);
+      await orAbandon(result.locks, () => stay(result.locks));
       await undo(leg, journey, signal);
       return { ...nothing, outcome: "refused", differences: await near.differences() };
     }
-    await failpoint("switch.commit.after");
-    const opened = await letGo(result.locks);
+    const opened = await orAbandon(result.locks, async () => {
+      await failpoint("switch.commit.after");
+      return letGo(result.locks);
+    });
     const switchedAt = new Date().toISOString();
     const measures = measuresOf(result.measured, opened);
     await complete(leg, (await load(state, migration, tenant)) ?? journey, measures);
