@@ -8,6 +8,7 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { rowsClause, sourceRows } from "../compare/index.ts";
+import { failpoint } from "../failpoint.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
@@ -42,6 +43,7 @@ export async function archive(
     for (const table of of.order)
       tables.push(await archiveTable(source, table, of.tenant, folder, of.roots.has(tableText(table.source))));
     const manifest = { formatVersion: 1, migration: of.migration, tenant: of.tenant, at: new Date().toISOString(), tables };
+    await failpoint("contract.archive.before");
     await writeFile(join(folder, "manifest.json.part"), `${JSON.stringify(manifest, null, 2)}\n`);
     await rename(join(folder, "manifest.json.part"), join(folder, "manifest.json"));
     return tables;

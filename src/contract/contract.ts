@@ -16,6 +16,7 @@ import { disarmMirror } from "../mirror/index.ts";
 import { mirrorName } from "../model/mirror.ts";
 import { isEqual, partitionRoots, verify } from "../verify/index.ts";
 import { type ArchivedTable, archive } from "./archive.ts";
+import { type Begun, readContracts } from "./begun.ts";
 import type { ContractDocument, ContractedTenant } from "./document.ts";
 import { foreignReferences, readSoaked } from "./guard.ts";
 import { makeReceipt, type Receipt } from "./receipt.ts";
@@ -54,7 +55,7 @@ async function contractTenant(
   try {
     await using _turn = await requireTurn(systems.target, file.name, tenant);
     const order = await removalOrder({ mapping: deps.move.mapping, source: systems.source, tenant });
-    const begun = await readBegun(deps, tenant);
+    const begun = (await readContracts(systems.target, file.name)).get(tenant);
     if (begun === undefined) {
       const obstacles = [
         ...(await readSoaked(systems.target, file.name, tenant, soakOf(deps, request))),
@@ -74,18 +75,6 @@ async function contractTenant(
 
 function soakOf({ file }: SwitchDeps, { now }: ContractRequest): number {
   return now || !file.rollback.possible ? 0 : file.rollback.soakMs;
-}
-
-type Begun = { readonly snapshot: string; readonly isDone: boolean };
-
-async function readBegun({ file, systems }: SwitchDeps, tenant: string): Promise<Begun | undefined> {
-  const [row] = await systems.target.query(
-    `SELECT detail ->> 'snapshot' AS snapshot, EXISTS (SELECT FROM rehouse.receipt AS r WHERE r.migration = $1 AND r.tenant = $2) AS done
-       FROM rehouse.journal AS j JOIN rehouse.tenant AS t USING (migration, tenant)
-      WHERE j.migration = $1 AND j.tenant = $2 AND event = 'contract-begun' AND t.phase = 'contracted' ORDER BY entry DESC LIMIT 1`,
-    [file.name, tenant],
-  );
-  return row === undefined ? undefined : { snapshot: row["snapshot"] ?? "", isDone: row["done"] === "t" };
 }
 
 /** Compares all rows a last time; then there is no way back. */
@@ -129,12 +118,17 @@ async function clear(
 ): Promise<Receipt> {
   const { file, systems, mirror, move, version } = deps;
   const { source, target } = systems;
-  if (isDone) return storedReceipt(deps, tenant);
+  if (isDone) {
+    await disarmAll(deps, signal);
+    return storedReceipt(deps, tenant);
+  }
   // What the target's application writes from here on is not carried home any more: the source stands still.
   if (file.rollback.possible) await disarmMirror({ file, mirror, move }, [tenant], signal);
   await failpoint("contract.feed.after");
-  const archived = request.archive === undefined ? [] : await archiveTo(request.archive, deps, tenant, order);
+  const archived = await archiveOnce(request.archive, deps, tenant, order);
+  await failpoint("contract.archive.after");
   const counted = await countRows(deps, tenant, order);
+  await failpoint("contract.counted.after");
   const removed: RemovedTable[] = [];
   const of = { mapping: move.mapping, source, target, tenant, snapshot };
   const note = async ({ table, changedSince }: RemovedTable) =>
@@ -142,7 +136,9 @@ async function clear(
   await removeRows(of, order, note, signal);
   await failpoint("contract.rows.after");
   await leaveLane(deps, tenant);
+  await failpoint("contract.lane.after");
   await disarm({ database: target, migration: mirrorName(file.name) }, [tenant], signal);
+  await failpoint("contract.home.after");
   const receipt = await keep(deps, { tenant, removed, archived, by: request.by, version });
   await failpoint("contract.receipt.after");
   await disarmAll(deps, signal);
@@ -150,13 +146,10 @@ async function clear(
 }
 
 /** Once, before the first is removed: a contract that was killed has removed rows that its successor does not see. */
-async function countRows({ file, systems, move }: SwitchDeps, tenant: string, order: Order): Promise<Map<string, number>> {
-  const [before] = await systems.target.query(
-    `SELECT detail ->> 'rows' AS rows FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-counted'
-        AND entry > (SELECT max(entry) FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-begun')`,
-    [file.name, tenant],
-  );
-  if (before?.["rows"] != null) return new Map(Object.entries(countedSchema.parse(JSON.parse(before["rows"]))));
+async function countRows(deps: SwitchDeps, tenant: string, order: Order): Promise<Map<string, number>> {
+  const { file, systems, move } = deps;
+  const before = await noted(deps, tenant, "contract-counted", "rows");
+  if (before !== undefined) return new Map(Object.entries(countedSchema.parse(before)));
   const counts = await countAt(systems.source, move.mapping, order, tenant);
   await journal(systems.target, file.name, "contract-counted", { rows: Object.fromEntries(counts) }, tenant);
   return counts;
@@ -164,20 +157,48 @@ async function countRows({ file, systems, move }: SwitchDeps, tenant: string, or
 
 const countedSchema = z.record(z.string(), z.number());
 
-async function archiveTo(
-  directory: string,
-  { file, systems }: SwitchDeps,
+/** For the same reason an archive that is complete is not made again, nor forgotten by a successor that was not asked for one. */
+async function archiveOnce(
+  directory: string | undefined,
+  deps: SwitchDeps,
   tenant: string,
   order: Order,
 ): Promise<readonly ArchivedTable[]> {
+  const before = await noted(deps, tenant, "contract-archived", "tables");
+  if (before !== undefined) return archivedSchema.parse(before);
+  if (directory === undefined) return [];
+  const { file, systems } = deps;
   const open = new Sessions();
   try {
     const session = await open.open(systems.source, "rehouse contract");
     const roots = await partitionRoots(session);
-    return await archive(session, { directory, migration: file.name, tenant, order, roots });
+    const tables = await archive(session, { directory, migration: file.name, tenant, order, roots });
+    await journal(systems.target, file.name, "contract-archived", { directory, tables }, tenant);
+    return tables;
   } finally {
     await open.closeAll();
   }
+}
+
+const archivedSchema = z.array(
+  z.object({
+    table: z.string(),
+    file: z.string(),
+    columns: z.array(z.string()),
+    rows: z.number(),
+    bytes: z.number(),
+    sha256: z.string(),
+  }),
+);
+
+/** What this contract has written down before; undefined: it has not. */
+async function noted({ file, systems }: SwitchDeps, tenant: string, event: string, field: string): Promise<unknown> {
+  const [row] = await systems.target.query(
+    `SELECT detail ->> $4 AS value FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = $3
+        AND entry > (SELECT max(entry) FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-begun')`,
+    [file.name, tenant, event, field],
+  );
+  return row?.["value"] == null ? undefined : JSON.parse(row["value"]);
 }
 
 /** Nothing comes for it any more but what its removal wrote, which capture leaves out. */
@@ -203,7 +224,7 @@ async function keep(
     const { place: to } = systems.target;
     const receipt = await makeReceipt(session, { ...of, archived: [...of.archived], migration: file.name, from, to });
     await session.query(
-      "INSERT INTO rehouse.receipt (migration, tenant, receipt) VALUES ($1, $2, $3::jsonb) ON CONFLICT DO NOTHING",
+      "INSERT INTO rehouse.receipt (migration, tenant, receipt) VALUES ($1, $2, $3::jsonb) ON CONFLICT (migration, tenant) DO UPDATE SET receipt = excluded.receipt, at = excluded.at",
       [file.name, of.tenant, JSON.stringify(receipt)],
     );
     await journal(session, file.name, "contract-ended", { by: of.by }, of.tenant);
@@ -219,10 +240,11 @@ async function storedReceipt({ file, systems }: SwitchDeps, tenant: string): Pro
   return JSON.parse(row?.["receipt"] ?? "null");
 }
 
-/** The source's triggers and fence go with the last tenant; until then each that has gone stays refused there. */
+/** The source's triggers and fence go with the last tenant whose rows have gone; until then each stays refused there. */
 async function disarmAll({ file, systems }: SwitchDeps, signal: AbortSignal): Promise<void> {
   const units = await readUnits(systems.target, file.name);
-  if (units.some(({ phase }) => phase !== "contracted")) return;
+  const contracts = await readContracts(systems.target, file.name);
+  if (units.some(({ tenant }) => contracts.get(tenant)?.isDone !== true)) return;
   await disarm(
     { database: systems.source, migration: file.name },
     units.map(({ tenant }) => tenant),
