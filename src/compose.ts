@@ -2,6 +2,7 @@
 
 import type { Kafka } from "kafkajs";
 import { createKafka } from "../connectors/kafka/client.ts";
+import { createConsumerGroup } from "../connectors/kafka/consumer-group.ts";
 import { createChangesProducer } from "../connectors/kafka/producer.ts";
 import { createGroupReader, createPartitionReader } from "../connectors/kafka/reader.ts";
 import { createTailReader } from "../connectors/kafka/tail.ts";
@@ -16,6 +17,7 @@ import { MigrationEngine } from "./engine.ts";
 import { changesTopicName } from "./envelope/index.ts";
 import type { MigrationFile, ServerAddress } from "./file/index.ts";
 import { mirrorName } from "./model/mirror.ts";
+import { groupName } from "./orphans/index.ts";
 import { packageVersion, stateSql } from "./package.ts";
 import { routesTopicName } from "./route/index.ts";
 import type { Elsewhere, Systems } from "./systems.ts";
@@ -80,11 +82,12 @@ function feedSystems(
   const reading = { topic: name, where: kafkaPlace };
   return {
     topic,
+    group: createConsumerGroup(kafka, groupName(migration), kafkaPlace),
     slots: createSlotMaker(replication, { failover }),
     stream: () => createReplicationStream({ ...replication, slot, publication: slot }),
     tail: createTailReader(kafka, topic, kafkaPlace),
     producer: () => createChangesProducer(kafka, name, kafkaPlace),
-    mainReader: () => createGroupReader(kafka, name.replace(/\.changes$/, ""), reading),
+    mainReader: () => createGroupReader(kafka, groupName(migration), reading),
     lateReader: ({ partition }) => createPartitionReader(kafka, partition, reading),
   };
 }

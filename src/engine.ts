@@ -9,6 +9,7 @@ import type {
   ContractDocument,
   ControlOutcome,
   CutoverDocument,
+  DoctorReport,
   RehearsalDocument,
   RunOutcome,
   StatusDocument,
@@ -23,6 +24,7 @@ import { cancelMigration } from "./control/cancel.ts";
 import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { cutover, releaseTenant, rollback, type SwitchDeps } from "./cutover/index.ts";
+import { diagnose } from "./doctor/index.ts";
 import { RehouseError } from "./errors.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
 import { mirrorMapping, readArmed, verifyAlongFeeds } from "./mirror/index.ts";
@@ -52,6 +54,10 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async check(signal: AbortSignal): Promise<CheckReport> {
     return { findings: await check({ file: this.#deps.file, ...this.#deps.systems }, signal) };
+  }
+
+  async doctor(signal: AbortSignal): Promise<DoctorReport> {
+    return diagnose(this.#deps, signal);
   }
 
   async run(
@@ -197,7 +203,6 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async cancel(signal: AbortSignal): Promise<ControlOutcome> {
-    await this.#requireBegun();
     return { did: await cancelMigration(this.#deps.file.name, this.#deps, signal) };
   }
 

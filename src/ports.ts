@@ -232,6 +232,15 @@ export interface ChangesTopic {
   delete(): Promise<void>;
 }
 
+/** Those who share the partitions out among each other; outside tools know them by the name. */
+export interface ConsumerGroup {
+  readonly name: string;
+  /** How many there are now; undefined: Kafka knows no such group. */
+  members(): Promise<number | undefined>;
+  /** Waits for a while for members to leave. False: some are still there, and the group is. */
+  delete(): Promise<boolean>;
+}
+
 export interface ChangesProducer {
   /**
    * Resolves when every replica in sync has all of it (acks=all). At most one call is under way at a time: a retry can then

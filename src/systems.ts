@@ -5,6 +5,7 @@ import type {
   ChangesProducer,
   ChangesReader,
   ChangesTopic,
+  ConsumerGroup,
   Database,
   ReplicationStream,
   SchemaRegistry,
@@ -18,6 +19,8 @@ export type Systems = {
   readonly source: Database;
   readonly target: Database;
   readonly topic: ChangesTopic;
+  /** Of the main lanes. */
+  readonly group: ConsumerGroup;
   readonly registry: SchemaRegistry;
   readonly slots: SlotMaker;
   readonly stream: () => ReplicationStream;

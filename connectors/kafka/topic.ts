@@ -1,7 +1,7 @@
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
 import type { ChangesTopic, TopicSettings } from "../../src/ports.ts";
-import { kafkaFailure } from "./client.ts";
+import { withAdmin } from "./admin.ts";
 
 /** A row is one message, and a row may hold many TOAST values of megabytes; the broker's usual limit is 1 MiB. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -86,24 +86,4 @@ async function describe(on: Admin, name: string): Promise<Map<string, string>> {
     .flatMap((resource) => resource.configEntries)
     .map((entry): [string, string] => [entry.configName, entry.configValue]);
   return new Map([["partitions", String(metadata.topics[0]?.partitions.length ?? 0)], ...entries]);
-}
-
-async function withAdmin<T>(kafka: Kafka, where: string, body: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
-    return await body(admin);
-  } catch (error) {
-    if (error instanceof kafkajs.KafkaJSProtocolError && error.type === "INVALID_REPLICATION_FACTOR") {
-      throw new RehouseError("REHOUSE_SERVER", {
-        what: `Kafka cannot keep that many copies of the topic: ${error.message}`,
-        where,
-        fix: "set kafka.replicationFactor to at most the number of brokers",
-        cause: error,
-      });
-    }
-    throw kafkaFailure(error, where);
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
 }

@@ -6,5 +6,5 @@ export { type Provision, type ProvisionDeps, provision, removeProvision } from "
 export { ensurePublication, extendPublication, shrinkPublication } from "./publication.ts";
 export { requireNotRewound, sourceEnd } from "./rewound.ts";
 export { type CaptureDeps, runCapture } from "./run.ts";
-export { readSlot, slotName } from "./slot.ts";
+export { readSlot, type SlotState, slotName } from "./slot.ts";
 export { forgetTables, isPublished } from "./source-tables.ts";

@@ -125,7 +125,8 @@ const READER_LEAVES_MS = 10_000;
 async function dropSlot(source: Database, name: string): Promise<void> {
   for (const deadline = Date.now() + READER_LEAVES_MS; ; await sleep(50)) {
     const slot = await readSlot(source, name);
-    if (slot === undefined) return;
+    // Another database's has the same name by chance, and is somebody else's.
+    if (slot === undefined || !slot.isHere) return;
     if (slot.activePid !== undefined) await source.query("SELECT pg_catalog.pg_terminate_backend($1)", [String(slot.activePid)]);
     try {
       await source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", [name]);

@@ -1,35 +1,63 @@
 /** The migration's slot on the source: its name, its state, and what a failed stream means in the light of it. */
 
 import { RehouseError } from "../errors.ts";
+import { isMirror, migrationOf } from "../model/mirror.ts";
 import { type Lsn, parseLsn, ZERO_LSN } from "../model/position.ts";
 import { ConnectionLost, type Database, ServerError } from "../ports.ts";
 
-/** Also the publication's name. A migration's name is at most 40 characters, so this is never cut. */
+/**
+ * Also the publication's name. A migration's name is at most 40 characters, so this is never cut. It begins with a letter, so that the second underscore
+ * tells the mirror of `m` from a migration `m-reverse`.
+ */
 export function slotName(migration: string): string {
-  return `rehouse_${migration.replaceAll(/[^a-z0-9_]/g, "_")}`;
+  const words = (name: string) => name.replaceAll(/[^a-z0-9_]/g, "_");
+  return isMirror(migration) ? `rehouse__${words(migrationOf(migration))}_reverse` : `rehouse_${words(migration)}`;
 }
 
 export type SlotState = {
   readonly database: string;
+  /** Whether that is the database that was asked: a server has one name for all of its databases' slots. */
+  readonly isHere: boolean;
   readonly plugin: string;
   readonly activePid: number | undefined;
+  /** Since nobody reads it; undefined: somebody does, or the server (before version 17) does not say. */
+  readonly inactiveForMs: number | undefined;
   readonly confirmed: Lsn;
+  /** As pg_replication_slots has it. */
+  readonly walStatus: string;
   readonly isLost: boolean;
+  /** WAL that is kept for it, and how much of that is not acknowledged; undefined on a standby. */
+  readonly retainedBytes: number | undefined;
+  readonly lagBytes: number | undefined;
+  /** How much more WAL may be written before the slot is lost; undefined: as much as the disk takes. */
+  readonly safeBytes: number | undefined;
 };
 
 export async function readSlot(source: Database, slot: string): Promise<SlotState | undefined> {
   const [row] = await source.query(
-    "SELECT database, plugin, active_pid, confirmed_flush_lsn, wal_status FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+    `SELECT database, plugin, active_pid, confirmed_flush_lsn, wal_status, safe_wal_size, database = pg_catalog.current_database() AS here,
+            written - restart_lsn AS retained, written - confirmed_flush_lsn AS lag,
+            (extract(epoch FROM clock_timestamp() - (pg_catalog.to_jsonb(s) ->> 'inactive_since')::timestamptz) * 1000)::bigint AS inactive_ms
+       FROM pg_catalog.pg_replication_slots AS s,
+            (SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_lsn() END AS written) AS wal
+      WHERE slot_name = $1`,
     [slot],
   );
   if (row === undefined) return undefined;
   const confirmed = row["confirmed_flush_lsn"];
+  const number = (column: string) => (row[column] == null ? undefined : Number(row[column]));
   return {
     database: row["database"] ?? "",
+    isHere: row["here"] === "t",
     plugin: row["plugin"] ?? "",
-    activePid: row["active_pid"] == null ? undefined : Number(row["active_pid"]),
+    activePid: number("active_pid"),
+    inactiveForMs: number("inactive_ms"),
     confirmed: confirmed == null ? ZERO_LSN : parseLsn(confirmed),
+    walStatus: row["wal_status"] ?? "unknown",
     isLost: row["wal_status"] === "lost",
+    retainedBytes: number("retained"),
+    lagBytes: number("lag"),
+    safeBytes: number("safe_wal_size"),
   };
 }
 

@@ -92,11 +92,21 @@ export type Finding = {
   readonly fix: string;
 };
 
-export function error(code: FindingCode, place: string, what: string, fix: string): Finding {
+export function error<Code extends FindingCode>(
+  code: Code,
+  place: string,
+  what: string,
+  fix: string,
+): Finding & { readonly code: Code } {
   return { code, severity: "error", place, what, fix };
 }
 
-export function warning(code: FindingCode, place: string, what: string, fix: string): Finding {
+export function warning<Code extends FindingCode>(
+  code: Code,
+  place: string,
+  what: string,
+  fix: string,
+): Finding & { readonly code: Code } {
   return { code, severity: "warning", place, what, fix };
 }
 

@@ -8,7 +8,11 @@ export const STATEMENT_MS = 20_000;
 /** Above the statements' own limit, so that Postgres' message comes first where it can. */
 export const PROBE_MS = 25_000;
 
-export type Answered<T> = { readonly value: T | undefined; readonly findings: readonly Finding[] };
+/** What a question itself may end with. */
+export type ProbeCode = "unreachable" | "probe-failed";
+export type ProbeFinding = Finding & { readonly code: ProbeCode };
+
+export type Answered<T> = { readonly value: T | undefined; readonly findings: readonly ProbeFinding[] };
 
 /** `place`: the server, for people; `what`: the question, as in "<what> could not be seen". */
 export async function probe<T>(place: string, what: string, signal: AbortSignal, ask: () => Promise<T>): Promise<Answered<T>> {
@@ -31,7 +35,7 @@ export async function findings(
   return [...answered.findings, ...(answered.value ?? [])];
 }
 
-function failure(place: string, what: string, cause: unknown): Finding {
+function failure(place: string, what: string, cause: unknown): ProbeFinding {
   if (cause instanceof TimedOut)
     return warning(
       "probe-failed",

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { redact } from "../redact.ts";
 import type { CheckFinding } from "./documents.ts";
-import { printable } from "./live/width.ts";
+import { findingBlocks, plural } from "./findings.ts";
 import type { Style } from "./style.ts";
 import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
@@ -22,30 +21,12 @@ export function checkVerb(around: Surroundings): Command {
 
 /** Errors first, each with its place and its fix; then how many there are. */
 export function formatFindings(findings: readonly CheckFinding[], style: Style): string {
-  const errors = findings.filter(({ severity }) => severity === "error");
-  const warnings = findings.filter(({ severity }) => severity === "warning");
-  const blocks = [...errors, ...warnings].map(({ code, severity, place, what, fix }) => {
-    const mark = severity === "error" ? style.red("✗") : style.yellow("!");
-    return [
-      `${mark} ${style.bold(code)}  ${style.dim(text(place))}`,
-      `  ${text(what)}`,
-      ...(fix === "" ? [] : [`  ${style.dim("fix")}  ${text(fix)}`]),
-      "",
-    ].join("\n");
-  });
-  return [...blocks, summary(errors.length, warnings.length, style)].join("\n");
-}
-
-function text(value: string): string {
-  return printable(redact(value)).replaceAll("\n", "\n  ");
+  const { blocks, errors, warnings } = findingBlocks(findings, style);
+  return [...blocks, summary(errors, warnings, style)].join("\n");
 }
 
 function summary(errors: number, warnings: number, style: Style): string {
   const noted = warnings === 0 ? "" : `, ${plural(warnings, "warning")}`;
   if (errors === 0) return `${style.green("✓")} Nothing stands in the way${noted}.`;
   return `${style.red(plural(errors, "error"))}${noted}. The move cannot begin before the errors are cleared.`;
-}
-
-function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }

@@ -105,6 +105,15 @@ export type CheckFinding = { code: string; severity: "error" | "warning"; place:
 export type CheckReport = { findings: CheckFinding[] };
 export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
 
+export type DoctorReport = {
+  /** `not-begun`: the target knows no such migration. `unknown`: the target does not answer. */
+  state: StatusDocument["state"] | "not-begun" | "unknown";
+  /** How many of the four servers could be asked. */
+  answered: number;
+  findings: readonly CheckFinding[];
+};
+export type DoctorDocument = { formatVersion: 1; migration: string; ok: boolean } & DoctorReport;
+
 export type { ContractDocument, ContractedTenant } from "../contract/document.ts";
 export type { SwitchDocument, SwitchedTenant } from "../cutover/document.ts";
 export type { RehearsalDocument } from "../rehearse/document.ts";

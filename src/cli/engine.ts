@@ -10,6 +10,7 @@ import type {
   ContractedTenant,
   ControlOutcome,
   CutoverDocument,
+  DoctorReport,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
@@ -33,6 +34,8 @@ export type VerifyProgress = { tenant: string; table: string; rowsCompared: numb
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
+  /** What is wrong now. It rejects for no server that is away: that is a finding. */
+  doctor(signal: AbortSignal): Promise<DoctorReport>;
   /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */
   run(
     options: { roles: Role[] | undefined; until: "in-sync" | undefined; onEvent: (event: RunEvent) => void },

@@ -4,6 +4,7 @@ import { cancelVerb } from "./cancel.ts";
 import { checkVerb } from "./check.ts";
 import { contractVerb } from "./contract.ts";
 import { cutoverVerb } from "./cutover.ts";
+import { doctorVerb } from "./doctor.ts";
 import type { CreateEngine } from "./engine.ts";
 import { asRehouseError, failureDocument, formatFailure, formatStack } from "./failure.ts";
 import type { Io } from "./io.ts";
@@ -71,6 +72,7 @@ function build(around: Surroundings, version: string): Command {
     retryVerb,
     skipVerb,
     resyncVerb,
+    doctorVerb,
     cancelVerb,
   ].map((make) => make(around));
   for (const command of verbs) root.addCommand(command);

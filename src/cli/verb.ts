@@ -6,6 +6,7 @@ import type {
   CheckDocument,
   ContractDocument,
   ControlDocument,
+  DoctorDocument,
   RehearsalDocument,
   RunDocument,
   StatusDocument,
@@ -64,6 +65,7 @@ export function printJson(
   io: Io,
   document:
     | CheckDocument
+    | DoctorDocument
     | StatusDocument
     | VerifyDocument
     | RunDocument

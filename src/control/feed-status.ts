@@ -1,5 +1,6 @@
 /** What the state tables and the slot of one feed say: of a migration, or of its mirror. */
 
+import { readSlot } from "../capture/index.ts";
 import type { Phase, StatusDocument, Stopped, TenantStatus } from "../cli/documents.ts";
 import { VERIFIED } from "../evidence/index.ts";
 import { formatPosition, parseLsn } from "../model/position.ts";
@@ -19,7 +20,7 @@ export async function readFeed(of: {
 }): Promise<FeedStatus> {
   const { migration, target } = of;
   const [slot, [capture], tenants] = await Promise.all([
-    readSlot(of.source, of.slot),
+    slotStatus(of.source, of.slot),
     target.query("SELECT lsn, lag_ms FROM rehouse.capture WHERE migration = $1", [migration]),
     target.query(TENANTS, [migration]),
   ]);
@@ -55,21 +56,11 @@ const TENANTS = `
 
 type Slot = { readonly slot: StatusDocument["capture"]["slot"]; readonly lagBytes: number | null };
 
-async function readSlot(source: Database, name: string): Promise<Slot> {
-  try {
-    const [row] = await source.query(
-      `SELECT wal_status, pg_current_wal_lsn() - restart_lsn AS retained, pg_current_wal_lsn() - confirmed_flush_lsn AS lag
-         FROM pg_replication_slots WHERE slot_name = $1`,
-      [name],
-    );
-    if (row === undefined) return { slot: null, lagBytes: null };
-    return {
-      slot: { walStatus: row["wal_status"] ?? "unknown", retainedBytes: number(row, "retained") ?? 0 },
-      lagBytes: number(row, "lag"),
-    };
-  } catch {
-    return { slot: null, lagBytes: null };
-  }
+async function slotStatus(source: Database, name: string): Promise<Slot> {
+  const slot = await readSlot(source, name).catch(() => undefined);
+  if (slot === undefined) return { slot: null, lagBytes: null };
+  const { walStatus, retainedBytes = 0, lagBytes = null } = slot;
+  return { slot: { walStatus, retainedBytes }, lagBytes };
 }
 
 function tenantStatus(row: Row): TenantStatus {

@@ -16,8 +16,13 @@ export async function installState(database: Database, stateSql: string): Promis
 export async function uninstallState(database: Database, migrations: readonly string[]): Promise<void> {
   await database.transaction(async (session) => {
     await session.query(STATE_LOCK);
+    const [there] = await session.query(
+      "SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'rehouse' AND tablename IN ('migration', 'fence', 'journal', 'route', 'receipt') HAVING count(*) = 5",
+    );
+    // Not there, or not whole: then nobody knows what the rest is for.
+    if (there === undefined) return;
     const [used] = await session.query(
-      `SELECT FROM rehouse.migration UNION ALL SELECT FROM rehouse.fence
+      `SELECT FROM rehouse.migration UNION ALL SELECT FROM rehouse.fence UNION ALL SELECT FROM rehouse.route UNION ALL SELECT FROM rehouse.receipt
        UNION ALL SELECT FROM rehouse.journal WHERE migration <> ALL ($1::text[]) LIMIT 1`,
       [arrayText(migrations)],
     );

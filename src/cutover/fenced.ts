@@ -1,6 +1,7 @@
 /** What is done behind the fence: drain, compare, move sequences, and the point of no return. As few round trips as it takes: a writer waits for each. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { journal } from "../control/journal.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { type FenceLock, lockTenant } from "../fence/index.ts";
@@ -57,7 +58,9 @@ export async function fenced(
     await Promise.all([
       step(state, journey, ["locking", "draining"], known({ marker })),
       drained(ground.arriving, feed, tenant, marker, { withinMs: patience.drainMs, signal }),
-      moveSequences(ground.sequences, ground.leaving, ground.arriving),
+      moveSequences(ground.sequences, ground.leaving, ground.arriving, (blocks) =>
+        journal(state, leg.migration, "sequences-moved", { direction: leg.direction, blocks }, tenant),
+      ),
     ]);
     const drainedAt = performance.now();
     await failpoint("switch.drain.after");

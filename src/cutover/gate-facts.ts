@@ -25,7 +25,7 @@ export async function readFacts(
       `SELECT DISTINCT role FROM rehouse.process WHERE migration = $1 AND beat_at > now() - interval '${PROCESS_GONE}' AND error IS NULL`,
       [leg.migration],
     ),
-    readOldTransactions(feed.source),
+    oldTransactions(feed.source, LIMITS.transactionMs),
     phaseOf(feed.target, feed.migration, SHARED_UNIT),
     back === undefined || isDryRun ? undefined : phaseOf(back.target, back.migration, tenant),
     sequencesWithoutRoom(sequences.columns, sequences.leaving, sequences.arriving),
@@ -81,21 +81,34 @@ const TENANT = `
     LEFT JOIN rehouse.lane AS l ON l.migration = t.migration AND l.partition = t.partition AND l.lane = t.lane
    WHERE t.migration = $1 AND t.tenant = $2`;
 
+export type OldTransaction = {
+  readonly pid: string;
+  /** Its name; undefined of one that has a session. */
+  readonly prepared: string | undefined;
+  readonly who: string;
+  readonly ageMs: number;
+};
+
 /** Only transactions that have written something can hold a tenant's lock; the sessions of Rehouse hold none. */
-async function readOldTransactions(leaving: Database): Promise<Facts["oldTransactions"]> {
+export async function oldTransactions(leaving: Database, olderThanMs: number): Promise<OldTransaction[]> {
   const rows = await leaving.query(
-    `SELECT pid::text AS pid, coalesce(usename, '?') || coalesce(' ' || nullif(application_name, ''), '') AS who,
+    `SELECT pid::text AS pid, NULL AS prepared, coalesce(usename, '?') || coalesce(' ' || nullif(application_name, ''), '') AS who,
             (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::bigint AS age_ms
        FROM pg_catalog.pg_stat_activity
       WHERE datname = current_database() AND backend_xid IS NOT NULL AND application_name NOT LIKE 'rehouse%'
         AND xact_start < clock_timestamp() - $1::int * interval '1 millisecond'
       UNION ALL
-     SELECT 'prepared', owner || ' ' || gid, (extract(epoch FROM clock_timestamp() - prepared) * 1000)::bigint
+     SELECT 'prepared', gid, owner || ' ' || gid, (extract(epoch FROM clock_timestamp() - prepared) * 1000)::bigint
        FROM pg_catalog.pg_prepared_xacts
       WHERE database = current_database() AND prepared < clock_timestamp() - $1::int * interval '1 millisecond'`,
-    [String(LIMITS.transactionMs)],
+    [String(olderThanMs)],
   );
-  return rows.map((row) => ({ pid: row["pid"] ?? "", who: row["who"] ?? "", ageMs: Number(row["age_ms"]) }));
+  return rows.map((row) => ({
+    pid: row["pid"] ?? "",
+    prepared: row["prepared"] ?? undefined,
+    who: row["who"] ?? "",
+    ageMs: Number(row["age_ms"]),
+  }));
 }
 
 async function phaseOf(state: Database, migration: string, tenant: string): Promise<string | undefined> {

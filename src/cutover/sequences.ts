@@ -44,22 +44,41 @@ export async function sequencesWithoutRoom(columns: SequenceColumns, leaving: Se
   return (await pairsOf(columns, leaving, arriving)).map(planSequence).filter(isNoRoom);
 }
 
+/** Numbers that the new home alone gives out: after `from`, up to `to`. */
+export type Block = {
+  readonly column: string;
+  readonly arriving: string;
+  readonly leaving: string;
+  readonly from: string;
+  readonly to: string;
+};
+
 /**
  * Numbers that are given out to other tenants between the look and the move fall into the margin. Where room was found in the gate and is gone since,
- * the sequence stays where it is: a key that is given out twice is refused by the table.
+ * the sequence stays where it is: a key that is given out twice is refused by the table. `note` keeps the blocks that are set aside.
  */
-export async function moveSequences(columns: SequenceColumns, leaving: Session, arriving: Session): Promise<void> {
+export async function moveSequences(
+  columns: SequenceColumns,
+  leaving: Session,
+  arriving: Session,
+  note: (blocks: readonly Block[]) => Promise<void>,
+): Promise<void> {
   const moves = (await pairsOf(columns, leaving, arriving)).map((pair) => ({ pair, move: planSequence(pair) }));
   const ahead: Statement[] = [];
   const reserved: Statement[] = [];
+  const blocks: Block[] = [];
   for (const { pair, move } of moves) {
     if (isNoRoom(move)) continue;
     if (move.arriving !== undefined) ahead.push(setval(pair.arriving.name, move.arriving));
-    if (move.leaving !== undefined) reserved.push(setval(pair.leaving.name, move.leaving));
+    if (move.leaving === undefined) continue;
+    reserved.push(setval(pair.leaving.name, move.leaving));
+    const names = { column: pair.column, arriving: pair.arriving.name, leaving: pair.leaving.name };
+    blocks.push({ ...names, from: String(move.arriving ?? pair.arriving.last ?? 0n), to: String(move.leaving) });
   }
   await Promise.all([
     ahead.length === 0 ? [] : arriving.pipeline(ahead),
     reserved.length === 0 ? [] : leaving.pipeline(reserved),
+    blocks.length === 0 ? undefined : note(blocks),
   ]);
 }
 
@@ -96,13 +115,14 @@ async function sequencesOf(session: Session, tables: readonly TableName[]): Prom
        SELECT a.adrelid, a.adnum, d.refobjid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS a ON a.oid = d.objid
         WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
      )
-     SELECT n.nspname AS schema, c.relname AS table, a.attname AS column, s.oid::regclass AS sequence
+     SELECT n.nspname AS schema, c.relname AS table, a.attname AS column, pg_catalog.format('%I.%I', sn.nspname, s.relname) AS sequence
        FROM jsonb_to_recordset($1::jsonb) AS wanted(schema text, "table" text)
        JOIN pg_catalog.pg_namespace AS n ON n.nspname = wanted.schema
        JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted."table"
        JOIN column_of ON column_of.relation = c.oid
        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = column_of.attribute AND a.attnum > 0
-       JOIN pg_catalog.pg_class AS s ON s.oid = column_of.sequence AND s.relkind = 'S'`,
+       JOIN pg_catalog.pg_class AS s ON s.oid = column_of.sequence AND s.relkind = 'S'
+       JOIN pg_catalog.pg_namespace AS sn ON sn.oid = s.relnamespace`,
     [JSON.stringify(tables.map(({ schema, table }) => ({ schema, table })))],
   );
   return new Map(

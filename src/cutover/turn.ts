@@ -19,6 +19,18 @@ export async function takeTurn(state: Database, migration: string, tenant: strin
   }
 }
 
+/** Whether somebody is at it now. */
+export async function isTurnTaken(state: Database, migration: string, tenant: string): Promise<boolean> {
+  const [row] = await state.query(
+    `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_database AS d ON d.oid = l.database
+                     WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                       AND l.classid::bigint = (key >> 32) & 4294967295 AND l.objid::bigint = key & 4294967295) AS taken
+       FROM (SELECT ${KEY} AS key) AS wanted`,
+    [migration, tenant],
+  );
+  return row?.["taken"] === "t";
+}
+
 export async function requireTurn(state: Database, migration: string, tenant: string): Promise<AsyncDisposable> {
   const turn = await takeTurn(state, migration, tenant);
   if (turn !== undefined) return turn;

@@ -6,7 +6,7 @@ import { isPooledAtTarget, type TableName, tableText, targetOf } from "../model/
 import { ident, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
 import type { ExpandDeps } from "./create.ts";
-import { foreignTriggers, type Watched } from "./ddl-triggers.ts";
+import { foreignTriggers, TRIGGER_PREFIX, type Watched } from "./ddl-triggers.ts";
 import { tablesOf } from "./design.ts";
 import { journal, lockUnit } from "./journal.ts";
 import { eachAtOnce } from "./parallel.ts";
@@ -101,27 +101,34 @@ async function readTriggers(session: Session, tables: readonly TableName[]): Pro
   return there;
 }
 
+export type Watcher = { readonly table: TableName; readonly name: string };
+
+/** A trigger's first argument says whose it is, so also where the journal is gone. */
+export async function readWatchers(target: Database, migration: string): Promise<Watcher[]> {
+  const rows = await target.query(
+    `SELECT n.nspname, c.relname, t.tgname
+       FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+       -- Each argument ends with a NUL byte.
+      WHERE t.tgname LIKE '${TRIGGER_PREFIX.replaceAll("_", "\\_")}%' AND t.tgparentid = 0
+        AND substr(t.tgargs, 1, octet_length($1::text) + 1) = convert_to($1::text, getdatabaseencoding()) || '\\x00'::bytea
+      ORDER BY 1, 2, 3`,
+    [migration],
+  );
+  return rows.map((row) => ({ table: { schema: text(row, "nspname"), table: text(row, "relname") }, name: text(row, "tgname") }));
+}
+
 /** `cancel`: from the tables that stay. Resolves to what could not be removed, and why. Idempotent. */
 export async function unwatch(
   { target }: { readonly target: Database },
   migration: string,
 ): Promise<{ readonly name: string; readonly reason: string }[]> {
-  const rows = await target.query(
-    `SELECT DISTINCT n.nspname, c.relname, t.tgname
-       FROM rehouse.journal AS j
-       JOIN pg_namespace AS n ON n.nspname = j.detail ->> 'schema'
-       JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = j.detail ->> 'table'
-       JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = j.detail ->> 'name'
-      WHERE j.migration = $1 AND j.event = 'triggers-added'
-      ORDER BY 1, 2, 3`,
-    [migration],
-  );
+  const [state] = await target.query("SELECT to_regclass('rehouse.journal') IS NOT NULL AS there");
   const kept: { name: string; reason: string }[] = [];
-  for (const row of rows) {
-    const [table, name] = [{ schema: text(row, "nspname"), table: text(row, "relname") }, text(row, "tgname")];
+  for (const { table, name } of await readWatchers(target, migration)) {
     try {
       await target.transaction(async (session) => {
-        await journal(session, migration, null, "triggers-removed", [{ schema: table.schema, table: table.table, name }]);
+        if (state?.["there"] === "t")
+          await journal(session, migration, null, "triggers-removed", [{ schema: table.schema, table: table.table, name }]);
         await session.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
         await session.query(`DROP TRIGGER IF EXISTS ${ident(name)} ON ${qualified(table)}`);
       });

@@ -3,6 +3,7 @@
 import { text } from "../catalog/fields.ts";
 import { installState } from "../control/install.ts";
 import { RehouseError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { tableText } from "../model/mapping.ts";
 import { arrayText, ident } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
@@ -10,7 +11,17 @@ import { type FencedTable, functionName, OPERATIONS, tenantsIn } from "./fenced-
 import { makeFunctions } from "./functions.ts";
 import { patiently } from "./patience.ts";
 import { openSession } from "./session.ts";
-import { homeHere, lockState, readArmed, readTables, type StoredTable, writeTables, writeTenants } from "./state.ts";
+import {
+  homeHere,
+  IS_GONE,
+  isInstalled,
+  lockState,
+  readArmed,
+  readTables,
+  type StoredTable,
+  writeTables,
+  writeTenants,
+} from "./state.ts";
 import { areThere, triggersSql } from "./triggers.ts";
 
 const INSUFFICIENT_PRIVILEGE = "42501";
@@ -42,17 +53,18 @@ export async function arm(
       },
       signal,
     );
+    await failpoint("arm.fence.after");
     await makeTriggers(session, migration, await tenantsOf(session, migration), signal);
   });
 }
 
 /** Writers of these tenants pass again as if there had never been a fence. The tables keep their triggers until their last tenant is disarmed. Idempotent. */
 export async function disarm({ database, migration }: Fence, tenants: readonly string[], signal?: AbortSignal): Promise<void> {
-  const [there] = await database.query("SELECT to_regclass('rehouse.fenced_table') IS NOT NULL AS there");
-  if (there?.["there"] !== "t") return;
+  if (!(await isInstalled(database))) return;
   await alone({ database, migration }, signal, async (session) => {
     const staying = (await tenantsOf(session, migration)).filter((tenant) => !tenants.includes(tenant));
     await makeTriggers(session, migration, staying, signal);
+    await failpoint("disarm.triggers.after");
     await patiently(session, "the fence's state", () => forget(session, migration, tenants, staying), signal);
   });
 }
@@ -94,10 +106,10 @@ async function forget(
     migration,
     arrayText(leaving),
   ]);
-  await session.query("DELETE FROM rehouse.fenced_table WHERE migration = $1 AND relation = ANY ($2::oid[])", [
-    migration,
-    arrayText(unused.map(({ relation }) => relation)),
-  ]);
+  await session.query(
+    `DELETE FROM rehouse.fenced_table AS f WHERE migration = $1 AND (relation = ANY ($2::oid[]) OR ${IS_GONE})`,
+    [migration, arrayText(unused.map(({ relation }) => relation))],
+  );
   await makeFunctions(session, migration);
   const functions = new Set(
     unused.flatMap(({ tenant }) => OPERATIONS.map((one) => `rehouse.${ident(functionName(migration, tenant, one))}()`)),

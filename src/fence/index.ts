@@ -3,3 +3,4 @@ export { type FencedTable, fencedTables, type TenantOfRow } from "./fenced-table
 export type { FenceLock } from "./held-lock.ts";
 export { type LockOptions, lockTenant } from "./lock.ts";
 export { type FenceRow, type FenceState, type Generation, type Home, readFence } from "./state.ts";
+export { clearFence, type FenceTraces, readFenceTraces, tablesUnasked } from "./traces.ts";

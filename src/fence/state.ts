@@ -27,10 +27,17 @@ export type FenceRow = {
   readonly generation: Generation;
 };
 
+/** Whether the fence's state tables are in this database. */
+export async function isInstalled(database: Pick<Database, "query">): Promise<boolean> {
+  const [row] = await database.query(
+    "SELECT to_regclass('rehouse.fence') IS NOT NULL AND to_regclass('rehouse.fenced_table') IS NOT NULL AS there",
+  );
+  return row?.["there"] === "t";
+}
+
 /** Every tenant that is or was armed; none where nothing is installed. */
 export async function readFence(database: Pick<Database, "query">, migration: string): Promise<FenceRow[]> {
-  const [there] = await database.query("SELECT to_regclass('rehouse.fence') IS NOT NULL AS there");
-  if (there?.["there"] !== "t") return [];
+  if (!(await isInstalled(database))) return [];
   const rows = await database.query(
     "SELECT tenant, state, home, generation FROM rehouse.fence WHERE migration = $1 ORDER BY tenant",
     [migration],
@@ -129,7 +136,7 @@ export async function writeTables(session: Session, migration: string, tables: r
 }
 
 /** SQL over rehouse.fenced_table as `f`: dropped since, whatever has its name now. */
-const IS_GONE = "NOT EXISTS (SELECT FROM pg_class WHERE oid = f.relation)";
+export const IS_GONE = "NOT EXISTS (SELECT FROM pg_class WHERE oid = f.relation)";
 
 /** Names of those that have been dropped since they were armed. */
 export async function readGone(session: Session, migration: string): Promise<string[]> {
@@ -141,7 +148,7 @@ export async function readGone(session: Session, migration: string): Promise<str
 }
 
 /** Those that still are. */
-export async function readTables(session: Session, migration: string): Promise<StoredTable[]> {
+export async function readTables(session: Pick<Session, "query">, migration: string): Promise<StoredTable[]> {
   const rows = await session.query(
     `SELECT f.relation, n.nspname, c.relname, f.tenant, f.tenant_column, f.column_type
        FROM rehouse.fenced_table AS f JOIN pg_class AS c ON c.oid = f.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace

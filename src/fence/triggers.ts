@@ -55,7 +55,7 @@ export async function areThere(
 
 /** The tables that lack a trigger for the tenant, on themselves or on a partition. */
 export async function tablesWithout(
-  session: Session,
+  session: Pick<Session, "query">,
   migration: string,
   tables: readonly StoredTable[],
   tenant: string,
@@ -139,7 +139,7 @@ function argumentTenants(written: string): readonly string[] {
   return argumentShape.parse(JSON.parse(written)).tenants;
 }
 
-async function readRelations(session: Session, tables: readonly StoredTable[]): Promise<Relation[]> {
+async function readRelations(session: Pick<Session, "query">, tables: readonly StoredTable[]): Promise<Relation[]> {
   const rows = await session.query(
     `SELECT tree.root, c.oid, n.nspname, c.relname, t.tgname,
             -- Each argument ends with a NUL byte.

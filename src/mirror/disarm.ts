@@ -6,6 +6,7 @@ import { hasBegun } from "../control/begin.ts";
 import { uninstallState } from "../control/install.ts";
 import { journal, journalEach } from "../control/journal.ts";
 import { removeTopic } from "../control/remove-topic.ts";
+import { failpoint } from "../failpoint.ts";
 import { tableText } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
 import { arrayText } from "../model/sql.ts";
@@ -18,7 +19,7 @@ import { mirrorMapping } from "./mapping.ts";
 
 type Deps = {
   readonly file: MirrorDeps["file"];
-  readonly mirror: MirrorDeps["mirror"] & Pick<Systems, "registry">;
+  readonly mirror: MirrorDeps["mirror"] & Pick<Systems, "group" | "registry">;
   readonly move: MirrorDeps["move"];
 };
 
@@ -32,6 +33,7 @@ export async function disarmMirror(deps: Deps, tenants: readonly string[], signa
   if (!(await hasBegun(mirror.target, name))) return;
   const isLast = await withMirrorLock(mirror.target, file.name, signal, async () => {
     const left = await unregister(mirror.target, name, tenants);
+    await failpoint("disarm.units.after");
     if (left.length === 0) return true;
     const keep = mirrorMapping(move, left).tables.map(({ source }) => source);
     // First: what is remembered and not published is taken for lost.
@@ -68,17 +70,20 @@ async function unregister(target: Database, name: string, tenants: readonly stri
  */
 export async function removeMirror(
   migration: string,
-  mirror: Pick<Systems, "source" | "target" | "topic" | "registry">,
+  mirror: Pick<Systems, "source" | "target" | "topic" | "group" | "registry">,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { source, target, topic, registry } = mirror;
+  const { source, target, topic, group, registry } = mirror;
   const name = mirrorName(migration);
   if (!(await hasBegun(target, name))) return false;
   await withMirrorLock(target, migration, signal, async () => {
     // The roles see it, and let go of the slot and of the topic.
     await target.query("UPDATE rehouse.migration SET state = 'cancelling' WHERE name = $1", [name]);
     await removeProvision(source, name);
+    await failpoint("disarm.slot.after");
     await removeTopic(topic, registry);
+    await group.delete();
+    await failpoint("disarm.topic.after");
     for (const { relation, was } of await changedIdentities(target, name)) await setIdentity(source, relation, was, signal);
     await target.transaction(async (session) => {
       await session.query("DELETE FROM rehouse.migration WHERE name = $1", [name]);

@@ -13,3 +13,8 @@ export function mirrorName(migration: string): string {
 export function isMirror(migration: string): boolean {
   return migration.endsWith(SUFFIX);
 }
+
+/** The migration that a mirror is of. */
+export function migrationOf(mirror: string): string {
+  return mirror.slice(0, -SUFFIX.length);
+}

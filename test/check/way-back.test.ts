@@ -137,7 +137,7 @@ describe("servers that lack what only the way back needs", () => {
 
   it("a slot of the way back that this migration did not make is in its way", async () => {
     await using pair = await freshPair(THINGS);
-    await pair.target.query("CREATE PUBLICATION rehouse_a_move_reverse FOR ALL TABLES");
+    await pair.target.query("CREATE PUBLICATION rehouse__a_move_reverse FOR ALL TABLES");
     expect(short(await checked(pair, file(true)))).toEqual([`error publication-exists: target ${pair.target.place}`]);
     expect(short(await checked(pair, file(false)))).toEqual([]);
   });

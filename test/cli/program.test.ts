@@ -14,6 +14,7 @@ describe("a verb", () => {
     [["run", "--until", "in-sync"], "run", { until: "in-sync", roles: undefined }],
     [["run", "--role", "capture", "apply", "--role", "apply"], "run", { until: undefined, roles: ["capture", "apply"] }],
     [["status"], "status", undefined],
+    [["doctor"], "doctor", undefined],
     [["verify"], "verify", { tenants: undefined }],
     [["verify", "--tenant", "42", "--tenant=-7"], "verify", { tenants: ["42", "-7"] }],
     [["pause"], "pause", undefined],
@@ -28,7 +29,7 @@ describe("a verb", () => {
     if (options !== undefined) expect(calls[0]?.options).toMatchObject(options);
   });
 
-  it.each(["check", "run", "status", "verify", "pause", "resume"])(
+  it.each(["check", "run", "status", "doctor", "verify", "pause", "resume"])(
     "%s --json prints one document with its format's version",
     async (verb) => {
       const { out } = await rehouse([verb, "-f", "FILE", "--json"]);
@@ -57,6 +58,15 @@ describe("the exit code", () => {
       rehouse(["check", "-f", "FILE"], { engine: { check: async () => ({ findings: [{ ...finding, severity }] }) } });
     expect((await run("error")).exit).toBe(1);
     expect((await run("warning")).exit).toBe(0);
+  });
+
+  it("of doctor is 1 with any finding, and 3 when no server could be asked", async () => {
+    const run = (answered: number, findings: (typeof finding & { severity: "error" | "warning" })[]) =>
+      rehouse(["doctor", "-f", "FILE"], { engine: { doctor: async () => ({ state: "running", answered, findings }) } });
+    expect((await run(4, [])).exit).toBe(0);
+    const warned = await run(4, [{ ...finding, severity: "warning" }]);
+    expect(warned).toMatchObject({ exit: 1, out: expect.stringContaining("1 warning; the migration move-enterprise runs.") });
+    expect((await run(0, [{ ...finding, severity: "error" }])).exit).toBe(3);
   });
 
   it("of verify is 1 when the sides differ", async () => {

@@ -76,6 +76,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     };
   return async () => ({
     check: note("check", { findings: [] }),
+    doctor: note("doctor", { state: "running" as const, answered: 4, findings: [] }),
     run: note("run", { outcome: "in-sync" as const, status: status() }),
     status: note("status", status()),
     verify: note("verify", { formatVersion: 1 as const, equal: true, tenants: [] }),

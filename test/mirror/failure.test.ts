@@ -23,7 +23,7 @@ test("a way back that breaks is shown, and does not hold up the way there; it is
 
   await migration.until(run, "the slot of the way back to be dropped", async () => {
     await target.run(`SELECT pg_terminate_backend(active_pid), pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-      WHERE slot_name = '${migration.slot}_reverse'`);
+      WHERE slot_name = '${migration.reverseSlot}'`);
     return true;
   });
   const stopped = async () => (await migration.status()).stopped;

@@ -224,7 +224,7 @@ test("a move without tenants goes there and back as one", { timeout: 400_000 }, 
   // A slot that is gone has lost what was written since.
   await run.stop();
   await target.run(
-    `SELECT pg_drop_replication_slot('${migration.slot}_reverse'); UPDATE new.parts SET title = 'unseen' WHERE id = 30`,
+    `SELECT pg_drop_replication_slot('${migration.reverseSlot}'); UPDATE new.parts SET title = 'unseen' WHERE id = 30`,
   );
   expect(await migration.rehouse("resync", "--json")).toMatchObject({ code: 0, err: "" });
   const again = migration.run();

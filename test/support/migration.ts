@@ -100,6 +100,11 @@ export class Migration implements AsyncDisposable {
     return `rehouse_${this.name.replaceAll("-", "_")}`;
   }
 
+  /** The feed home's, at the target. */
+  get reverseSlot(): string {
+    return `rehouse__${this.name.replaceAll("-", "_")}_reverse`;
+  }
+
   /** The file anew; JSON is YAML. */
   async write(body: FileBody): Promise<void> {
     const kafka = { brokers: this.#through.kafkaBrokers, partitions: 2, ...body.kafka };

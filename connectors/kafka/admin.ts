@@ -1,0 +1,24 @@
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
+import { RehouseError } from "../../src/errors.ts";
+import { kafkaFailure } from "./client.ts";
+
+/** An admin connection for the time of `body`; what it fails of is one of the closed list. */
+export async function withAdmin<T>(kafka: Kafka, where: string, body: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    return await body(admin);
+  } catch (error) {
+    if (error instanceof kafkajs.KafkaJSProtocolError && error.type === "INVALID_REPLICATION_FACTOR") {
+      throw new RehouseError("REHOUSE_SERVER", {
+        what: `Kafka cannot keep that many copies of the topic: ${error.message}`,
+        where,
+        fix: "set kafka.replicationFactor to at most the number of brokers",
+        cause: error,
+      });
+    }
+    throw kafkaFailure(error, where);
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}
