@@ -31,8 +31,11 @@ export type Written = {
 
 const ISOLATION = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] as const;
 const MOVED = "RH011";
+/** The connection broke. */
+const LOST = "";
 const RETRIED = new Set(["RH010", "40001", "40P01"]);
 const GIVE_UP_MS = 60_000;
+const RECONNECT_MS = 50;
 
 export class Ledger {
   readonly written: Written[] = [];
@@ -52,7 +55,7 @@ export class Ledger {
     this.#places = places;
     this.#work = of.tenants.flatMap((tenant, t) =>
       Array.from({ length: of.clients }, (_, c) =>
-        this.#client(tenant, `${t}-${c}`, new Random(of.seed * 10_000 + t * 100 + c), of.thinkMs),
+        this.#client(tenant, `${of.seed}-${t}-${c}`, new Random(of.seed * 10_000 + t * 100 + c), of.thinkMs),
       ),
     );
   }
@@ -77,7 +80,7 @@ export class Ledger {
         const began = performance.now();
         const holdsMs = random.int(20) === 0 ? random.int(60) : 0;
         for (let tries = 0; ; tries++) {
-          client ??= await this.#connect(home);
+          client ??= await this.#connect(home, began);
           // Anew at each try: two that conflict at the same level all the time would starve one another.
           const isolation = random.of(ISOLATION);
           const said = await this.#write(client, home, { tenant, id, isolation, holdsMs });
@@ -86,7 +89,8 @@ export class Ledger {
             if (said.outcome === "unknown") client = await this.#leave(client);
             break;
           }
-          if (said.sqlstate === MOVED) {
+          if (said.sqlstate === LOST) client = await this.#leave(client);
+          else if (said.sqlstate === MOVED) {
             home = said.home ?? (home === "source" ? "target" : "source");
             client = await this.#leave(client);
           } else if (!RETRIED.has(said.sqlstate)) throw said.error;
@@ -103,11 +107,20 @@ export class Ledger {
     }
   }
 
-  async #connect(home: Home): Promise<Client> {
-    const client = new Client({ connectionString: this.#urls[home] });
-    client.on("error", () => undefined);
-    await client.connect();
-    return client;
+  /** A server that is away is waited for. */
+  async #connect(home: Home, began: number): Promise<Client> {
+    for (;;) {
+      const client = new Client({ connectionString: this.#urls[home] });
+      client.on("error", () => undefined);
+      try {
+        await client.connect();
+        return client;
+      } catch (error) {
+        await client.end().catch(() => undefined);
+        if (performance.now() - began > GIVE_UP_MS) throw error;
+        await pause(RECONNECT_MS);
+      }
+    }
   }
 
   async #leave(client: Client | undefined): Promise<undefined> {
@@ -142,8 +155,8 @@ export class Ledger {
       const state: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
       const sqlstate = typeof state === "string" && /^[0-9A-Z]{5}$/.test(state) ? state : "";
       if (sqlstate === "" || /^(08|57)/.test(sqlstate)) {
-        if (isCommitting) return { outcome: "unknown" };
-        throw error;
+        // Without its COMMIT it has not taken effect, and is tried again.
+        return isCommitting ? { outcome: "unknown" } : { outcome: "failed", sqlstate: LOST, home: undefined, error };
       }
       await client.query("ROLLBACK").catch(() => undefined);
       return { outcome: "failed", sqlstate, home: homeIn(error), error };

@@ -1,83 +1,128 @@
 /**
- * Tenants are switched and switched back at random while clients write and processes die; then each tenant's log and its home have to agree. A few
- * seeds here, more with `npm run test:soak`.
+ * Tenants are switched and switched back at random while clients write, processes die, ways break and servers go; then each tenant's log and its home
+ * have to agree. A few seeds here, more with `npm run test:soak`.
  */
 
-import { expect, test } from "vitest";
-import { FAILPOINTS } from "../../src/failpoint.ts";
-import { Migration } from "../support/index.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Stack, startStack } from "../../stack/index.ts";
+import { addresses, waitUntil } from "../support/index.ts";
 import { Random } from "../support/random.ts";
-import { waitUntil } from "../support/wait-until.ts";
-import { contradictions, type Home, LEDGER_SQL, Ledger } from "./clients.ts";
-import { entriesAt, type Layout, ledgerFile, placesOf } from "./home.ts";
+import { type Blow, blowOf } from "./blows.ts";
+import { contradictions, type Ledger } from "./clients.ts";
+import type { Layout } from "./home.ts";
+import { TENANTS, World } from "./world.ts";
 
 const SEEDS = Number(process.env["REHOUSE_SWITCH_SEEDS"] ?? "2");
 const FROM = Number(process.env["REHOUSE_SWITCH_FROM"] ?? "1");
-const TENANTS = [1, 2, 3];
-const ACTS = 6;
-const PLACES = Object.keys(FAILPOINTS).filter((name) => name.startsWith("switch."));
-const ROLES = ["capture", "apply", "control"] as const;
-const PASSING = new Set(["0", "1", "SIGKILL"]);
+/** Migrations side by side. What one of them does to the servers is only one more fault to the others. */
+const WORLDS = Number(process.env["REHOUSE_SWITCH_WORLDS"] ?? "1");
+const OWN_SERVERS = process.env["REHOUSE_SWITCH_SERVERS"] === "own";
+const ACTS = 4;
+/** A migration serves so many seeds: what they are about begins when it is in-sync. */
+const SEEDS_A_WORLD = 5;
+/** Refused, or failed and ended by another one later on: these are answers. A crash of its own is not. */
+const ANSWERS = new Set(["0", "1", "3", "SIGKILL"]);
+
+let stack: Stack | undefined;
+
+beforeAll(async () => {
+  if (OWN_SERVERS) stack = await startStack({ own: true });
+}, 120_000);
+afterAll(() => stack?.stop());
 
 const seeds = Array.from({ length: SEEDS }, (_, index) => FROM + index);
 
-test.each(seeds)(
-  "seed %i: whatever is switched and killed, every acknowledged write is at its tenant's home, once",
-  {
-    timeout: 300_000,
-  },
-  async (seed) => {
-    const random = new Random(seed);
-    const layout: Layout = random.of(["pooled", "schemas"]);
-    const places = placesOf(layout);
-    await using migration = await Migration.prepare({ source: LEDGER_SQL(TENANTS), file: ledgerFile(layout, TENANTS) });
-    const run = migration.run();
-    await migration.inSync(run);
-    const ledger = new Ledger({ source: migration.source.url, target: migration.databases.targetUrl }, places, {
-      tenants: TENANTS.map(String),
-      clients: 2,
-      seed,
-      thinkMs: 25,
-    });
-    const did: string[] = [];
-    for (let act = 0; act < ACTS; act++) {
-      const tenant = String(random.of(TENANTS));
-      const verb = (await homeOf(migration, tenant)) === "source" ? "cutover" : "rollback";
-      // A rollback of a tenant that was not switched would give it up.
-      const safe = verb === "rollback" ? ["--keep"] : [];
-      const fault = random.of(["none", "verb dies", "role dies"]);
-      const environment: Record<string, string> =
-        fault === "verb dies" ? { REHOUSE_FAILPOINTS: `${random.of(PLACES)}=exit` } : {};
-      const started = migration.startWith(environment, verb, "--tenant", tenant, "--json", ...safe);
-      if (fault === "role dies") await run.killRole(random.of(ROLES));
-      const { code, signal } = await started.ended;
-      did.push(`${verb} ${tenant} ${fault} ${environment["REHOUSE_FAILPOINTS"] ?? ""} ${code ?? signal}`);
-      // Refused, or ended by another one later on: both are an answer. A crash of its own is not.
-      expect(PASSING.has(String(code ?? signal)), did.join("\n")).toBe(true);
-      await migration.until(run, "what was left behind to be ended", async () => (await left(migration)) === 0);
-    }
-    await goesOn(ledger, did);
-    await ledger.stop();
-    await migration.drained(run);
-    for (const tenant of TENANTS.map(String)) {
-      const { found, counted } = await entriesAt(migration, places, await homeOf(migration, tenant), tenant);
-      const log = ledger.written.filter((one) => one.tenant === tenant);
-      expect(contradictions(log, found, counted), `tenant ${tenant} after\n${did.join("\n")}`).toEqual([]);
-    }
-  },
-);
+describe.concurrent.each(Array.from({ length: Math.min(WORLDS, SEEDS) }, (_, world) => world))("world %i", (index) => {
+  let world: World | undefined;
+  let served = 0;
+  afterAll(() => world?.[Symbol.asyncDispose](), 60_000);
 
-async function left(migration: Migration): Promise<number> {
-  return Number(await migration.target.value("SELECT count(*) FROM rehouse.switch"));
+  test.sequential.each(seeds.filter((_, place) => place % WORLDS === index))(
+    "seed %i: whatever is switched and broken, every acknowledged write is at its tenant's home, once",
+    { timeout: 300_000 },
+    async (seed) => {
+      const random = new Random(seed);
+      const layout = random.of<Layout>(["pooled", "schemas"]);
+      if (served++ % SEEDS_A_WORLD === 0) {
+        await world?.[Symbol.asyncDispose]();
+        world = undefined;
+      }
+      world ??= await World.begin(layout, stack ?? addresses(), stack?.faults);
+      try {
+        await live(world, seed, random);
+      } catch (error) {
+        // The next seed is not to suffer from this one.
+        await world[Symbol.asyncDispose]();
+        world = undefined;
+        served = 0;
+        throw error;
+      }
+    },
+  );
+});
+
+async function live(world: World, seed: number, random: Random): Promise<void> {
+  const ledger = world.ledger(seed, { clients: 2, thinkMs: 25 });
+  const did: string[] = [];
+  try {
+    for (let act = 0; act < ACTS; act++) did.push(...(await actOf(world, random)));
+    await goesOn(ledger, did);
+  } finally {
+    await ledger.stop();
+  }
+  await world.migration.drained(world.run);
+  for (const tenant of TENANTS) {
+    const { found, counted } = await world.entries(tenant, await world.homeOf(tenant));
+    const title = `tenant ${tenant} after\n${did.join("\n")}`;
+    expect(found.length, title).toBe(counted);
+    const ours = found.filter((id) => id.startsWith(`${tenant}-${seed}-`));
+    expect(
+      contradictions(
+        ledger.written.filter((one) => one.tenant === tenant),
+        ours,
+        ours.length,
+      ),
+      title,
+    ).toEqual([]);
+  }
+  let said = "";
+  const isWell = async () => {
+    const { code, out } = await world.migration.rehouse("doctor");
+    said = out;
+    return code === 0;
+  };
+  await world.until("doctor to find nothing", isWell).catch((error: unknown) => {
+    throw new Error(`${said}\nafter\n${did.join("\n")}`, { cause: error });
+  });
 }
 
-async function homeOf(migration: Migration, tenant: string): Promise<Home> {
-  const home = await migration.target.value("SELECT home FROM rehouse.route WHERE tenant = $1", [tenant]);
-  return home === "target" ? "target" : "source";
+/** One to three tenants at once, the other way each, and something that goes wrong meanwhile. Resolves to what was done. */
+async function actOf(world: World, random: Random): Promise<string[]> {
+  const { migration } = world;
+  const first = random.int(TENANTS.length);
+  const tenants = TENANTS.filter((_, index) => (index + first) % TENANTS.length <= random.int(TENANTS.length));
+  const blow: Blow = blowOf(random, world);
+  const did: string[] = [];
+  const began = performance.now();
+  const after = () => `${((performance.now() - began) / 1_000).toFixed(1)} s`;
+  const verbs = tenants.map(async (tenant) => {
+    const verb = (await world.homeOf(tenant)) === "source" ? "cutover" : "rollback";
+    // A rollback of a tenant that was not switched would give it up.
+    const more = verb === "rollback" ? ["--keep"] : [];
+    const { code, signal, out, err } = await migration.startWith(blow.environment, verb, "--tenant", tenant, "--json", ...more)
+      .ended;
+    did.push(`${verb} ${tenant}, ${blow.name}: ${code ?? signal} after ${after()}`);
+    expect(ANSWERS.has(String(code ?? signal)), `${did.join("\n")}\n${out}\n${err}`).toBe(true);
+  });
+  const over = new AbortController();
+  await Promise.all([Promise.allSettled(verbs).then(() => over.abort()), blow.strike(world, over.signal)]);
+  await Promise.all(verbs);
+  await world.until(`what was left behind to be ended after\n${did.join("\n")}`, () => world.isSettled());
+  return [...did, `  all was ended after ${after()}`];
 }
 
 async function goesOn(ledger: Ledger, did: readonly string[]): Promise<void> {
-  const before = TENANTS.map((tenant) => ledger.acknowledged(String(tenant)));
-  const everybody = () => TENANTS.every((tenant, index) => ledger.acknowledged(String(tenant)) > (before[index] ?? 0) + 5);
+  const before = TENANTS.map((tenant) => ledger.acknowledged(tenant));
+  const everybody = () => TENANTS.every((tenant, index) => ledger.acknowledged(tenant) > (before[index] ?? 0) + 5);
   await waitUntil(everybody, { deadlineMs: 60_000, what: `everybody to write on after\n${did.join("\n")}` });
 }

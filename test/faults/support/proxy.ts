@@ -12,7 +12,8 @@ export type Address = { readonly host: string; readonly port: number };
  */
 export type Verdict = "pass" | "lose" | { readonly afterMs: number } | { readonly answer: Buffer };
 
-export type Rule = (message: Message, client: string) => Verdict;
+/** `connection` is the same object for all messages of one connection. */
+export type Rule = (message: Message, client: string, connection: object) => Verdict;
 
 type Shape = { delayMs: number; bytesPerSecond: number; isHeld: boolean };
 
@@ -114,7 +115,7 @@ export class TcpProxy implements AsyncDisposable {
     }
     const link = new Link(client, connect({ ...this.#upstream, noDelay: true }), this.#protocol(), {
       shapes: this.#shapes,
-      judge: (message, of) => this.#rule?.(message, of) ?? "pass",
+      judge: (message, of, connection) => this.#rule?.(message, of, connection) ?? "pass",
       ended: () => this.#links.delete(link),
     });
     this.#links.add(link);
@@ -175,7 +176,7 @@ class Link {
   /** False: the connection is no more. */
   #pass(message: Message, framing: Framing, sender: Socket, way: Way): boolean {
     if (this.#isOver) return false;
-    const verdict = this.#owner.judge(message, framing.client);
+    const verdict = this.#owner.judge(message, framing.client, this);
     if (verdict === "lose") {
       this.reset();
       return false;
