@@ -1,7 +1,7 @@
 /**
  * A chunk of a table in place: its rows are brought in step where they are, in small transactions, so that a writer of the application waits for one of
  * them at most, and never for a row that waits for another. Rows that somebody holds are passed over and looked at again. What was written since the
- * wave's first epoch is in the stream, and left to it.
+ * wave's first epoch is in the stream, so no chunk waits for it, and it is not counted.
  */
 
 import { inPlaceColumns, rowsClause, sourceAlias, sourceRows, tenantAtSource } from "../compare/index.ts";
@@ -30,9 +30,9 @@ export async function bringChunk(
 ): Promise<Brought | "rewritten"> {
   await target.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
   try {
-    const updated = byUnitOf(await target.query(update(chunk, tenants)));
-    // By then the update's lock keeps the relation from being written anew.
     const params = [migration, String(chunk.wave)];
+    const updated = byUnitOf(await target.query(update(chunk, tenants), params));
+    // By then the update's lock keeps the relation from being written anew.
     const [state] = await target.query(stateOf(chunk, tenants), params);
     if (state?.["filenode"] !== chunk.filenode) return "rewritten";
     if (state["is_done"] !== "t") return { byUnit: updated, isDone: false };
@@ -62,6 +62,7 @@ function rowsOf({ table, relation, blocks }: Chunk, tenants: Tenants, more: read
   return rowsClause({ ...rows, where: [...rows.where, ...more] });
 }
 
+/** Of younger rows, too, those that it meets: some were written by others of our kind, whom the stream leaves out. */
 function update(chunk: Chunk, tenants: Tenants): string {
   const { table, relation } = chunk;
   const alias = sourceAlias(table);
@@ -73,30 +74,29 @@ function update(chunk: Chunk, tenants: Tenants): string {
   return `
     WITH updated AS (
       UPDATE ONLY ${relation} AS ${alias} SET ${set}
-        FROM (SELECT ${key} ${rowsOf(chunk, tenants, [differs])} LIMIT ${ROWS_A_TRANSACTION} FOR NO KEY UPDATE OF ${alias} SKIP LOCKED) AS "rehouse.locked"
-       WHERE ${isLocked} RETURNING ${unitOf(chunk, tenants)} AS unit)
-    SELECT unit, count(*) AS rows FROM updated GROUP BY unit`;
+        FROM (SELECT ${key}, ${isOld(chunk)} AS "rehouse.old" ${rowsOf(chunk, tenants, [differs])} LIMIT ${ROWS_A_TRANSACTION} FOR NO KEY UPDATE OF ${alias} SKIP LOCKED) AS "rehouse.locked"
+       WHERE ${isLocked} RETURNING ${unitOf(chunk, tenants)} AS unit, "rehouse.old" AS is_old)
+    SELECT unit, count(*) FILTER (WHERE is_old) AS rows FROM updated GROUP BY unit`;
 }
 
 function stateOf(chunk: Chunk, tenants: Tenants): string {
   const { differs } = inPlaceColumns(chunk.table);
   return `
-    SELECT NOT EXISTS (SELECT ${rowsOf(chunk, tenants, [differs, isOld(chunk)])}) AS is_done, pg_relation_filenode(${literal(chunk.relation)}::regclass) AS filenode
-      FROM ${FIRST_EPOCH}`;
+    SELECT NOT EXISTS (SELECT ${rowsOf(chunk, tenants, [differs, isOld(chunk)])}) AS is_done, pg_relation_filenode(${literal(chunk.relation)}::regclass) AS filenode`;
 }
 
 /** Whatever of the chunk has not been written since the first epoch: not by the application, and not by us either, as nothing of it differed. */
 function oldRows(chunk: Chunk, tenants: Tenants): string {
-  const rows = `SELECT ${unitOf(chunk, tenants)} AS unit, count(*) AS rows ${rowsOf(chunk, tenants, [isOld(chunk)])} GROUP BY 1`;
-  return `SELECT old.* FROM ${FIRST_EPOCH}, LATERAL (${rows}) AS old`;
+  return `SELECT ${unitOf(chunk, tenants)} AS unit, count(*) AS rows ${rowsOf(chunk, tenants, [isOld(chunk)])} GROUP BY 1`;
 }
 
 /** A version's age tells whether it is younger than the first epoch's snapshot. One that was frozen long ago may seem to be of the future. */
 function isOld({ table }: Chunk): string {
-  return `age(${sourceAlias(table)}.xmin) NOT BETWEEN 0 AND first_epoch.age`;
+  return `age(${sourceAlias(table)}.xmin) NOT BETWEEN 0 AND ${FIRST_EPOCH_AGE}`;
 }
 
-const FIRST_EPOCH = `
-  (SELECT pg_current_xact_id()::text::bigint - pg_snapshot_xmax(e.snapshot::pg_snapshot)::text::bigint AS age
+/** `$1` is the migration, `$2` the wave. */
+const FIRST_EPOCH_AGE = `
+  (SELECT pg_current_xact_id()::text::bigint - pg_snapshot_xmax(e.snapshot::pg_snapshot)::text::bigint
      FROM rehouse.wave AS w JOIN rehouse.epoch AS e ON e.migration = w.migration AND e.epoch = w.first_epoch
-    WHERE w.migration = $1 AND w.wave = $2) AS first_epoch`;
+    WHERE w.migration = $1 AND w.wave = $2)`;

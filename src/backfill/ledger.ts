@@ -95,7 +95,7 @@ export type Copied = {
 };
 
 /**
- * Of a chunk of a table in place: `byUnit` are rows that were written, and once it is done also those that had nothing to be written, by unit.
+ * Of a chunk of a table in place: `byUnit` are rows of the first epoch that were written, and once it is done also those that had nothing to be written.
  */
 export type Brought = { readonly byUnit: ReadonlyMap<string, bigint>; readonly isDone: boolean };
 

@@ -9,6 +9,7 @@ const ROWS = 900;
 const SOURCE = `
   CREATE TABLE orders (id bigint PRIMARY KEY, account int NOT NULL, status text, touched int DEFAULT 0);
   ALTER TABLE orders REPLICA IDENTITY FULL;
+  CREATE INDEX orders_status ON orders (account, status);
   CREATE TABLE lines (account int, id int, amount numeric, PRIMARY KEY (account, id));
   INSERT INTO orders SELECT n, 1 + n % 3, 'status ' || n FROM generate_series(1, ${ROWS}) AS n;
   INSERT INTO lines SELECT 1 + n % 3, n, n FROM generate_series(1, ${ROWS}) AS n;`;
@@ -30,11 +31,16 @@ test("tenants who move get the columns of their rows filled, in the table that t
     file: {
       tenants: { column: "account", move: [1, 2] },
       layout: { schema: "t_{tenant}", tenantColumn: "drop" },
-      tables: { orders: { to: "public.orders", columns: { state: "upper(status)" } }, lines: {} },
+      tables: {
+        orders: { to: "public.orders", columns: { state: "upper(status)", status: false }, reverse: { status: "lower(state)" } },
+        lines: {},
+      },
     },
   });
-  const checked = await migration.rehouse("check", "--json");
-  expect({ code: checked.code, out: checked.out }).toMatchObject({ code: 0 });
+  const { code, out } = await migration.rehouse("check", "--json");
+  expect({ code, out }).toMatchObject({ code: 0 });
+  const left = JSON.parse(out).findings.find((finding: { code: string }) => finding.code === "constraint-left-out");
+  expect(left).toMatchObject({ place: "source public.orders", what: expect.stringContaining("index orders_status") });
   const run = migration.run();
   const writers = new Writers(migration.source, { seed: 3, count: 3, rows: ROWS, acts: ACTS });
   try {
