@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS rehouse.fenced_table (
   tenant      text,
   tenant_column text,
   column_type text,
+  in_place    jsonb,                         -- of a table that stays where it is: {refused, passing}, the columns of either kind of writers
   PRIMARY KEY (migration, relation),
   CHECK (num_nonnulls(tenant, tenant_column) = 1 AND (tenant_column IS NULL) = (column_type IS NULL))
 );
@@ -57,6 +58,49 @@ BEGIN
   PERFORM rehouse.refuse_writer(seen.state, of_migration, of_tenant, seen.home, seen.generation);
 END $$;
 
+-- False: a switch has had the lock for too long. Whoever waits may have a row, of an earlier SELECT ... FOR UPDATE, that the switch waits for.
+CREATE OR REPLACE FUNCTION rehouse.await_fence(tenant_lock bigint) RETURNS boolean
+  LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(tenant_lock);
+  RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
+END $$;
+
+-- The same in a table that stays where it is (src/fence/in-place.ts), for a writer of the kind that is refused once the tenant has moved, or of
+-- the other one. The fence of the other side has triggers on the same table, and holds that one back: two locks taken here in whatever order would
+-- have a switch wait for writers that wait for it. Nor may a writer wait who has a row that is yet to be brought in step behind the fence (`waits`).
+CREATE OR REPLACE FUNCTION rehouse.pass_fence_in_place(
+  of_migration text, of_tenant text, tenant_lock bigint, signal regclass, is_refused_kind boolean, waits boolean
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  newest bigint := pg_sequence_last_value(signal);
+  moved_generation bigint;
+BEGIN
+  -- Without the lock: what they write has to come in step while a switch has it.
+  IF current_setting('rehouse.writer', true) = 'on' THEN
+    RETURN;
+  END IF;
+  IF newest < 0 AND is_refused_kind IS NOT TRUE THEN
+    SELECT generation INTO moved_generation FROM rehouse.fence WHERE migration = of_migration AND tenant = of_tenant AND state = 'moved';
+    IF moved_generation = -newest THEN
+      RETURN;
+    END IF;
+  END IF;
+  IF NOT (CASE WHEN waits THEN rehouse.await_fence(tenant_lock) ELSE pg_try_advisory_xact_lock_shared(tenant_lock) END) THEN
+    PERFORM rehouse.refuse_writer('fenced', of_migration, of_tenant, NULL, abs(newest));
+  END IF;
+  BEGIN
+    PERFORM rehouse.pass_fence(of_migration, of_tenant, tenant_lock, signal);
+  EXCEPTION WHEN SQLSTATE 'RH011' THEN
+    -- The switch that was waited for was made, and this is how its tenant is written from now on.
+    IF is_refused_kind THEN
+      RAISE;
+    END IF;
+  END;
+END $$;
+
 -- TRUNCATE has its table locked against readers already, those of the switch among them, so it does not wait for one.
 CREATE OR REPLACE FUNCTION rehouse.pass_fence_truncating(of_migration text, tenants text[], tenant_locks bigint[], signals regclass[])
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -66,6 +110,15 @@ BEGIN
       PERFORM rehouse.refuse_writer('fenced', of_migration, tenants[place], NULL, abs(pg_sequence_last_value(signals[place])));
     END IF;
     PERFORM rehouse.pass_fence(of_migration, tenants[place], tenant_locks[place], signals[place]);
+  END LOOP;
+END $$;
+
+-- A row that nobody has any more is of neither kind.
+CREATE OR REPLACE FUNCTION rehouse.pass_fence_truncating_in_place(of_migration text, tenants text[], tenant_locks bigint[], signals regclass[])
+  RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  FOR place IN 1 .. cardinality(tenants) LOOP
+    PERFORM rehouse.pass_fence_in_place(of_migration, tenants[place], tenant_locks[place], signals[place], false, false);
   END LOOP;
 END $$;
 

@@ -12,6 +12,7 @@ import type { IncomingMessage } from "../ports.ts";
 import type { Member, Place } from "./membership.ts";
 import type { MessageSchema } from "./message-schema.ts";
 import { NetEffect } from "./net-effect.ts";
+import { isOfOldKind } from "./old-kind.ts";
 import { RecentTransactions } from "./recent.ts";
 import type { RereadImage } from "./reread.ts";
 import type { MessageSchemas } from "./schemas.ts";
@@ -123,7 +124,7 @@ export class Planner {
           if (message.offset < member.startOffset || seen.isInCopy(at, reader.xid, member)) continue;
           if (isSkipped(member, at)) continue;
           if (isLate(member, at)) {
-            lateWrites.push(lateWrite(member, table, message, schema));
+            if (isOfOldKind(table, message.value, schema)) lateWrites.push(lateWrite(member, table, message, schema));
             continue;
           }
           const writer = this.#writerOf(table, member.tenant);
@@ -141,7 +142,7 @@ export class Planner {
         for (const member of membersOf(table, place))
           if (message.offset >= member.startOffset && !seen.isInCopy(at, reader.xid, member) && !isSkipped(member, at)) {
             if (!isLate(member, at)) throw blindRefusal(table, NOBODYS, member, at, changeOf(message, schema));
-            lateWrites.push(lateWrite(member, table, message, schema));
+            if (isOfOldKind(table, message.value, schema)) lateWrites.push(lateWrite(member, table, message, schema));
           }
         continue;
       }
@@ -151,7 +152,8 @@ export class Planner {
       if (isSkipped(member, at)) continue;
       if (isLate(member, at)) {
         // A row that somebody asked to be read again was not written.
-        if (asked === undefined) lateWrites.push(lateWrite(member, table, message, schema));
+        if (asked === undefined && isOfOldKind(table, message.value, schema))
+          lateWrites.push(lateWrite(member, table, message, schema));
         continue;
       }
       const change = () => changeOf(message, asked?.schema ?? schema);

@@ -37,7 +37,9 @@ async function confirm({ io, signal }: Context, tenants: readonly string[]): Pro
       what: "Removing tenants from their old home cannot be undone, and there is no terminal to ask on.",
       fix: "rehouse contract --tenant ... --yes",
     });
-  io.err(`This removes all rows of ${oneLine(names)} at the source. There is no way back after it.\n`);
+  io.err(
+    `This clears the old home of ${oneLine(names)}: its rows there, or the old columns of tables that stay. There is no way back after it.\n`,
+  );
   const answer = await io.ask(`Type ${oneLine(names)} to go on: `, signal);
   if (answer.trim() !== names)
     throw new RehouseError("REHOUSE_USAGE", {

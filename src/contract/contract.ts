@@ -8,18 +8,21 @@ import { reloadLanes } from "../apply/index.ts";
 import { Sessions } from "../compare/index.ts";
 import { journal } from "../control/journal.ts";
 import { movePhase } from "../control/phases.ts";
-import { choose, failureOf, legFor, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
+import { choose, failureOf, legFor, type Obstacle, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { disarm } from "../fence/index.ts";
 import { disarmMirror } from "../mirror/index.ts";
+import type { TableMapping } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
 import { isEqual, partitionRoots, verify } from "../verify/index.ts";
 import { type ArchivedTable, archive } from "./archive.ts";
 import { type Begun, readContracts } from "./begun.ts";
 import type { ContractDocument, ContractedTenant } from "./document.ts";
 import { foreignReferences, readSoaked } from "./guard.ts";
-import { makeReceipt, type Receipt } from "./receipt.ts";
+import { areOthersDone, keep } from "./keep.ts";
+import { dependentObjects, tablesToDropFrom } from "./old-columns.ts";
+import type { Receipt } from "./receipt.ts";
 import { countAt, type Order, type RemovedTable, removalOrder, removeRows } from "./remove.ts";
 
 export type ContractRequest = {
@@ -59,7 +62,8 @@ async function contractTenant(
     if (begun === undefined) {
       const obstacles = [
         ...(await readSoaked(systems.target, file.name, tenant, soakOf(deps, request))),
-        ...(await foreignReferences(systems.source, order)),
+        ...(await foreignReferences(systems.source, order.filter(isCleared))),
+        ...(await dependentsOf(deps, tenant)),
       ];
       if (obstacles.length > 0) return { ...nothing, outcome: "refused", obstacles };
     }
@@ -71,6 +75,12 @@ async function contractTenant(
     if (failure === undefined) throw error;
     return { ...nothing, error: { code: failure.code, what: failure.message, fix: failure.fix ?? null } };
   }
+}
+
+/** Only the last tenant takes old columns along. */
+async function dependentsOf({ file, systems, move }: SwitchDeps, tenant: string): Promise<Obstacle[]> {
+  if (!(await areOthersDone(systems.target, file.name, tenant))) return [];
+  return dependentObjects(systems.source, tablesToDropFrom(file, move.mapping));
 }
 
 function soakOf({ file }: SwitchDeps, { now }: ContractRequest): number {
@@ -108,6 +118,11 @@ async function compareHome(deps: SwitchDeps, tenant: string, signal: AbortSignal
   );
 }
 
+/** A table in place keeps its rows: they are at their new home already. */
+function isCleared({ inPlace }: TableMapping): boolean {
+  return inPlace === undefined;
+}
+
 async function clear(
   deps: SwitchDeps,
   tenant: string,
@@ -127,19 +142,20 @@ async function clear(
   await failpoint("contract.feed.after");
   const archived = await archiveOnce(request.archive, deps, tenant, order);
   await failpoint("contract.archive.after");
-  const counted = await countRows(deps, tenant, order);
+  const cleared = order.filter(isCleared);
+  const counted = await countRows(deps, tenant, cleared);
   await failpoint("contract.counted.after");
   const removed: RemovedTable[] = [];
   const of = { mapping: move.mapping, source, target, tenant, snapshot };
   const note = async ({ table, changedSince }: RemovedTable) =>
     void removed.push({ table, removed: counted.get(table) ?? 0, changedSince });
-  await removeRows(of, order, note, signal);
+  await removeRows(of, cleared, note, signal);
   await failpoint("contract.rows.after");
   await leaveLane(deps, tenant);
   await failpoint("contract.lane.after");
   await disarm({ database: target, migration: mirrorName(file.name) }, [tenant], signal);
   await failpoint("contract.home.after");
-  const receipt = await keep(deps, { tenant, removed, archived, by: request.by, version });
+  const receipt = await keep(deps, { tenant, removed, archived, by: request.by, version }, signal);
   await failpoint("contract.receipt.after");
   await disarmAll(deps, signal);
   return receipt;
@@ -206,29 +222,6 @@ async function leaveLane({ file, systems }: SwitchDeps, tenant: string): Promise
   await systems.target.transaction(async (session) => {
     await reloadLanes((sql, params) => session.query(sql, params), file.name, [tenant]);
     await session.query("UPDATE rehouse.tenant SET lane = NULL WHERE migration = $1 AND tenant = $2", [file.name, tenant]);
-  });
-}
-
-async function keep(
-  { file, systems }: SwitchDeps,
-  of: {
-    readonly tenant: string;
-    readonly removed: RemovedTable[];
-    readonly archived: readonly ArchivedTable[];
-    readonly by: string;
-    readonly version: string;
-  },
-): Promise<Receipt> {
-  return systems.target.transaction(async (session) => {
-    const { place: from } = systems.source;
-    const { place: to } = systems.target;
-    const receipt = await makeReceipt(session, { ...of, archived: [...of.archived], migration: file.name, from, to });
-    await session.query(
-      "INSERT INTO rehouse.receipt (migration, tenant, receipt) VALUES ($1, $2, $3::jsonb) ON CONFLICT (migration, tenant) DO UPDATE SET receipt = excluded.receipt, at = excluded.at",
-      [file.name, of.tenant, JSON.stringify(receipt)],
-    );
-    await journal(session, file.name, "contract-ended", { by: of.by }, of.tenant);
-    return receipt;
   });
 }
 

@@ -2,6 +2,7 @@
 
 import type { Row, Session } from "../ports.ts";
 import type { ArchivedTable } from "./archive.ts";
+import type { DroppedColumns } from "./old-columns.ts";
 import type { RemovedTable } from "./remove.ts";
 
 export type Receipt = {
@@ -23,13 +24,15 @@ export type Receipt = {
   switched: { direction: string; at: string; fencedMs: number | null; by: string }[];
   removed: RemovedTable[];
   archived: ArchivedTable[];
+  /** Old columns of tables that stayed where they are: they go with the last tenant. */
+  dropped: DroppedColumns[];
   lateWrites: number;
 };
 
 /** All that the state knows by now; `removed` and `archived` are of this contract. */
 export async function makeReceipt(
   on: Pick<Session, "query">,
-  of: Pick<Receipt, "migration" | "tenant" | "version" | "by" | "from" | "to" | "removed" | "archived">,
+  of: Pick<Receipt, "migration" | "tenant" | "version" | "by" | "from" | "to" | "removed" | "archived" | "dropped">,
 ): Promise<Receipt> {
   const params = [of.migration, of.tenant];
   const [tenant] = await on.query(
@@ -74,7 +77,8 @@ export async function makeReceipt(
 
 /** The same for people. */
 export function receiptText(receipt: Receipt): string {
-  const { migration, tenant, version, by, at, from, to, moved, compared, switched, removed, archived, lateWrites } = receipt;
+  const { migration, tenant, version, by, at, from, to, moved, compared, switched, removed, archived, dropped, lateWrites } =
+    receipt;
   return [
     `Receipt: tenant ${tenant} of ${migration}`,
     `  made ${at} by ${by}, Rehouse ${version}`,
@@ -91,6 +95,7 @@ export function receiptText(receipt: Receipt): string {
       (each) => `  removed   ${each.table}: ${each.removed} rows, ${each.changedSince} of them changed at the target since`,
     ),
     ...archived.map((each) => `  archived  ${each.table}: ${each.rows} rows in ${each.file}, sha256 ${each.sha256}`),
+    ...dropped.map((each) => `  dropped   ${each.columns.map((column) => `${each.table}.${column}`).join(", ")}`),
     `  late writes  ${lateWrites}`,
   ].join("\n");
 }

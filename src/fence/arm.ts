@@ -112,7 +112,7 @@ async function forget(
   );
   await makeFunctions(session, migration);
   const functions = new Set(
-    unused.flatMap(({ tenant }) => OPERATIONS.map((one) => `rehouse.${ident(functionName(migration, tenant, one))}()`)),
+    unused.flatMap((table) => OPERATIONS.map((one) => `rehouse.${ident(functionName(migration, table, one))}()`)),
   );
   await session.query(
     [

@@ -3,17 +3,23 @@
 import { createHash } from "node:crypto";
 import { RehouseError } from "../errors.ts";
 import { type Mapping, type TableMapping, type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
+import { kindsOf, type WriterKinds } from "./in-place.ts";
 
 /** Each row names its tenant in a column (its type as format_type() prints it), or all rows are one tenant's. */
 export type TenantOfRow = { readonly column: string; readonly type: string } | { readonly constant: string };
 
-export type FencedTable = { readonly table: TableName; readonly tenant: TenantOfRow };
+export type FencedTable = {
+  readonly table: TableName;
+  readonly tenant: TenantOfRow;
+  /** Of a table that stays where it is. */
+  readonly inPlace?: WriterKinds | undefined;
+};
 
 /** Those of the mapping's source. Shared tables are never switched. */
 export function fencedTables(mapping: Mapping): FencedTable[] {
   return mapping.tables
     .filter(({ kind }) => kind !== "shared")
-    .map((table) => ({ table: table.source, tenant: tenantOfRow(table) }));
+    .map((table) => ({ table: table.source, tenant: tenantOfRow(table), inPlace: kindsOf(table) }));
 }
 
 function tenantOfRow({ kind, source, fixed, sourceColumns, tenantColumn }: TableMapping): TenantOfRow {
@@ -47,9 +53,13 @@ export function triggerName(migration: string, operation: Operation): string {
   return `${TRIGGER_PREFIX}${migration}_${operation}`;
 }
 
+/** What the functions of a table depend on. */
+export type Fencing = Pick<FencedTable, "tenant" | "inPlace">;
+
 /** Tables that name their tenant alike have one set of functions. */
-export function functionName(migration: string, tenant: TenantOfRow, operation: Operation): string {
-  const words = "constant" in tenant ? ["constant", tenant.constant] : ["column", tenant.column, tenant.type];
+export function functionName(migration: string, { tenant, inPlace }: Fencing, operation: Operation): string {
+  const words: unknown[] = "constant" in tenant ? ["constant", tenant.constant] : ["column", tenant.column, tenant.type];
+  if (inPlace !== undefined) words.push(inPlace.refused, inPlace.passing);
   const digest = createHash("sha256").update(JSON.stringify(words)).digest("hex").slice(0, 8);
   return `${operation}_${migration}_${digest}`;
 }

@@ -4,7 +4,7 @@ import { optional, text } from "../catalog/fields.ts";
 import { RehouseError } from "../errors.ts";
 import type { Row, Session } from "../ports.ts";
 import { makeFunctions } from "./functions.ts";
-import { type FenceState, type Generation, type Home, homeHere, lockState, stateOf } from "./state.ts";
+import { type FenceState, type Generation, type Home, homeHere, lockState, readTables, stateOf } from "./state.ts";
 
 /**
  * Held by a session of its own: it ends with the session, and then writers go on. Every method rejects once the session is lost, so what one of them
@@ -76,6 +76,9 @@ export class SessionLock implements FenceLock {
       [this.#migration, this.#tenant, this.#signal],
     );
     this.#state = "moved";
+    // There writers go on, of the other kind, and need not look at the row.
+    if ((await readTables(this.session, this.#migration)).some(({ inPlace }) => inPlace !== undefined))
+      await this.#makeFunctions();
   }
 
   async reopen(above: Generation = 0n): Promise<Generation> {
@@ -127,6 +130,10 @@ export class SessionLock implements FenceLock {
 
   async #showOpen(generation: Generation): Promise<void> {
     await this.#show(generation);
+    await this.#makeFunctions();
+  }
+
+  async #makeFunctions(): Promise<void> {
     await this.session.query("BEGIN");
     await lockState(this.session);
     await makeFunctions(this.session, this.#migration);

@@ -1,5 +1,6 @@
 /** What is written down of the fence in the database whose writers it holds back (rehouse.fence, rehouse.fenced_table). */
 
+import { z } from "zod";
 import { number, optional, text } from "../catalog/fields.ts";
 import { RehouseError } from "../errors.ts";
 import { tableText } from "../model/mapping.ts";
@@ -68,13 +69,16 @@ export type ArmedTenant = {
   readonly signal: string;
   /** What the signal shows while writers pass. */
   readonly generation: string;
+  /** What it shows as the tenant has moved away, for good or until it comes back; 0: it has not. */
+  readonly away: string;
   /** The tenant has been away. */
   readonly reopened: boolean;
 };
 
 export async function readArmed(session: Session, migration: string): Promise<ArmedTenant[]> {
   const rows = await session.query(
-    `SELECT tenant, lock_key, 'rehouse.fence_' || fence AS signal, armed_generation, reopened_at IS NOT NULL AS reopened
+    `SELECT tenant, lock_key, 'rehouse.fence_' || fence AS signal, armed_generation, CASE state WHEN 'moved' THEN -generation ELSE 0 END AS away,
+            reopened_at IS NOT NULL AS reopened
        FROM rehouse.fence WHERE migration = $1 ORDER BY tenant`,
     [migration],
   );
@@ -83,6 +87,7 @@ export async function readArmed(session: Session, migration: string): Promise<Ar
     lockKey: text(row, "lock_key"),
     signal: text(row, "signal"),
     generation: text(row, "armed_generation"),
+    away: text(row, "away"),
     reopened: row["reopened"] === "t",
   }));
 }
@@ -109,18 +114,20 @@ export type StoredTable = FencedTable & { readonly relation: string };
 
 /** In the caller's transaction. A table is known by its oid: it may get another name. */
 export async function writeTables(session: Session, migration: string, tables: readonly FencedTable[]): Promise<void> {
-  const rows = tables.map(({ table, tenant }) => ({
+  const rows = tables.map(({ table, tenant, inPlace }) => ({
     ...table,
+    in_place: inPlace,
     ...("constant" in tenant ? { tenant: tenant.constant } : { tenant_column: tenant.column, column_type: tenant.type }),
   }));
   const written = await session.query(
-    `INSERT INTO rehouse.fenced_table (migration, relation, name, tenant, tenant_column, column_type)
-     SELECT $1, c.oid, wanted.schema || '.' || wanted."table", tenant, tenant_column, column_type
-       FROM jsonb_to_recordset($2::jsonb) AS wanted(schema text, "table" text, tenant text, tenant_column text, column_type text)
+    `INSERT INTO rehouse.fenced_table (migration, relation, name, tenant, tenant_column, column_type, in_place)
+     SELECT $1, c.oid, wanted.schema || '.' || wanted."table", tenant, tenant_column, column_type, in_place
+       FROM jsonb_to_recordset($2::jsonb) AS wanted(schema text, "table" text, tenant text, tenant_column text, column_type text, in_place jsonb)
        JOIN pg_namespace AS n ON n.nspname = wanted.schema
        JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted."table" AND c.relkind IN ('r', 'p')
      ON CONFLICT (migration, relation) DO UPDATE
-       SET name = excluded.name, tenant = excluded.tenant, tenant_column = excluded.tenant_column, column_type = excluded.column_type
+       SET name = excluded.name, tenant = excluded.tenant, tenant_column = excluded.tenant_column, column_type = excluded.column_type,
+           in_place = excluded.in_place
      RETURNING name`,
     [migration, JSON.stringify(rows)],
   );
@@ -150,7 +157,7 @@ export async function readGone(session: Session, migration: string): Promise<str
 /** Those that still are. */
 export async function readTables(session: Pick<Session, "query">, migration: string): Promise<StoredTable[]> {
   const rows = await session.query(
-    `SELECT f.relation, n.nspname, c.relname, f.tenant, f.tenant_column, f.column_type
+    `SELECT f.relation, n.nspname, c.relname, f.tenant, f.tenant_column, f.column_type, f.in_place::text
        FROM rehouse.fenced_table AS f JOIN pg_class AS c ON c.oid = f.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE f.migration = $1 ORDER BY n.nspname, c.relname`,
     [migration],
@@ -159,8 +166,11 @@ export async function readTables(session: Pick<Session, "query">, migration: str
     relation: text(row, "relation"),
     table: { schema: text(row, "nspname"), table: text(row, "relname") },
     tenant: tenantOf(row),
+    inPlace: row["in_place"] == null ? undefined : kindsShape.parse(JSON.parse(row["in_place"])),
   }));
 }
+
+const kindsShape = z.object({ refused: z.array(z.string()), passing: z.array(z.string()) });
 
 function tenantOf(row: Row): TenantOfRow {
   const constant = optional(row, "tenant");

@@ -2,10 +2,11 @@
 
 import { z } from "zod";
 import { oidArray, text } from "../catalog/fields.ts";
-import type { TableName } from "../model/mapping.ts";
+import { type TableName, tableText } from "../model/mapping.ts";
 import { ident, literal, qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
 import {
+  type Fencing,
   functionName,
   OPERATIONS,
   type Operation,
@@ -17,7 +18,7 @@ import {
   triggerName,
 } from "./fenced-table.ts";
 import { type Lookup, lookupIn } from "./lookup.ts";
-import type { StoredTable } from "./state.ts";
+import { readTables, type StoredTable } from "./state.ts";
 
 /**
  * AFTER, so that the row is as it was written, whatever an application's trigger has made of it, and nothing is committed unasked. BEFORE would have an
@@ -49,7 +50,7 @@ export async function areThere(
 ): Promise<boolean> {
   const relations = await readRelations(session, [table]);
   const tenants = tenantsIn(table.tenant, armed);
-  const wanted = tenants.length === 0 ? undefined : argument(table.tenant, tenants);
+  const wanted = tenants.length === 0 ? undefined : argument(table, tenants);
   return relations.every(({ triggers }) => OPERATIONS.every((one) => triggers.get(triggerName(migration, one)) === wanted));
 }
 
@@ -88,7 +89,7 @@ export async function triggersSql(
   const lookup = "constant" in table.tenant ? undefined : await lookupIn(session, table.tenant, tenants);
   const trigger = (operation: Operation, on: TableName, level: string) =>
     `CREATE OR REPLACE TRIGGER ${ident(triggerName(migration, operation))} ${EVENTS[operation]} ON ${qualified(on)} ${level}
-       EXECUTE FUNCTION rehouse.${ident(functionName(migration, table.tenant, operation))}(${literal(argument(table.tenant, tenants))})`;
+       EXECUTE FUNCTION rehouse.${ident(functionName(migration, table, operation))}(${literal(argument(table, tenants))})`;
   const always = OPERATIONS.map((one) => `ENABLE ALWAYS TRIGGER ${ident(triggerName(migration, one))}`).join(", ");
   return [
     // With all its partitions, those of other names too.
@@ -98,6 +99,12 @@ export async function triggersSql(
     ...relations.map(({ name }) => trigger("trunc", name, "FOR EACH STATEMENT")),
     ...relations.map(({ name }) => `ALTER TABLE ONLY ${qualified(name)} ${always}`),
   ].join(";\n");
+}
+
+/** In the caller's transaction, from a table that is about to lose what they look at. Its functions and its place in the state stay until it is disarmed. */
+export async function dropTriggers(session: Session, migration: string, name: TableName): Promise<void> {
+  const table = (await readTables(session, migration)).find((one) => tableText(one.table) === tableText(name));
+  if (table !== undefined) await session.query(dropSql(migration, await readRelations(session, [table])));
 }
 
 function dropSql(migration: string, relations: readonly Relation[]): string {
@@ -129,8 +136,8 @@ function whenOf(operation: RowOperation, tenant: TenantOfRow, lookup: Lookup | u
 }
 
 /** A trigger's argument says what it was made for: its WHEN Postgres rewrites, an argument it keeps. */
-function argument(tenant: TenantOfRow, tenants: readonly string[]): string {
-  return JSON.stringify({ tenant, tenants });
+function argument({ tenant, inPlace }: Fencing, tenants: readonly string[]): string {
+  return JSON.stringify({ tenant, tenants, inPlace });
 }
 
 const argumentShape = z.object({ tenants: z.array(z.string()) });
