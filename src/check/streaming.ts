@@ -19,11 +19,13 @@ export const STREAMING = `
   EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1) AS slot_there,
   EXISTS (SELECT FROM pg_publication WHERE pubname = $1) AS publication_there`;
 
-/** `begun`: slot and publication of this name are ours. */
-export function streamingFindings(row: Row, place: string, slot: string, begun: boolean): Finding[] {
+/** `begun`: slot and publication of this name are ours. `promised`: slots and walsenders that are free now and that others of ours will take. */
+export function streamingFindings(row: Row, place: string, slot: string, begun: boolean, promised = 0): Finding[] {
   return [
     ...walLevel(row, place),
-    ...(flag(row, "slot_there") && begun ? [] : [...room(row, place, "slots"), ...room(row, place, "senders")]),
+    ...(flag(row, "slot_there") && begun
+      ? []
+      : [...room(row, place, "slots", promised), ...room(row, place, "senders", promised)]),
     ...walKeep(row, place),
     ...(begun ? [] : leftovers(row, place, slot)),
   ];
@@ -42,17 +44,18 @@ function walLevel(row: Row, place: string): Finding[] {
   ];
 }
 
-function room(row: Row, place: string, kind: "slots" | "senders"): Finding[] {
-  const free = number(row, `${kind}_free`);
+function room(row: Row, place: string, kind: "slots" | "senders", promised: number): Finding[] {
+  const free = number(row, `${kind}_free`) - promised;
   const [setting, thing] = kind === "slots" ? ["max_replication_slots", "replication slot"] : ["max_wal_senders", "walsender"];
   const fix = `raise ${setting} and restart the server, or free one that nothing uses any more (pg_replication_slots)`;
-  if (free < 1) return [error(`${kind}-free`, place, `no ${thing} is free`, fix)];
+  const beside = promised > 0 ? " beside the one of the way there" : "";
+  if (free < 1) return [error(`${kind}-free`, place, `no ${thing} is free${beside}`, fix)];
   return free < WANTED
     ? [
         warning(
           `${kind}-free`,
           place,
-          `only one ${thing} is free, and a restart of capture may need it while the old one is still held`,
+          `only one ${thing} is free${beside}, and a restart of capture may need it while the old one is still held`,
           fix,
         ),
       ]

@@ -11,18 +11,19 @@ import { STREAMING, streamingFindings } from "./streaming.ts";
 
 const OR_NONE = "or write  rollback: none  in the file, where nobody will want to go back";
 
-/** `slot`: of the way back. `there`: target tables that Rehouse did not make. */
+/** `slot`: of the way back. `there`: target tables that Rehouse did not make. `promised`: see {@link streamingFindings}. */
 export async function checkReturnServer(
   target: Database,
   slot: string,
   begun: boolean,
   there: readonly TableName[],
+  promised: number,
 ): Promise<Finding[]> {
   const [row] = await target.query(`SELECT current_user AS role, ${REPLICATES} AS replicates, ${STREAMING}`, [slot]);
   if (row === undefined) return [];
   const place = `target ${target.place}`;
   const role = text(row, "role");
-  const found = streamingFindings(row, place, slot, begun);
+  const found = streamingFindings(row, place, slot, begun, promised);
   if (!flag(row, "replicates"))
     found.push(
       error(

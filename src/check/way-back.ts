@@ -4,6 +4,7 @@
  */
 
 import { slotName } from "../capture/index.ts";
+import { togetherness } from "../catalog/index.ts";
 import { type Resolution, reverseFindings } from "../mapping/index.ts";
 import { type TableName, tableText } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
@@ -27,8 +28,8 @@ export async function checkWayBack(
   const mapping = { migration: file.name, schemaTemplate: file.layout.schema };
   const tables = resolution.tables.filter((table) => table.mapping.kind !== "shared");
   const found = await Promise.all([
-    findings(`target ${target.place}`, "whether it can stream its changes back", signal, () =>
-      checkReturnServer(target, slotName(mirrorName(file.name)), begun, there),
+    findings(`target ${target.place}`, "whether it can stream its changes back", signal, async () =>
+      checkReturnServer(target, slotName(mirrorName(file.name)), begun, there, await slotsPromised(scope)),
     ),
     findings(`source ${source.place}`, "whether changes can be written back", signal, () =>
       checkHomePrivileges(
@@ -45,6 +46,11 @@ export async function checkWayBack(
     ),
   ]);
   return [...reverseFindings(mapping, resolution.tables), ...tables.flatMap(keysOfTwoHomes), ...found.flat()];
+}
+
+/** On one server the way there takes a slot as well, once it has begun. */
+async function slotsPromised({ source, target, begun }: Scope): Promise<number> {
+  return !begun && (await togetherness(source, target)) !== "apart" ? 1 : 0;
 }
 
 /** After the switch both homes hand out numbers. */

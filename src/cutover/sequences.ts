@@ -1,5 +1,6 @@
 /** Moves the sequences of identity, serial and default columns ahead at a switch; how far is told by sequence-plan.ts. */
 
+import { togetherness } from "../catalog/index.ts";
 import { holdsRowsOf, type TableName, tableText, targetOf } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Row, Session, Statement } from "../ports.ts";
@@ -18,7 +19,7 @@ export async function findSequences(feed: Feed, tenant: string, leaving: Session
   const tables = feed.mapping.tables
     .filter((table) => table.kind !== "shared" && holdsRowsOf(table, tenant))
     .map((table) => ({ table, target: targetOf(feed.mapping, table, tenant) }));
-  const [there, here] = await Promise.all([
+  const [there, here, servers] = await Promise.all([
     sequencesOf(
       leaving,
       tables.map(({ table }) => table.source),
@@ -27,12 +28,15 @@ export async function findSequences(feed: Feed, tenant: string, leaving: Session
       arriving,
       tables.map(({ target }) => target),
     ),
+    togetherness(leaving, arriving),
   ]);
+  // In one database both sides may count with one sequence, which gives out no number twice: moving it would lose numbers, or repeat some.
+  const isOne = (from: string, to: string) => servers === "same database" && from === to;
   return tables.flatMap(({ table, target }) =>
     table.columns.flatMap(({ name, plain }) => {
       if (plain === undefined) return [];
       const [from, to] = [there.get(nameOf(table.source, plain)), here.get(nameOf(target, name))];
-      if (from === undefined || to === undefined) return [];
+      if (from === undefined || to === undefined || isOne(from, to)) return [];
       // Of a table that names no tenant all rows are this one's: nobody else is left behind in it.
       return [{ column: nameOf(target, name), leaving: from, arriving: to, shared: table.tenantColumn !== undefined }];
     }),

@@ -25,7 +25,9 @@ export function foreignKeyDdl(
           "foreign-key-left-out",
           `source ${tableText(placement.move.source.name)}`,
           `foreign key ${key.name} is not made at the target: it refers to ${tableText(key.references)}, which ${move.tables.some((table) => tableText(table.source.name) === tableText(key.references)) ? "is a table of each tenant there" : "does not move"}`,
-          `add ${tableText(key.references)} to the file's tables, or leave it as it is`,
+          move.inOneDatabase
+            ? "make it yourself once the tenants have moved: before, a row that it refers to could not be removed as long as the copy has not followed"
+            : `add ${tableText(key.references)} to the file's tables, or leave it as it is`,
         ),
       );
       continue;

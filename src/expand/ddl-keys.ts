@@ -41,17 +41,20 @@ export function keyDdl(placement: Placement): KeyDdl {
     if (columns.length === 0 || (columns.length < key.columns.length && uniqueOver.some((other) => sameColumns(other, columns))))
       continue;
     uniqueOver.push(columns);
+    const name = placement.named(key.name);
     constraints.push({
-      name: key.name,
-      sql: `ALTER TABLE ${table} ADD CONSTRAINT ${ident(key.name)} ${keyClause(word, key, columns, placement)}`,
+      name,
+      sql: `ALTER TABLE ${table} ADD CONSTRAINT ${ident(name)} ${keyClause(word, key, columns, placement)}`,
     });
   }
 
   for (const exclusion of source.exclusions) {
     const sql = exclusionClause(exclusion.definition, placement);
     if (sql === undefined) findings.push(leftOut(placement, `exclusion ${exclusion.name}`, NOT_UNCHANGED));
-    else if (sql !== "")
-      constraints.push({ name: exclusion.name, sql: `ALTER TABLE ${table} ADD CONSTRAINT ${ident(exclusion.name)} ${sql}` });
+    else if (sql !== "") {
+      const name = placement.named(exclusion.name);
+      constraints.push({ name, sql: `ALTER TABLE ${table} ADD CONSTRAINT ${ident(name)} ${sql}` });
+    }
   }
 
   const shapes = new Set<string>();
@@ -61,10 +64,8 @@ export function keyDdl(placement: Placement): KeyDdl {
     if (shape === undefined) findings.push(leftOut(placement, `index ${index.name}`, NOT_UNCHANGED));
     else if (shape !== "" && !shapes.has(shape)) {
       shapes.add(shape);
-      indexes.push({
-        name: index.name,
-        sql: `CREATE ${index.unique ? "UNIQUE " : ""}INDEX ${ident(index.name)} ON ${table} ${shape}`,
-      });
+      const name = placement.named(index.name);
+      indexes.push({ name, sql: `CREATE ${index.unique ? "UNIQUE " : ""}INDEX ${ident(name)} ON ${table} ${shape}` });
       if (index.unique && index.predicate === undefined) {
         const columns = columnsAt(
           placement,

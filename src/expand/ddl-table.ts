@@ -18,10 +18,10 @@ export function tableDdl(placement: Placement, targetVersion: number): TableDdl 
   const { target, move } = placement;
   const sequences = move.columns.flatMap((column) => {
     const sequence = ownSequence(column);
-    return sequence === undefined ? [] : [{ column, sequence, name: { schema: target.schema, table: sequence.name.table } }];
+    return sequence === undefined ? [] : [{ column, sequence, name: sequenceAt(placement, sequence) }];
   });
   const checks = checkDdl(placement, targetVersion);
-  const parts = [...move.columns.map((column) => columnDdl(column, target, targetVersion)), ...checks.inline];
+  const parts = [...move.columns.map((column) => columnDdl(column, placement, targetVersion)), ...checks.inline];
   return {
     statements: [
       ...sequences.map(
@@ -40,7 +40,7 @@ export function tableDdl(placement: Placement, targetVersion: number): TableDdl 
   };
 }
 
-function columnDdl(column: MovedColumn, target: TableName, targetVersion: number): string {
+function columnDdl(column: MovedColumn, placement: Placement, targetVersion: number): string {
   const like = column.like;
   const parts = [ident(column.name), column.type];
   if (like?.collation !== undefined) parts.push(`COLLATE ${like.collation}`);
@@ -51,10 +51,15 @@ function columnDdl(column: MovedColumn, target: TableName, targetVersion: number
   } else if (like?.identity !== undefined && like.sequence !== undefined) {
     parts.push(`GENERATED ${like.identity.toUpperCase()} AS IDENTITY (${sequenceOptions(like.sequence)})`);
   } else if (like?.default !== undefined) {
-    parts.push(`DEFAULT ${defaultAt(like.default, like.sequence, target)}`);
+    parts.push(`DEFAULT ${defaultAt(like.default, like.sequence, placement)}`);
   }
   if (like?.notNull === true) parts.push("NOT NULL");
   return parts.join(" ");
+}
+
+/** One that several tables read stays one where they are in one schema. */
+function sequenceAt({ target, named }: Placement, { name, bond }: Sequence): TableName {
+  return { schema: target.schema, table: bond === "owned" ? named(name.table) : name.table };
 }
 
 /** The sequence that the target table needs for itself, besides one that an identity column brings. */
@@ -69,9 +74,9 @@ function sequenceOptions(sequence: Sequence): string {
 }
 
 /** `nextval('public.tasks_id_seq'::regclass)` with the sequence of the target's own schema. */
-function defaultAt(text: string, sequence: Sequence | undefined, target: TableName): string {
+function defaultAt(text: string, sequence: Sequence | undefined, placement: Placement): string {
   if (sequence === undefined) return text;
-  const own = literal(qualified({ schema: target.schema, table: sequence.name.table }));
+  const own = literal(qualified(sequenceAt(placement, sequence)));
   return joined(
     tokenise(text).map((token) =>
       token.kind === "string" && token.value === sequence.regclass ? { ...token, text: own } : token,

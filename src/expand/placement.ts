@@ -1,5 +1,6 @@
 /** Where a source table's columns are at the target, as far as constraints and indexes over them can follow. */
 
+import { createHash } from "node:crypto";
 import { type Finding, warning } from "../check/finding.ts";
 import { type Move, renamed, type TableMove } from "../mapping/index.ts";
 import { isPooledAtTarget, type TableName, tableText, targetOf } from "../model/mapping.ts";
@@ -11,6 +12,8 @@ export type Placement = {
   readonly names: ReadonlyMap<string, string>;
   /** The tenant column, where each tenant has a table of its own that lacks it: it is taken out of column lists. */
   readonly dropped: string | undefined;
+  /** What an index, a key or a sequence is called at the target: as at the source, unless both would be in one schema. */
+  named(name: string): string;
 };
 
 export function place(move: Move, table: TableMove, unit: string): Placement {
@@ -20,7 +23,28 @@ export function place(move: Move, table: TableMove, unit: string): Placement {
   }
   const { tenantColumn } = table.mapping;
   const dropped = tenantColumn !== undefined && !names.has(tenantColumn) && !isPooledAtTarget(move.mapping, table.mapping);
-  return { move: table, target: targetOf(move.mapping, table.mapping, unit), names, dropped: dropped ? tenantColumn : undefined };
+  const target = targetOf(move.mapping, table.mapping, unit);
+  const isBeside = move.inOneDatabase && target.schema === table.source.name.schema;
+  return {
+    move: table,
+    target,
+    names,
+    dropped: dropped ? tenantColumn : undefined,
+    named: (name) => (isBeside ? nameBeside(name, table.source.name.table, target.table) : name),
+  };
+}
+
+const LONGEST_NAME = 63;
+
+/** `orders_pkey` of orders is `purchases_pkey` of purchases. */
+function nameBeside(name: string, source: string, target: string): string {
+  const wanted = name.startsWith(source) ? target + name.slice(source.length) : `${target}_${name}`;
+  if (Buffer.byteLength(wanted) <= LONGEST_NAME) return wanted;
+  const digest = createHash("sha256").update(wanted).digest("hex").slice(0, 8);
+  // Postgres cuts a name at bytes, and would cut the digest away.
+  return `${Buffer.from(wanted)
+    .toString("utf8", 0, LONGEST_NAME - digest.length - 4)
+    .replace(/\uFFFD$/, "")}_${digest}`;
 }
 
 /** The columns under their names at the target, without a dropped tenant column; undefined when one of them is not there. */

@@ -28,7 +28,7 @@ export class ByHand implements AsyncDisposable {
   }
 
   static async of(migration: Migration): Promise<ByHand> {
-    const env = { SOURCE_URL: migration.source.url, TARGET_URL: migration.databases.targetUrl };
+    const env = { SOURCE_URL: migration.source.url, TARGET_URL: migration.target.url };
     return new ByHand(migration, await loadMigrationFile(migration.path, env));
   }
 
@@ -97,6 +97,21 @@ export class ByHand implements AsyncDisposable {
       there: await publishedBy(this.#file.name, source, target),
       home: await publishedBy(this.mirror, target, source),
     };
+  }
+
+  /** What each way publishes of these writes, and of all that they bring about. Nobody else writes meanwhile. */
+  async publishedOf(run: RehouseProcess, write: () => Promise<void>): Promise<{ there: number; home: number }> {
+    const inStep = async () => {
+      await this.#migration.drained(run);
+      await this.cameHome(run);
+      return this.published();
+    };
+    const before = await inStep();
+    await write();
+    // What one way has applied by then the other one would have to publish.
+    await inStep();
+    const after = await inStep();
+    return { there: after.there - before.there, home: after.home - before.home };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
