@@ -10,8 +10,7 @@ import type { MigrationFile } from "../file/index.ts";
 import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import { arrayText, ident, qualified } from "../model/sql.ts";
 import type { Database, Session } from "../ports.ts";
-
-export type DroppedColumns = { readonly table: string; readonly columns: readonly string[] };
+import type { DroppedColumns } from "./receipt.ts";
 
 /** Of a list of tenants others may be in the table, who go on using the columns. */
 export function tablesToDropFrom({ tenants }: Pick<MigrationFile, "tenants">, mapping: Mapping): readonly TableMapping[] {

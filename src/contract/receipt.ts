@@ -2,8 +2,9 @@
 
 import type { Row, Session } from "../ports.ts";
 import type { ArchivedTable } from "./archive.ts";
-import type { DroppedColumns } from "./old-columns.ts";
 import type { RemovedTable } from "./remove.ts";
+
+export type DroppedColumns = { readonly table: string; readonly columns: readonly string[] };
 
 export type Receipt = {
   formatVersion: 1;

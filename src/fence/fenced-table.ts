@@ -2,16 +2,17 @@
 
 import { createHash } from "node:crypto";
 import { RehouseError } from "../errors.ts";
-import { type Mapping, type TableMapping, type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
-import { kindsOf, type WriterKinds } from "./in-place.ts";
+import { type Mapping, newColumns, type TableMapping, type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
 
 /** Each row names its tenant in a column (its type as format_type() prints it), or all rows are one tenant's. */
 export type TenantOfRow = { readonly column: string; readonly type: string } | { readonly constant: string };
 
+/** Of a table that stays where it is: the columns by which a writer is known for one of those who are refused, or who pass. */
+export type WriterKinds = { readonly refused: readonly string[]; readonly passing: readonly string[] };
+
 export type FencedTable = {
   readonly table: TableName;
   readonly tenant: TenantOfRow;
-  /** Of a table that stays where it is. */
   readonly inPlace?: WriterKinds | undefined;
 };
 
@@ -20,6 +21,11 @@ export function fencedTables(mapping: Mapping): FencedTable[] {
   return mapping.tables
     .filter(({ kind }) => kind !== "shared")
     .map((table) => ({ table: table.source, tenant: tenantOfRow(table), inPlace: kindsOf(table) }));
+}
+
+function kindsOf(table: TableMapping): WriterKinds | undefined {
+  if (table.inPlace === undefined) return undefined;
+  return { refused: table.inPlace.old, passing: newColumns(table).map(({ name }) => name) };
 }
 
 function tenantOfRow({ kind, source, fixed, sourceColumns, tenantColumn }: TableMapping): TenantOfRow {

@@ -4,18 +4,9 @@
  * of neither kind (a DELETE, an UPDATE of other columns) passes.
  */
 
-import { newColumns, type TableMapping } from "../model/mapping.ts";
 import { isMirror } from "../model/mirror.ts";
 import { ident } from "../model/sql.ts";
-import type { RowOperation } from "./fenced-table.ts";
-
-/** The columns by which a writer is known for one of those who are refused, or who pass. */
-export type WriterKinds = { readonly refused: readonly string[]; readonly passing: readonly string[] };
-
-export function kindsOf(table: TableMapping): WriterKinds | undefined {
-  if (table.inPlace === undefined) return undefined;
-  return { refused: table.inPlace.old, passing: newColumns(table).map(({ name }) => name) };
-}
+import type { RowOperation, WriterKinds } from "./fenced-table.ts";
 
 /**
  * SQL over NEW and OLD: the writer is of the kind that is refused. An application of the old version knows nothing of the new columns, while one of
