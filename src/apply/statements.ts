@@ -3,7 +3,7 @@
  * inserted or deleted: its changes are but the keys of rows to look at ({@link touched}).
  */
 
-import type { TableMapping } from "../model/mapping.ts";
+import { newColumns, type TableMapping } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import type { IncomingMessage, Statement } from "../ports.ts";
 import type { InPlaceWriter } from "./in-place-writer.ts";
@@ -43,7 +43,8 @@ export type Touched = {
 export function touched(changes: OrderedChanges): Touched[] {
   return changes.flatMap(([writer, { entries }]) => {
     const images = [...entries.values()].flatMap(({ kind, image }) => (kind === "delete" ? [] : [image]));
-    if (writer.inPlace === undefined || images.length === 0) return [];
+    // On the way back there may be nothing to bring in step: where no column is old.
+    if (writer.inPlace === undefined || images.length === 0 || newColumns(writer.table).length === 0) return [];
     const { byTenant } = writer.inPlace;
     const keys = images.map((image) => [
       ...keyOfImage(image, writer.table),

@@ -25,6 +25,6 @@ export function inPlaceColumns(table: TableMapping): InPlaceColumns {
   });
   return {
     set: columns.map((column) => `${ident(column.name)} = ${value(column)}`).join(", "),
-    differs: `(${differs.join(" OR ")})`,
+    differs: differs.length === 0 ? "false" : `(${differs.join(" OR ")})`,
   };
 }

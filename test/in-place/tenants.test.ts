@@ -62,4 +62,29 @@ test("tenants who move get the columns of their rows filled, in the table that t
     })),
   );
   expect(await migration.rehouse("verify", "--json")).toMatchObject({ code: 0 });
+
+  // One is given up: a table of its own goes again, and in the other one the rows are nobody's but the application's.
+  const rows = await count("account = 1");
+  expect(await migration.rehouse("rollback", "--tenant", "1", "--yes", "--json")).toMatchObject({ code: 0 });
+  expect(await count("account = 1")).toBe(rows);
+  expect(await migration.source.value("SELECT to_regnamespace('t_1')")).toBeNull();
+
+  // The other one is switched. No column is old, so nobody is refused where there is one table.
+  const switched = await migration.rehouse("cutover", "--tenant", "2", "--json");
+  expect(switched.code, `${switched.out}${switched.err}`).toBe(0);
+  await migration.source.run(
+    "UPDATE orders SET status = 'old', state = 'NEW' WHERE account = 2; UPDATE t_2.lines SET amount = 1",
+  );
+  await expect(migration.source.run("UPDATE lines SET amount = 2 WHERE account = 2")).rejects.toMatchObject({ code: "RH011" });
+  await migration.until(run, "the lines to come home", async () => {
+    await migration.expectEqual([
+      { source: "SELECT id, amount FROM lines WHERE account = 2", target: "SELECT id, amount FROM t_2.lines" },
+    ]);
+    return true;
+  });
+  expect(await count("account = 2 AND state <> 'NEW'")).toBe("0");
+  expect((await migration.status()).tenants.find(({ tenant }) => tenant === "2")).toMatchObject({
+    phase: "soaking",
+    lateWrites: 0,
+  });
 });
