@@ -83,7 +83,7 @@ function clientsOf({ acknowledged, madeAgain, unknown, failed, refused }: NonNul
     `${count(madeAgain)} made again`,
     `${count(sum(refused))} refused`,
     ...(unknown === 0 ? [] : [`${count(unknown)} unknown`]),
-    ...(failed.length === 0 ? [] : [`${count(sum(failed))} failed (${failed[0]?.what})`]),
+    ...(failed.length === 0 ? [] : [`${count(sum(failed))} failed (${failed[0]?.code}: ${failed[0]?.example})`]),
   ].join(", ");
 }
 

@@ -62,22 +62,20 @@ async function sizeOf(database: Database, tables: readonly TableName[]): Promise
 
 async function copyRows(
   { from, scratch }: Between,
-  { move, designs }: Structure,
+  { move }: Structure,
   sampled: Conditions | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const [reader, writer] = await opened(from, scratch);
   try {
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    for (const { source: table, mapping } of move.tables) {
-      const design = designs.find(({ source }) => tableText(source) === tableText(table.name));
-      if (design === undefined) continue;
-      const columns = identList(mapping.columns.map(({ name }) => name));
-      const condition = sampled?.get(tableText(table.name));
+    for (const { source, columns: all } of move.mapping.tables) {
+      const [table, columns] = [qualified(source), identList(all.map(({ name }) => name))];
+      const condition = sampled?.get(tableText(source));
       const where = condition === undefined ? "" : ` WHERE ${condition}`;
       await pipeline(
-        reader.copyOut(`COPY (SELECT ${columns} FROM ${qualified(table.name)} AS ${ROW}${where}) TO STDOUT`),
-        writer.copyIn(`COPY ${qualified(design.target)} (${columns}) FROM STDIN`),
+        reader.copyOut(`COPY (SELECT ${columns} FROM ${table} AS ${ROW}${where}) TO STDOUT`),
+        writer.copyIn(`COPY ${table} (${columns}) FROM STDIN`),
         { signal },
       );
     }

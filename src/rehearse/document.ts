@@ -1,4 +1,4 @@
-/** What `rehearse --json` prints, and what rehouse.rehearsal keeps. Keys of rows are in it, no other values. */
+/** What `rehearse --json` prints, and what rehouse.rehearsal keeps. Of rows it has keys, and what an error message says of them. */
 
 import type { Difference } from "../verify/index.ts";
 import type { Sample } from "./sample.ts";
@@ -62,7 +62,7 @@ export type TrafficReport = {
   /** The answer to their COMMIT was lost. */
   unknown: number;
   /** Given up, in a way that no repetition heals and no constraint explains. */
-  failed: { what: string; count: number }[];
+  failed: { code: string; count: number; example: string }[];
 };
 
 export type RehearsalDocument = {

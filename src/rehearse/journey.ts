@@ -136,11 +136,20 @@ class Stages implements AsyncDisposable {
     const isLast = step === "verify last";
     await this.#take(step, async () => {
       if (isLast) await this.#clientsStop();
-      // A move without tenants has left its old home as a whole.
-      if (isLast && (await engine.status(this.#signal)).tenants.every(({ phase }) => phase === "contracted")) return undefined;
-      const asked = { tenants: undefined, repair: false, onProgress: () => undefined };
+      const tenants = await this.#comparable();
+      if (tenants.length === 0) return undefined;
+      const asked = { tenants, repair: false, onProgress: () => undefined };
       return found.compared(await engine.verify(asked, this.#signal), { isLast });
     });
+  }
+
+  /** Nothing comes home of a tenant that has left its old home for good, or that has no way back. */
+  async #comparable(): Promise<string[]> {
+    const { engine, canGoBack } = this.#deps;
+    const { tenants } = await engine.status(this.#signal);
+    return tenants
+      .filter(({ phase }) => phase !== "contracted" && (canGoBack || phase !== "soaking"))
+      .map(({ tenant }) => tenant);
   }
 
   async #clientsStop(): Promise<void> {
@@ -148,7 +157,7 @@ class Stages implements AsyncDisposable {
     const [failed] = this.#traffic?.report().failed ?? [];
     if (failed !== undefined)
       throw new RehouseError("REHOUSE_REHEARSAL", {
-        what: `transactions of clients failed, ${failed.count} of them with ${failed.what}`,
+        what: `transactions of clients failed, ${failed.count} of them with ${failed.code}: ${failed.example}`,
         fix: "an application would have met this, too: the report's traffic has all of them",
       });
   }

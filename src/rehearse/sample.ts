@@ -59,7 +59,7 @@ const MOST_GENERATIONS = 3;
 
 /**
  * A part of the rows of each table that refers to none, and of the others those whose rows above are chosen. References in a circle are not asked
- * for here: {@link prune} sees to what is missing.
+ * for here: {@link pruneStatements} see to what is missing.
  */
 export function fractionOf(tables: readonly SampledTable[], fraction: number): Conditions {
   const byName = new Map(tables.map((table) => [tableText(table.name), table]));

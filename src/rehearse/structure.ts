@@ -154,11 +154,10 @@ async function makeFunctions(session: Session, functions: readonly FunctionText[
 }
 
 /** Each sequence stands where its original stands. */
-export async function moveSequences(from: Database, scratch: Database, { designs, move }: Structure): Promise<void> {
+export async function moveSequences(from: Database, scratch: Database, { move }: Structure): Promise<void> {
   for (const { source: table } of move.tables) {
-    const design = designs.find(({ source }) => tableText(source) === tableText(table.name));
     for (const { name, sequence } of table.columns) {
-      if (sequence === undefined || design === undefined) continue;
+      if (sequence === undefined) continue;
       const [row] = await from.query("SELECT pg_catalog.pg_sequence_last_value($1::regclass) AS last", [
         qualified(sequence.name),
       ]);
@@ -166,8 +165,8 @@ export async function moveSequences(from: Database, scratch: Database, { designs
       if (last == null) continue;
       const there =
         sequence.bond === "identity"
-          ? `pg_catalog.pg_get_serial_sequence(${literal(qualified(design.target))}, ${literal(name)})::regclass`
-          : `${literal(qualified({ schema: design.target.schema, table: sequence.name.table }))}::regclass`;
+          ? `pg_catalog.pg_get_serial_sequence(${literal(qualified(table.name))}, ${literal(name)})::regclass`
+          : `${literal(qualified({ schema: table.name.schema, table: sequence.name.table }))}::regclass`;
       await scratch.query(`SELECT pg_catalog.setval(${there}, $1::bigint)`, [last]);
     }
   }

@@ -40,7 +40,7 @@ export class Traffic {
   readonly #rate: number;
   readonly #acknowledged: Record<Side, Map<string, number>> = { source: new Map(), target: new Map() };
   readonly #refused = new Map<string, Refused>();
-  readonly #failed = new Map<string, number>();
+  readonly #failed = new Map<string, TrafficReport["failed"][number]>();
   #madeAgain = 0;
   #unknown = 0;
   #work: Promise<unknown> = Promise.resolve();
@@ -78,7 +78,7 @@ export class Traffic {
       madeAgain: this.#madeAgain,
       refused: [...this.#refused.values()].toSorted((a, b) => b.count - a.count),
       unknown: this.#unknown,
-      failed: [...this.#failed].map(([what, count]) => ({ what, count })),
+      failed: [...this.#failed.values()].toSorted((a, b) => b.count - a.count),
     };
   }
 
@@ -120,23 +120,24 @@ export class Traffic {
   }
 
   #note(error: unknown, side: Side): void {
-    const sqlstate = field(error, "code");
+    const code = field(error, "code") ?? "unknown";
     const example = error instanceof Error ? error.message : String(error);
-    if (error instanceof RehouseError || sqlstate === undefined || !BY_THE_SCHEMA.test(sqlstate)) {
-      const what = `${sqlstate ?? "error"}: ${example}`;
-      this.#failed.set(what, (this.#failed.get(what) ?? 0) + 1);
-      return;
-    }
     const place = { table: field(error, "table") ?? null, constraint: field(error, "constraint") ?? null };
-    const key = JSON.stringify([side, sqlstate, place]);
-    const known = this.#refused.get(key);
-    if (known === undefined) this.#refused.set(key, { side, sqlstate, ...place, count: 1, example });
-    else known.count += 1;
+    const refused = { side, sqlstate: code, ...place, count: 0, example };
+    if (BY_THE_SCHEMA.test(code)) addTo(this.#refused, JSON.stringify([side, code, place]), refused);
+    else addTo(this.#failed, code, { code, count: 0, example });
   }
 }
 
+/** The first of a kind stands for all of it. */
+function addTo<T extends { count: number }>(kinds: Map<string, T>, kind: string, first: T): void {
+  const known = kinds.get(kind) ?? first;
+  known.count += 1;
+  kinds.set(kind, known);
+}
+
 /** Data exceptions, constraints, what a trigger raises, and checks of views. */
-const BY_THE_SCHEMA = /^(22|23|P0|44)/;
+const BY_THE_SCHEMA = /^(22|23|P0|44)[0-9A-Z]{3}$/;
 
 async function readTenants({ move, units, source }: TrafficOptions): Promise<Tenant[]> {
   const tenants: Tenant[] = [];
