@@ -90,8 +90,7 @@ function soakOf({ file }: SwitchDeps, { now }: ContractRequest): number {
 /** Compares all rows a last time; then there is no way back. */
 async function begin(deps: SwitchDeps, tenant: string, by: string, signal: AbortSignal): Promise<Begun> {
   const { file, systems } = deps;
-  const [now] = await systems.target.query("SELECT pg_catalog.pg_current_snapshot() AS snapshot");
-  const snapshot = now?.["snapshot"] ?? "";
+  const snapshot = await aloneSince(deps, tenant);
   const compared = file.rollback.possible ? await compareHome(deps, tenant, signal) : [];
   await failpoint("contract.begin.before");
   await systems.target.transaction(async (session) => {
@@ -101,6 +100,17 @@ async function begin(deps: SwitchDeps, tenant: string, by: string, signal: Abort
   });
   await failpoint("contract.begin.after");
   return { snapshot, isDone: false };
+}
+
+/** What sees the target as it was when nothing more was carried home: now it is, and without a way back it was at the switch. */
+async function aloneSince({ file, systems }: SwitchDeps, tenant: string): Promise<string> {
+  const [row] = await systems.target.query(
+    `SELECT coalesce((SELECT detail ->> 'snapshot' FROM rehouse.journal
+                       WHERE migration = $1 AND tenant = $2 AND event = 'switched' AND NOT $3::boolean ORDER BY entry DESC LIMIT 1),
+                     pg_catalog.pg_current_snapshot()::text) AS snapshot`,
+    [file.name, tenant, String(file.rollback.possible)],
+  );
+  return row?.["snapshot"] ?? "";
 }
 
 async function compareHome(deps: SwitchDeps, tenant: string, signal: AbortSignal) {

@@ -103,7 +103,7 @@ export async function end(
 ): Promise<void> {
   const rows = await on.query(
     `DELETE FROM rehouse.switch WHERE migration = $1 AND tenant = $2 AND attempt = $3
-     RETURNING jsonb_build_object('attempt', attempt, 'waitedMs', waited_ms, 'drainMs', drain_ms, 'verifyMs', verify_ms, 'marker', marker,
+     RETURNING jsonb_build_object('attempt', attempt, 'waitedMs', waited_ms, 'drainMs', drain_ms, 'verifyMs', verify_ms, 'marker', marker, 'snapshot', snapshot,
        'generation', generation, 'attempts', attempts, 'by', started_by, 'beganAt', began_at, 'switchedAt', switched_at)::text AS known`,
     [migration, tenant, attempt],
   );

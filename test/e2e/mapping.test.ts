@@ -9,7 +9,7 @@ const HOSTILE = [`a"b'; DROP TABLE x; --`, "zoë 東京", "%s{tenant}", " ", "\\
 const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const name = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
-test("tables and columns are renamed, left out, computed and generated; tenants may have any name", {
+test("tables and columns are renamed, left out, computed and generated; tenants may have any name, and leave without a way back", {
   timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({
@@ -77,6 +77,14 @@ test("tables and columns are renamed, left out, computed and generated; tenants 
       `SELECT count(*) FROM information_schema.columns WHERE column_name = 'net' AND is_generated = 'ALWAYS'`,
     ),
   ).toBe(String(HOSTILE.length));
+
+  // Nothing comes home, so all that is written there since the switch differs from what is removed here.
+  const tenant = HOSTILE[1] ?? "";
+  const asked = [`--tenant=${tenant}`, "--json"];
+  expect(await migration.rehouse("cutover", ...asked)).toMatchObject({ code: 0 });
+  await migration.target.run(`UPDATE ${name(`of ${tenant}`)}.purchases SET state = 'written there'`);
+  expect(await migration.rehouse("contract", "--yes", ...asked)).toMatchObject({ code: 0 });
+  expect(await source.value(`SELECT count(*) FROM "Order ""Lines""" WHERE "tenant's" = ${quoted(tenant)}`)).toBe("0");
 });
 
 test("a pooled target keeps the tenant column: rows that change their tenant again and again, and TRUNCATE, end equal", {
