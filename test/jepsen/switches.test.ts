@@ -20,6 +20,7 @@ const OWN_SERVERS = process.env["REHOUSE_SWITCH_SERVERS"] === "own";
 const ACTS = 4;
 /** A migration serves so many seeds: what they are about begins when it is in-sync. */
 const SEEDS_A_WORLD = 5;
+const SEED_MS = 300_000;
 /** Refused, or failed and ended by another one later on: these are answers. A crash of its own is not. */
 const ANSWERS = new Set(["0", "1", "3", "SIGKILL"]);
 
@@ -39,7 +40,7 @@ describe.concurrent.each(Array.from({ length: Math.min(WORLDS, SEEDS) }, (_, wor
 
   test.sequential.each(seeds.filter((_, place) => place % WORLDS === index))(
     "seed %i: whatever is switched and broken, every acknowledged write is at its tenant's home, once",
-    { timeout: 300_000 },
+    { timeout: SEED_MS },
     async (seed) => {
       const random = new Random(seed);
       const layout = random.of<Layout>(["pooled", "schemas"]);
@@ -48,24 +49,32 @@ describe.concurrent.each(Array.from({ length: Math.min(WORLDS, SEEDS) }, (_, wor
         world = undefined;
       }
       world ??= await World.begin(layout, stack ?? addresses(), stack?.faults);
+      const did: string[] = [];
+      // A run of many seeds is long: what comes of one is worth knowing at once.
+      const late = setTimeout(() => process.stderr.write(`seed ${seed} takes long:\n${did.join("\n")}\n`), SEED_MS * 0.9);
       try {
-        await live(world, seed, random);
+        await live(world, { seed, random, did });
       } catch (error) {
+        process.stderr.write(`seed ${seed}: ${error instanceof Error ? error.message : error}\n${did.join("\n")}\n`);
         // The next seed is not to suffer from this one.
-        await world[Symbol.asyncDispose]();
+        const broken = world;
         world = undefined;
         served = 0;
+        await broken[Symbol.asyncDispose]().catch(() => undefined);
         throw error;
+      } finally {
+        clearTimeout(late);
       }
     },
   );
 });
 
-async function live(world: World, seed: number, random: Random): Promise<void> {
+type Life = { readonly seed: number; readonly random: Random; readonly did: string[] };
+
+async function live(world: World, { seed, random, did }: Life): Promise<void> {
   const ledger = world.ledger(seed, { clients: 2, thinkMs: 25 });
-  const did: string[] = [];
   try {
-    for (let act = 0; act < ACTS; act++) did.push(...(await actOf(world, random)));
+    for (let act = 0; act < ACTS; act++) await actOf(world, random, did);
     await goesOn(ledger, did);
   } finally {
     await ledger.stop();
@@ -96,14 +105,14 @@ async function live(world: World, seed: number, random: Random): Promise<void> {
   });
 }
 
-/** One to three tenants at once, the other way each, and something that goes wrong meanwhile. Resolves to what was done. */
-async function actOf(world: World, random: Random): Promise<string[]> {
+/** One to three tenants at once, the other way each, and something that goes wrong meanwhile. */
+async function actOf(world: World, random: Random, did: string[]): Promise<void> {
   const { migration } = world;
   const first = random.int(TENANTS.length);
   const tenants = TENANTS.filter((_, index) => (index + first) % TENANTS.length <= random.int(TENANTS.length));
   const blow: Blow = blowOf(random, world);
-  const did: string[] = [];
   const began = performance.now();
+  did.push(`${blow.name}, with tenants ${tenants.join(", ")}`);
   const after = () => `${((performance.now() - began) / 1_000).toFixed(1)} s`;
   const verbs = tenants.map(async (tenant) => {
     const verb = (await world.homeOf(tenant)) === "source" ? "cutover" : "rollback";
@@ -111,14 +120,15 @@ async function actOf(world: World, random: Random): Promise<string[]> {
     const more = verb === "rollback" ? ["--keep"] : [];
     const { code, signal, out, err } = await migration.startWith(blow.environment, verb, "--tenant", tenant, "--json", ...more)
       .ended;
-    did.push(`${verb} ${tenant}, ${blow.name}: ${code ?? signal} after ${after()}`);
+    const why = code === 1 || code === 3 ? ` ${out.slice(0, 600).trim()}` : "";
+    did.push(`  ${verb} ${tenant}: ${code ?? signal} after ${after()}${why}`);
     expect(ANSWERS.has(String(code ?? signal)), `${did.join("\n")}\n${out}\n${err}`).toBe(true);
   });
   const over = new AbortController();
   await Promise.all([Promise.allSettled(verbs).then(() => over.abort()), blow.strike(world, over.signal)]);
   await Promise.all(verbs);
   await world.until(`what was left behind to be ended after\n${did.join("\n")}`, () => world.isSettled());
-  return [...did, `  all was ended after ${after()}`];
+  did.push(`  all was ended after ${after()}`);
 }
 
 async function goesOn(ledger: Ledger, did: readonly string[]): Promise<void> {

@@ -65,8 +65,10 @@ export class World implements AsyncDisposable {
     return home === "target" ? "target" : "source";
   }
 
+  /** Another world may have killed the server at this moment. */
   entries(tenant: string, home: Home): ReturnType<typeof entriesAt> {
-    return entriesAt(this.migration, this.places, home, tenant);
+    const ask = () => entriesAt(this.migration, this.places, home, tenant);
+    return waitUntil(ask, { deadlineMs: 60_000, what: "the tenant's home to be asked" });
   }
 
   /** No switch is left, and no tenant is fenced at either side. */
