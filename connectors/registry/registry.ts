@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 // Not from the package's index, which loads the key services of four clouds: 3 s and 50 MB more.
 import { RestError } from "@confluentinc/schemaregistry/dist/rest-error.js";
 import { SchemaRegistryClient } from "@confluentinc/schemaregistry/dist/schemaregistry-client.js";
@@ -13,6 +14,7 @@ export type RegistryAddress = {
 /** Answers of a server that has troubles of its own, or of a proxy before it, which time heals. 501: it will never know the request. */
 const HEALS = new Set([408, 429, 500, 502, 503, 504]);
 const NOT_FOUND = 404;
+const CONFLICT = 409;
 
 /** A Confluent-compatible schema registry. */
 export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
@@ -31,7 +33,8 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
     }
   };
   return {
-    register: (subject, schema) => calling(() => client.register(subject, { schema, schemaType: "AVRO" }, false)),
+    register: (subject, schema) =>
+      calling(() => despiteRaces(() => client.register(subject, { schema, schemaType: "AVRO" }, false))),
     // An id is looked up without a subject: a reader of the topic knows nothing else.
     schema: async (id) => (await calling(() => client.getBySubjectAndId("", id))).schema,
     subjects: async (prefix) => (await calling(() => client.getAllSubjects())).filter((subject) => subject.startsWith(prefix)),
@@ -41,6 +44,24 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
         for (const permanent of [false, true]) await client.deleteSubject(subject, permanent).catch(ignoreMissing);
       }),
   };
+}
+
+const RACES = 5;
+const RACE_MS = 100;
+
+/**
+ * Apicurio refuses a registration also while another client makes or removes the same subject or content: that it is there already (409), or
+ * that its content is gone (404). Where the answer means what it says, it comes again.
+ */
+async function despiteRaces<T>(register: () => Promise<T>): Promise<T> {
+  for (let race = 1; ; race++) {
+    try {
+      return await register();
+    } catch (error) {
+      if (race === RACES || !(error instanceof RestError && [NOT_FOUND, CONFLICT].includes(error.status))) throw error;
+      await sleep(RACE_MS);
+    }
+  }
 }
 
 /** The client's own settings for a token ask for names that only one vendor's registries have. */

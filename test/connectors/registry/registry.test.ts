@@ -25,6 +25,22 @@ describe("a schema registry", () => {
     await registry.remove(subject);
   });
 
+  it("gives one id to many who register the same at once, also while another subject with it is removed", async () => {
+    const registry = () => createSchemaRegistry({ url: addresses().registryUrl });
+    for (let round = 0; round < 8; round++) {
+      const { text } = schema("integer", `m${process.pid}-${round}`);
+      const subject = `race-${process.pid}-${Date.now()}`;
+      await registry().register(`${subject}-before`, text);
+      const [removed, ...ids] = await Promise.all([
+        registry().remove(`${subject}-before`),
+        ...Array.from({ length: 4 }, () => registry().register(subject, text)),
+      ]);
+      expect([removed, new Set(ids).size]).toEqual([undefined, 1]);
+      expect(JSON.parse(await registry().schema(ids[0] ?? 0))).toEqual(JSON.parse(text));
+      await registry().remove(subject);
+    }
+  });
+
   it("lets its own vendor's deserializer read our bytes", async () => {
     const registry = createSchemaRegistry({ url: addresses().registryUrl });
     const topic = `rehouse.t-${process.pid}-${Date.now()}.changes`;
@@ -90,9 +106,9 @@ describe("a schema registry", () => {
   });
 });
 
-function schema(pgType: string) {
+function schema(pgType: string, migration = "m") {
   return valueSchema({
-    migration: "m",
+    migration,
     table: { schema: "public", table: "orders" },
     columns: [{ name: "id", pgType }],
     identity: "d",
