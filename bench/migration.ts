@@ -102,7 +102,9 @@ export class Migration {
   /** `rehouse cutover` or `rollback` of these tenants; fails when one was not switched. */
   async switch(verb: "cutover" | "rollback", tenants: readonly string[]): Promise<Switched[]> {
     const output = await this.#start([verb, "--json", ...tenants.flatMap((tenant) => ["--tenant", tenant])], {}, [0, 1]).ended;
-    return switchedDocument.parse(JSON.parse(output)).tenants;
+    // The document is a line among the warnings.
+    const document = output.split("\n").find((line) => line.startsWith("{"));
+    return switchedDocument.parse(JSON.parse(document ?? output)).tenants;
   }
 
   /** When the first of its switches was begun, by the journal: all before it was made ready by then. Milliseconds since 1970. */

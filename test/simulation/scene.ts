@@ -20,6 +20,12 @@ import { Group, Topic } from "./topic.ts";
 import { Traffic } from "./traffic.ts";
 
 const TENANT_PARTITIONS = 2;
+/**
+ * How long the clients write. A seed's cost is in the starts of its processes as much as in its changes, so that short ones find more in the same time. What
+ * comes to tenants that move later than others needs a history.
+ */
+const TRAFFIC_MS = { short: 400, long: 1_400 };
+const SHORT_FOR_A_LONG_ONE = { withLateTenants: 1, without: 7 };
 
 export class Scene {
   readonly time: VirtualTime;
@@ -27,6 +33,7 @@ export class Scene {
   readonly network: Network;
   readonly hooks: Hooks;
   readonly units: Units;
+  readonly trafficMs: number;
   readonly source: Source;
   readonly slot = new Slot();
   /** The snapshot that the slot was made with. */
@@ -54,6 +61,8 @@ export class Scene {
     const layout = layoutOf(this.random.int(4));
     this.source = new Source(firstXid(this.random));
     this.units = unitsOf(layout, this.random);
+    const short = SHORT_FOR_A_LONG_ONE[this.units.late.length > 0 ? "withLateTenants" : "without"];
+    this.trafficMs = this.random.int(1 + short) === 0 ? TRAFFIC_MS.long : TRAFFIC_MS.short;
     const { partitions, tenantPartitions } = this.units;
     this.history = new History({
       layout,
@@ -121,7 +130,7 @@ export class Scene {
       ...lanes.map((lane) => [laneKey(lane.partition, lane.lane), lane] as const),
       ...this.#newTenants(this.units.early),
     ]);
-    this.time.after(200 + this.random.int(1_200), () => this.#put(this.#newTenants(this.units.late)));
+    this.time.after(100 + this.random.int(0.8 * this.trafficMs), () => this.#put(this.#newTenants(this.units.late)));
     return `${xmax.xid}:${xmax.xid}:`;
   }
 

@@ -211,7 +211,7 @@ export class Traffic {
 
   #value(): string {
     const value = `value ${++this.#values}`;
-    if (this.#random.int(150) === 0) this.#onPoison(value);
+    if (this.#random.int(90) === 0) this.#onPoison(value);
     return value;
   }
 }

@@ -12,7 +12,6 @@ import type { Store } from "./store.ts";
 import { VirtualTime } from "./time.ts";
 import { stackOf, Troubles } from "./troubles.ts";
 
-const TRAFFIC_MS = 1_500;
 const SETTLE_WITHIN_MS = 120_000;
 const END_WITHIN_MS = 20_000;
 
@@ -63,7 +62,7 @@ async function live(scene: Scene, troubles: Troubles): Promise<void> {
   troubles.startRoles();
   startTraffic(scene);
   troubles.startFaults();
-  await until(() => time.now >= TRAFFIC_MS && traffic.open === 0);
+  await until(() => time.now >= scene.trafficMs && traffic.open === 0);
   network.faulty = false;
   scene.isPaused = false;
   const last = source.wal.at(-1)?.lsn ?? asLsn(0n);
@@ -77,10 +76,10 @@ async function live(scene: Scene, troubles: Troubles): Promise<void> {
   if (!(await time.run(() => hasEnded, END_WITHIN_MS))) checks.fail("a role does not end when it is told to");
 }
 
-function startTraffic({ time, random, traffic, checks }: Scene): void {
+function startTraffic({ time, random, traffic, trafficMs, checks }: Scene): void {
   const busy = 15 + random.int(60);
   const next = () => {
-    if (time.now >= TRAFFIC_MS) return;
+    if (time.now >= trafficMs) return;
     if (traffic.open < 6) traffic.transaction().catch((error: unknown) => checks.fail(stackOf(error)));
     time.after(random.int(2 * busy), next);
   };
