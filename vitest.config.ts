@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
-    // Each worker runs one file at a time, next to the servers that it works with. Half of a test is waiting, so that two cores take three.
+    // Each worker runs one file at a time, next to the servers that it works with.
     pool: "forks",
-    maxWorkers: 3,
+    maxWorkers: 2,
     // kafkajs sets a timer to a negative time when nothing is to be throttled, which Node warns of once a process.
     execArgv: ["--disable-warning=TimeoutNegativeWarning"],
     testTimeout: 60_000,

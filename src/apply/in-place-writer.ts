@@ -15,8 +15,8 @@ export type InPlaceWriter = {
   readonly free: string;
   /** Waits for them. To be used for one row alone: who waits must not hold another. */
   readonly held: string;
-  /** The keys of those that differ, as texts (k0, k1, ..., the tenant last). */
-  readonly left: string;
+  /** The keys of those that differ, as texts (k0, k1, ..., the tenant last). The two above return those that they wrote, likewise. */
+  readonly differing: string;
 };
 
 const NAME = (index: number) => ident(`rehouse.${index}`);
@@ -32,14 +32,17 @@ export function inPlaceWriter(table: TableMapping): InPlaceWriter {
   const rows = `FROM ${from} JOIN (SELECT ${asked.join(", ")}) AS "rehouse.asked" ON ${isAsked} WHERE ${differs}`;
   const locked = table.key.map((name, index) => `${alias}.${ident(name)} AS ${NAME(index)}`).join(", ");
   const isLocked = table.key.map((name, index) => `${alias}.${ident(name)} = "rehouse.locked".${NAME(index)}`).join(" AND ");
+  const keys = names
+    .map((name, index) => `${asText(`${alias}.${ident(name)}`, sourceType(table, name))} AS k${index}`)
+    .join(", ");
   const update = (wait: string) =>
-    `UPDATE ${from} SET ${set} FROM (SELECT ${locked} ${rows} FOR NO KEY UPDATE OF ${alias}${wait}) AS "rehouse.locked" WHERE ${isLocked}`;
+    `UPDATE ${from} SET ${set} FROM (SELECT ${locked} ${rows} FOR NO KEY UPDATE OF ${alias}${wait}) AS "rehouse.locked" WHERE ${isLocked} RETURNING ${keys}`;
   return {
     table,
     byTenant: tenantColumn !== undefined,
     free: update(" SKIP LOCKED"),
     held: update(""),
-    left: `SELECT ${names.map((name, index) => `${asText(`${alias}.${ident(name)}`, sourceType(table, name))} AS k${index}`).join(", ")} ${rows}`,
+    differing: `SELECT ${keys} ${rows}`,
   };
 }
 

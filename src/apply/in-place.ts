@@ -88,7 +88,10 @@ export class InPlaceRows {
     }
   }
 
-  /** One transaction. Resolves to the keys of the rows that still differ. */
+  /**
+   * One transaction. Resolves to the keys of the rows that differed and were not written: somebody holds them. One that was written may differ again by
+   * now, for a change that is still to come in the stream: whoever waited for that would follow a busy row for as long as it is busy.
+   */
   async #once(writer: InPlaceWriter, sql: string, keys: Keys, membership: bigint): Promise<Keys> {
     const session = await this.#connected();
     const columns = (keys[0] ?? []).map((_, column) => arrayText(keys.map((key) => key[column] ?? "")));
@@ -96,10 +99,14 @@ export class InPlaceRows {
     const results = await inTransaction(session, [
       { sql: loopMarker(this.#name.migration) },
       { sql: "SELECT rehouse.hold_lane($1, $2::int, $3, $4::bigint)", params: hold },
+      { sql: writer.differing, params: columns },
       { sql, params: columns },
-      { sql: writer.left, params: columns },
     ]);
-    return (results.at(-2)?.rows ?? []).map((row) => columns.map((_, index) => row[`k${index}`] ?? ""));
+    const [differing, written] = [results.at(-3), results.at(-2)].map((result) =>
+      (result?.rows ?? []).map((row) => columns.map((_, index) => row[`k${index}`] ?? "")),
+    );
+    const isWritten = new Set(written?.map((key) => arrayText(key)));
+    return differing?.filter((key) => !isWritten.has(arrayText(key))) ?? [];
   }
 
   #connected(): Promise<Session> {

@@ -6,7 +6,8 @@ import type { Sql } from "../support/sql.ts";
 
 export type Act = (random: Random, at: Readonly<{ low: number; high: number }>) => string;
 
-const THINK_MS = 4;
+/** Clients that never pause would measure the machine. */
+const THINK_MS = 15;
 
 /** Everything that happens to rows, two rows of a transaction in the order of their keys: such clients never deadlock with each other. */
 export class Writers {
