@@ -288,6 +288,6 @@ export interface SchemaRegistry {
   schema(id: number): Promise<string>;
   /** The subjects whose name begins with `prefix`. */
   subjects(prefix: string): Promise<string[]>;
-  /** Deletes a subject with all versions; nothing happens when it is not there. */
+  /** Takes a subject with all versions out of use; their ids stay readable. Nothing happens when it is not there. */
   remove(subject: string): Promise<void>;
 }
