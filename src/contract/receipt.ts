@@ -19,8 +19,8 @@ export type Receipt = {
   to: string;
   /** Rows that were copied, and changes that were applied on top of them, both ways. */
   moved: { rows: number; changes: number };
-  /** The last comparison of all rows before they were removed. */
-  compared: { table: string; rows: number; hash: string; differences: number; at: string }[];
+  /** The last comparison of all rows before they were removed; `unsettled`: the target's application wrote them at every look. */
+  compared: { table: string; rows: number; hash: string; differences: number; unsettled: number; at: string }[];
   /** Every switch, in order. */
   switched: { direction: string; at: string; fencedMs: number | null; by: string }[];
   removed: RemovedTable[];
@@ -48,7 +48,8 @@ export async function makeReceipt(
     params,
   );
   const compared = await on.query(
-    `SELECT j.detail ->> 'table' AS table, j.detail ->> 'rows' AS rows, j.detail ->> 'hash' AS hash, j.detail ->> 'differences' AS differences, j.detail ->> 'at' AS at
+    `SELECT j.detail ->> 'table' AS table, j.detail ->> 'rows' AS rows, j.detail ->> 'hash' AS hash, j.detail ->> 'differences' AS differences,
+            j.detail ->> 'unsettled' AS unsettled, j.detail ->> 'at' AS at
        FROM rehouse.journal AS j WHERE migration = $1 AND tenant = $2 AND event = 'contract-compared'
         AND entry > (SELECT coalesce(max(entry), 0) FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'contract-begun') ORDER BY entry`,
     params,
@@ -64,6 +65,7 @@ export async function makeReceipt(
       rows: number(row, "rows"),
       hash: row["hash"] ?? "",
       differences: number(row, "differences"),
+      unsettled: number(row, "unsettled"),
       at: row["at"] ?? "",
     })),
     switched: switches.map((row) => ({
@@ -87,7 +89,8 @@ export function receiptText(receipt: Receipt): string {
     `  to   ${to}`,
     `  moved     ${moved.rows} rows, ${moved.changes} changes applied`,
     ...compared.map(
-      (each) => `  compared  ${each.table}: ${each.rows} rows, hash ${each.hash}, ${each.differences} differences, ${each.at}`,
+      (each) =>
+        `  compared  ${each.table}: ${each.rows} rows, hash ${each.hash}, ${each.differences} differences, ${each.unsettled} being written, ${each.at}`,
     ),
     ...switched.map(
       (each) => `  switched  ${each.direction}, ${each.at}, writers waited ${each.fencedMs ?? "?"} ms, by ${each.by}`,

@@ -2,7 +2,7 @@
 
 import { VERIFIED } from "../evidence/index.ts";
 import { SHARED_UNIT } from "../model/mapping.ts";
-import { type Lsn, parseLsn } from "../model/position.ts";
+import { parseLsn } from "../model/position.ts";
 import type { Database, Row, Session } from "../ports.ts";
 import { type Facts, LIMITS } from "./gate.ts";
 import type { Leg } from "./leg.ts";
@@ -40,7 +40,7 @@ export async function readFacts(
     lagMs: numberOf(row, "lag_ms"),
     isSettled: row?.["settled"] === "t",
     rolesAlive: new Set(roles.map((each) => each["role"] ?? "")),
-    compared: compared === undefined ? undefined : { ageMs: compared.ageMs, differences: compared.differences },
+    compared,
     openDifferences: numberOf(row, "open_differences") ?? 0,
     foreignWrites: numberOf(row, "foreign_writes") ?? 0,
     oldTransactions: old,
@@ -54,10 +54,8 @@ export async function readFacts(
 /** The phase in which the tenant is in the feed that it enters at the switch. */
 const WAITING = { "to-target": "idle", "to-source": "soaking" } as const;
 
-export type ComparedUntil = { readonly ageMs: number; readonly differences: number; readonly position: Lsn };
-
 /** The tenant's tables as a whole; undefined while one of them was never compared. */
-export async function readCompared(state: Database, migration: string, tenant: string): Promise<ComparedUntil | undefined> {
+async function readCompared(state: Database, migration: string, tenant: string): Promise<Facts["compared"]> {
   const [row] = await state.query(
     `SELECT (extract(epoch FROM clock_timestamp() - v.at) * 1000)::bigint AS age_ms, v.differences,
             (SELECT min(position) FROM rehouse.compared_unit AS u WHERE u.migration = $1 AND u.tenant = $2) AS position

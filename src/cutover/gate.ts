@@ -1,5 +1,6 @@
 /** Whether a tenant may be switched now: every reason against it, with its value, its limit, and what to do. Pure. */
 
+import type { Lsn } from "../model/position.ts";
 import type { Direction } from "./leg.ts";
 import type { NoRoom } from "./sequence-plan.ts";
 
@@ -17,7 +18,7 @@ export type Facts = {
   readonly isSettled: boolean;
   readonly rolesAlive: ReadonlySet<string>;
   /** Of the tenant's newest comparison; undefined: some table was never compared. */
-  readonly compared: { readonly ageMs: number; readonly differences: number } | undefined;
+  readonly compared: { readonly ageMs: number; readonly differences: number; readonly position: Lsn } | undefined;
   readonly openDifferences: number;
   readonly foreignWrites: number;
   /** At the side that is left, with writes of its own. */

@@ -7,7 +7,6 @@ import type { Database, Session } from "../ports.ts";
 import type { Difference } from "../verify/index.ts";
 import { ChangedRows, type ChangedTable } from "./changed-rows.ts";
 import { type Compared, Comparison, sizeOf, together } from "./compare.ts";
-import { readCompared } from "./gate-facts.ts";
 import type { Feed, Leg } from "./leg.ts";
 import { drained, emitMarker } from "./marker.ts";
 import { findSequences, type SequenceColumns } from "./sequences.ts";
@@ -45,26 +44,29 @@ export class Ground implements AsyncDisposable {
   }
 }
 
+/**
+ * A comparison of the whole tenant that found no difference, and the rows it could say nothing about: they changed at every look. Only when their
+ * writers wait can anybody say whether they are equal.
+ */
+export type ComparedUntil = { readonly position: Lsn; readonly unsettled: readonly ChangedTable[] };
+
 /** The comparison of a tenant on its way to being complete: what changed is looked at again and again, until only the fence's tail is left. */
 export class Approach implements AsyncDisposable {
   readonly comparison: Comparison;
   readonly rows: ChangedRows;
-  #left: readonly ChangedTable[] = [];
+  #left: readonly ChangedTable[];
   #last: Compared | undefined;
 
-  private constructor(comparison: Comparison, rows: ChangedRows) {
+  private constructor(comparison: Comparison, rows: ChangedRows, left: readonly ChangedTable[]) {
     this.comparison = comparison;
     this.rows = rows;
+    this.#left = left;
   }
 
-  /** From the tenant's newest comparison on, which was clean. */
-  static async prepare(feed: Feed, tenant: string): Promise<Approach> {
-    const compared = await readCompared(feed.target, feed.migration, tenant);
-    if (compared === undefined)
-      throw new RehouseError("REHOUSE_INTERNAL", { what: `tenant ${tenant} was never compared`, where: feed.migration });
-    const at = await placeBefore(feed.target, feed.migration, tenant, compared.position);
+  static async prepare(feed: Feed, tenant: string, { position, unsettled }: ComparedUntil): Promise<Approach> {
+    const at = await placeBefore(feed.target, feed.migration, tenant, position);
     const comparison = await Comparison.prepare(feed, tenant);
-    return new Approach(comparison, ChangedRows.from(feed, tenant, at));
+    return new Approach(comparison, ChangedRows.from(feed, tenant, at), unsettled);
   }
 
   /** Looks at everything that changed up to `marker`, which has been applied. What is equal need not be looked at any more. */

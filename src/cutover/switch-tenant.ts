@@ -3,17 +3,18 @@
 import { movePhase } from "../control/phases.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
-import type { Lsn } from "../model/position.ts";
+import { parseLsn } from "../model/position.ts";
 import { verify } from "../verify/index.ts";
+import type { ChangedTable } from "./changed-rows.ts";
 import { NOT_MEASURED, type SwitchedTenant } from "./document.ts";
 import { failureOf } from "./failure.ts";
 import { type FencedMeasures, fenced, PATIENCE } from "./fenced.ts";
 import { complete, finishOther, letGo, orAbandon, stay, undo } from "./finish.ts";
-import { comparisonObstacles, type Obstacle, obstacles } from "./gate.ts";
+import { comparisonObstacles, type Facts, type Obstacle, obstacles } from "./gate.ts";
 import { readFacts } from "./gate-facts.ts";
-import { Approach, approach, Ground, type Measured } from "./ground.ts";
+import { Approach, approach, type ComparedUntil, Ground, type Measured } from "./ground.ts";
 import { begin, type Journey, load } from "./journey.ts";
-import type { Leg } from "./leg.ts";
+import type { Feed, Leg } from "./leg.ts";
 import { arrived, isApplied } from "./marker.ts";
 import { requireTurn } from "./turn.ts";
 
@@ -39,9 +40,9 @@ export async function switchTenant(leg: Leg, request: SwitchRequest, signal: Abo
     // After a switch the way back is there within moments; before the first one a tenant that is still being copied is refused.
     if (leg.direction === "to-source") await arrived(leg.feed, tenant, signal);
     await using ground = await Ground.prepare(leg, tenant);
-    const found = await gate(leg, request, ground, signal);
-    if (found.length > 0) return { ...nothing, outcome: "refused", obstacles: found };
-    await using near = await Approach.prepare(leg.feed, tenant);
+    const { found, compared } = await gate(leg, request, ground, signal);
+    if (found.length > 0 || compared === undefined) return { ...nothing, outcome: "refused", obstacles: [...found] };
+    await using near = await Approach.prepare(leg.feed, tenant, compared);
     const measured = await approach(leg, tenant, ground, near, signal);
     if (dryRun) return { ...nothing, outcome: "ready", predicted: predicted(measured) };
     return await underFence(leg, request, { ground, near, nothing }, signal);
@@ -71,18 +72,49 @@ async function gate(
   { tenant, dryRun }: SwitchRequest,
   { sequences, leaving, arriving }: Ground,
   signal: AbortSignal,
-): Promise<Obstacle[]> {
+): Promise<{ readonly found: readonly Obstacle[]; readonly compared?: ComparedUntil | undefined }> {
   const read = () => readFacts(leg, tenant, dryRun, { columns: sequences, leaving, arriving });
-  let facts = await read();
-  const found = obstacles(leg.direction, facts);
-  if (found.length > 0) return found;
-  if (comparisonObstacles(facts).length > 0) {
-    const { migration, mapping, source, target, secrets } = leg.feed;
-    const waitForApplied = (unit: string, lsn: Lsn, ended: AbortSignal) => isApplied(leg.feed, unit, lsn, ended);
-    await verify({ migration, mapping, source, target, secrets, waitForApplied }, { tenants: [tenant] }, signal);
-    facts = await read();
-  }
-  return [...obstacles(leg.direction, facts), ...comparisonObstacles(facts)];
+  const before = await read();
+  const found = obstacles(leg.direction, before);
+  if (found.length > 0) return { found };
+  const isClean = comparisonObstacles(before).length === 0;
+  const { compared, unsettled } = isClean
+    ? { compared: before.compared, unsettled: [] }
+    : await compareNow(leg.feed, tenant, signal);
+  const facts = isClean ? before : { ...(await read()), compared };
+  return {
+    found: [...obstacles(leg.direction, facts), ...comparisonObstacles(facts)],
+    compared: compared && { position: compared.position, unsettled },
+  };
+}
+
+async function compareNow(
+  feed: Feed,
+  tenant: string,
+  signal: AbortSignal,
+): Promise<{ readonly compared: Facts["compared"]; readonly unsettled: readonly ChangedTable[] }> {
+  const { migration, mapping, source, target, secrets } = feed;
+  const began = performance.now();
+  const unsettled: ChangedTable[] = [];
+  const { tenants } = await verify(
+    { migration, mapping, source, target, secrets, waitForApplied: (unit, lsn, ended) => isApplied(feed, unit, lsn, ended) },
+    { tenants: [tenant], onUnsettled: ({ table, keys }) => unsettled.push({ table, rows: keys }) },
+    signal,
+  );
+  const tables = tenants.flatMap((each) => each.tables);
+  const positions = tables.map((table) => parseLsn(table.position));
+  const differences = tables.reduce((sum, table) => sum + table.differences.length + table.omitted, 0);
+  return {
+    compared:
+      positions.length === 0
+        ? undefined
+        : {
+            ageMs: performance.now() - began,
+            differences,
+            position: positions.reduce((oldest, each) => (each < oldest ? each : oldest)),
+          },
+    unsettled,
+  };
 }
 
 async function underFence(

@@ -1,5 +1,5 @@
 import type { SecretColumns } from "../evidence/index.ts";
-import type { Mapping } from "../model/mapping.ts";
+import type { Mapping, TableMapping } from "../model/mapping.ts";
 import type { Lsn } from "../model/position.ts";
 import type { Database } from "../ports.ts";
 
@@ -23,7 +23,11 @@ export type VerifyRequest = {
   /** Have what differs repaired, on behalf of this person (`user@host`). Left out: only compare. */
   readonly repairFor?: string | undefined;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
+  /** Rows that changed at every look, which the document only counts. Their keys are texts of TableMapping.key. */
+  readonly onUnsettled?: ((rows: UnsettledRows) => void) | undefined;
 };
+
+export type UnsettledRows = { readonly table: TableMapping; readonly keys: readonly (readonly (string | null)[])[] };
 
 /** Where the comparison is. Tables are read for all tenants at once. */
 export type VerifyProgress = {

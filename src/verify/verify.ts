@@ -75,6 +75,10 @@ async function compareTenants(
     waitForApplied,
     signal,
   );
+  for (const [index, { table }] of scanned.entries()) {
+    const keys = (settled[index] ?? []).filter(isUnsettled).map(({ key }) => key);
+    if (keys.length > 0) request.onUnsettled?.({ table, keys });
+  }
   const verified: VerifiedTenant[] = [];
   const repairable: Repairable[] = [];
   for (const tenant of tenants) {
@@ -180,6 +184,10 @@ export async function partitionRoots(source: Session): Promise<Set<string>> {
   return new Set(rows.map((row) => `${row["nspname"]}.${row["relname"]}`));
 }
 
+function isUnsettled({ verdict }: SettledSuspect): boolean {
+  return verdict === "moving";
+}
+
 async function tablesOfTenant(
   migration: string,
   sessions: Sessions,
@@ -194,7 +202,7 @@ async function tablesOfTenant(
     const sum = scan.sums.get(tenant);
     if (sum === undefined) continue;
     const mine = (settled[index] ?? []).filter((suspect) => suspect.unit === tenant);
-    const found = mine.filter((suspect) => suspect.verdict !== "moving");
+    const found = mine.filter((suspect) => !isUnsettled(suspect));
     const name = tableText(table.source);
     const differences = await describe(sessions, sides, tenant, found, { migration, secrets, table: name });
     const document = {

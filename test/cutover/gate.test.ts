@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 import { comparisonObstacles, type Facts, obstacles } from "../../src/cutover/gate.ts";
+import { asLsn } from "../../src/model/position.ts";
+
+const COMPARED = { ageMs: 60_000, differences: 0, position: asLsn(1n) };
 
 const READY: Facts = {
   migration: "m",
@@ -10,7 +13,7 @@ const READY: Facts = {
   lagMs: 12,
   isSettled: true,
   rolesAlive: new Set(["capture", "apply", "control"]),
-  compared: { ageMs: 60_000, differences: 0 },
+  compared: COMPARED,
   openDifferences: 0,
   foreignWrites: 0,
   oldTransactions: [],
@@ -56,10 +59,10 @@ test("all reasons are named at once", () => {
 
 test("a comparison that never was, is old, or found something is an obstacle that another comparison may remove", () => {
   expect(comparisonObstacles({ ...READY, compared: undefined })).toMatchObject([{ gate: "compared", value: "never" }]);
-  expect(comparisonObstacles({ ...READY, compared: { ageMs: 3_600_000, differences: 0 } })).toMatchObject([
+  expect(comparisonObstacles({ ...READY, compared: { ...COMPARED, ageMs: 3_600_000 } })).toMatchObject([
     { gate: "compared", value: "3600 s ago" },
   ]);
-  expect(comparisonObstacles({ ...READY, compared: { ageMs: 0, differences: 2 } })).toMatchObject([
+  expect(comparisonObstacles({ ...READY, compared: { ...COMPARED, differences: 2 } })).toMatchObject([
     { gate: "differences", value: "2" },
   ]);
   expect(comparisonObstacles({ ...READY, openDifferences: 5 })).toMatchObject([{ gate: "differences", value: "5" }]);

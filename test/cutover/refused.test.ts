@@ -10,7 +10,7 @@ const SOURCE = `
 
 const FILE: FileBody = { tenants: { column: "tenant_id", move: [1, 2] }, tables: { orders: {} } };
 
-test("rows that differ, and a writer that does not end, refuse the switch by name; the other tenant goes; a dry run changes nothing", {
+test("rows that differ, and a writer that does not end, refuse the switch by name, a row that never holds still does not; a dry run changes nothing", {
   timeout: 180_000,
 }, async () => {
   await using migration = await Migration.prepare({ source: SOURCE, file: FILE });
@@ -60,13 +60,32 @@ test("rows that differ, and a writer that does not end, refuse the switch by nam
   } finally {
     writer.release(true);
   }
+  // What is written at every look, no comparison can say anything about but the one behind the fence.
+  const hot = writeUntilFenced(migration);
+  await migration.target.run("UPDATE rehouse.compared_unit SET unsettled = 1 WHERE tenant = '1'");
   // The number that comes next at the new home is beyond all that the old one has given out, or may yet give out to others.
   expect((await cutover(migration, 0, "--tenant", "1")).tenants[0]).toMatchObject({ outcome: "switched" });
+  const total = await hot;
+  await migration.until(run, "the hot row at its new home", async () => {
+    return Number(await migration.target.value("SELECT total FROM orders WHERE tenant_id = 1 AND id = 4")) === total;
+  });
   const last = Number(await migration.target.value("INSERT INTO orders (tenant_id, total) VALUES (1, 1) RETURNING id"));
   const other = Number(await migration.source.value("SELECT nextval('orders_id_seq')"));
   expect(last).toBeGreaterThan(201);
   expect(other).toBeGreaterThan(last);
 });
+
+/** One row, as often as it goes, until its tenant is elsewhere; resolves to the last total that was committed. */
+async function writeUntilFenced({ source }: Migration): Promise<number> {
+  for (let total = 0; ; total++) {
+    try {
+      await source.run(`UPDATE orders SET total = ${total + 1} WHERE tenant_id = 1 AND id = 4`);
+    } catch (error) {
+      expect(error).toMatchObject({ code: "RH011" });
+      return total;
+    }
+  }
+}
 
 async function cutover(migration: Migration, exit: number, ...args: string[]): Promise<SwitchDocument> {
   const { code, out, err } = await migration.rehouse("cutover", "--json", ...args);

@@ -2,7 +2,7 @@
 
 import { Pool, type PoolClient } from "pg";
 import { expect, test } from "vitest";
-import type { ContractDocument, SwitchDocument } from "../../src/cli/documents.ts";
+import type { ContractDocument, SwitchDocument, VerifyDocument } from "../../src/cli/documents.ts";
 import { Router } from "../../src/router/index.ts";
 import { ByHand } from "../mirror/by-hand.ts";
 import { Migration, waitUntil } from "../support/index.ts";
@@ -131,8 +131,12 @@ test("a column of a busy table is renamed while both versions of the application
     await Promise.all(first.map(({ work }) => work));
     await wrote(second, 10);
     await expectNothingLost("state", "tenths / 10", [...first, ...second]);
+    // The counter may change at every look, so that nothing can be said about it yet.
     const verified = await migration.rehouse("verify", "--json");
-    expect({ code: verified.code, ...JSON.parse(verified.out) }, verified.out).toMatchObject({ code: 0, equal: true });
+    const document: VerifyDocument = JSON.parse(verified.out);
+    expect(
+      document.tenants.flatMap(({ tables }) => tables.map(({ differences, omitted }) => ({ differences, omitted }))),
+    ).toEqual(Object.keys(FILE.tables).map(() => ({ differences: [], omitted: 0 })));
 
     expect(await switched("rollback")).toMatchObject({ outcome: "switched", home: "source" });
     await wrote(second, 10);
