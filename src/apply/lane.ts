@@ -170,6 +170,8 @@ export class Lane {
       // Of a member whose tables it does not know a lane would take the changes for somebody else's.
       const isUnknown = (tenant: string) => this.#deps.units?.has(tenant) === false;
       if (place.members.size === 0 || this.#deps.paused() || [...place.members.keys()].some(isUnknown)) {
+        // It has nothing to do that would show it.
+        this.#goesOn();
         await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
         continue;
       }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ConnectionLost, type Database } from "../../src/ports.ts";
 import { Scene } from "./support/scene.ts";
 import { table } from "./support/tables.ts";
 import type { Change, RowChange, Values } from "./support/topic.ts";
@@ -247,6 +248,26 @@ describe("a lane", () => {
     await scene.caughtUp();
     expect(await scene.rows(ALL)).toEqual(["1 a i1 0"]);
     expect(scene.reports.map((report) => report?.code)).toEqual(["REHOUSE_UNREACHABLE", "REHOUSE_UNREACHABLE", undefined]);
+  });
+
+  it("without a tenant says that it goes on as soon as the target answers again", async () => {
+    await using scene = await open();
+    const { target: real } = scene;
+    let refused = 0;
+    const target: Database = {
+      place: real.place,
+      query: (sql, params) => real.query(sql, params),
+      transaction: (body) => real.transaction(body),
+      connect: async (options) => {
+        if (++refused <= 2) throw new ConnectionLost("gone");
+        return real.connect(options);
+      },
+      close: () => real.close(),
+    };
+    scene.apply({ target });
+    await expect
+      .poll(() => scene.reports.map((report) => report?.code), { timeout: 10_000 })
+      .toEqual(["REHOUSE_UNREACHABLE", "REHOUSE_UNREACHABLE", undefined]);
   });
 
   it("waits for nothing any more once it is over", async () => {
