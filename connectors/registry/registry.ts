@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 // Not from the package's index, which loads the key services of four clouds: 3 s and 50 MB more.
 import { RestError } from "@confluentinc/schemaregistry/dist/rest-error.js";
-import { SchemaRegistryClient } from "@confluentinc/schemaregistry/dist/schemaregistry-client.js";
+import type { SchemaRegistryClient } from "@confluentinc/schemaregistry/dist/schemaregistry-client.js";
 import { RehouseError } from "../../src/errors.ts";
 import type { SchemaRegistry } from "../../src/ports.ts";
 import { redact } from "../../src/redact.ts";
@@ -18,30 +18,38 @@ const CONFLICT = 409;
 
 /** A Confluent-compatible schema registry. */
 export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
-  const client = new SchemaRegistryClient({
-    baseURLs: [address.url],
-    cacheCapacity: 10_000,
-    maxRetries: 2,
-    createAxiosDefaults: { timeout: 10_000, ...authorization(address.auth) },
-  });
+  let connecting: Promise<SchemaRegistryClient> | undefined;
   const where = redact(address.url);
-  const calling = async <T>(call: () => Promise<T>): Promise<T> => {
+  const calling = async <T>(call: (client: SchemaRegistryClient) => Promise<T>): Promise<T> => {
+    connecting ??= connect(address);
     try {
-      return await call();
+      return await call(await connecting);
     } catch (error) {
       throw registryFailure(error, where);
     }
   };
   return {
     register: (subject, schema) =>
-      calling(() => despiteRaces(() => client.register(subject, { schema, schemaType: "AVRO" }, false))),
+      calling((client) => despiteRaces(() => client.register(subject, { schema, schemaType: "AVRO" }, false))),
     // An id is looked up without a subject: a reader of the topic knows nothing else.
-    schema: async (id) => (await calling(() => client.getBySubjectAndId("", id))).schema,
-    subjects: async (prefix) => (await calling(() => client.getAllSubjects())).filter((subject) => subject.startsWith(prefix)),
+    schema: async (id) => (await calling((client) => client.getBySubjectAndId("", id))).schema,
+    subjects: async (prefix) =>
+      (await calling((client) => client.getAllSubjects())).filter((subject) => subject.startsWith(prefix)),
     // Softly: whenever a subject goes for good, Apicurio (2.6) sweeps away the content that none uses, and with it that of a registration
     // which is under way. Its id is granted, has no schema, and the subject refuses all that come after. No id that was given out is lost either.
-    remove: (subject) => calling(() => client.deleteSubject(subject, false).then(() => undefined, ignoreMissing)),
+    remove: (subject) => calling((client) => client.deleteSubject(subject, false).then(() => undefined, ignoreMissing)),
   };
+}
+
+/** Loaded by who asks the registry: the client's signing in (joi) is a third of the time in which a verb or a role starts, and most never ask. */
+async function connect({ url, auth }: RegistryAddress): Promise<SchemaRegistryClient> {
+  const { SchemaRegistryClient } = await import("@confluentinc/schemaregistry/dist/schemaregistry-client.js");
+  return new SchemaRegistryClient({
+    baseURLs: [url],
+    cacheCapacity: 10_000,
+    maxRetries: 2,
+    createAxiosDefaults: { timeout: 10_000, ...authorization(auth) },
+  });
 }
 
 const RACES = 5;
