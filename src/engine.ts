@@ -317,11 +317,21 @@ function resyncSentences({ newSlot, movedLanes, units }: ResyncBegun): string[] 
   ];
 }
 
-/** A role's process ends with its supervisor, however that ends, and also where that was before this process listened. */
+/** As long as a supervisor gives it. */
+const END_WITHIN_MS = 15_000;
+
+/**
+ * A role's process ends with its supervisor, however that ends, and also where that was before this process listened. Nobody is there to kill one
+ * that hangs, and it may hold what its successor needs, so it ends itself.
+ */
 function withSupervisor(signal: AbortSignal): AbortSignal {
   if (process.env[SUPERVISED] === undefined) return signal;
   const gone = new AbortController();
-  if (process.connected) process.once("disconnect", () => gone.abort());
-  else gone.abort();
+  const leave = () => {
+    gone.abort();
+    setTimeout(() => process.exit(1), END_WITHIN_MS).unref();
+  };
+  if (process.connected) process.once("disconnect", leave);
+  else leave();
   return AbortSignal.any([signal, gone.signal]);
 }

@@ -202,6 +202,7 @@ export function createSlotMaker(address: DatabaseAddress, { failover = false }: 
       const abort = () => void release();
       signal.addEventListener("abort", abort, { once: true });
       try {
+        signal.throwIfAborted();
         // The option list in parentheses came with version 15; this form is still taken by all.
         const { rows } = await client.query<Record<string, string>>(
           `CREATE_REPLICATION_SLOT ${ident(slot)} LOGICAL pgoutput ${failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT"}`,

@@ -41,6 +41,7 @@ export class Acknowledger {
    * the connection after wal_sender_timeout.
    */
   repeat(signal: AbortSignal): void {
+    if (signal.aborted) return;
     const timer = setInterval(() => this.#send(this.#flushed), REPEAT_MS);
     signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }

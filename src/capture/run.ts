@@ -287,6 +287,8 @@ async function messageEncoder(migration: string, registry: SchemaRegistry, slab:
   });
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+/** Also of a signal that has been aborted before: whatever came before this may have taken its time. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -13,6 +13,7 @@ export async function withMirrorLock<T>(
   const leave = () => void session.close(true);
   signal.addEventListener("abort", leave, { once: true });
   try {
+    signal.throwIfAborted();
     await session.query("SELECT pg_advisory_lock(hashtextextended($1, 0))", [`rehouse.arm ${mirrorName(migration)}`]);
     return await body();
   } finally {

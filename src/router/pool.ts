@@ -37,6 +37,7 @@ export class TimedOut extends Error {
 
 /** What `promise` gives, or a rejection after `ms`, or when `signal` aborts. */
 export async function within<T>(promise: Promise<T>, ms: number, what: string, signal?: AbortSignal): Promise<T> {
+  signal?.throwIfAborted();
   let onAbort = () => undefined;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

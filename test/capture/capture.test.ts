@@ -287,6 +287,23 @@ describe("what stands in the way is said by its code", () => {
     await expect(running.ended).rejects.toMatchObject({ code: "REHOUSE_UNREACHABLE" });
   });
 
+  it("ends also when it is stopped before its first message, while it registers its schemas", { timeout: 20_000 }, async () => {
+    await using lab = await provisioned(await captureLab(ORDERS, [{ table: "orders", key: ["id"] }]));
+    const { registry } = lab.deps;
+    let stopped: Promise<void> | undefined;
+    const running = lab.start({
+      registry: {
+        ...registry,
+        register: (subject, schema) => {
+          stopped ??= running.stop();
+          return registry.register(subject, schema);
+        },
+      },
+    });
+    await running.ended;
+    expect(stopped).toBeDefined();
+  });
+
   it("leaves no session behind", async () => {
     await using lab = await provisioned(await captureLab(ORDERS, [{ table: "orders", key: ["id"] }]));
     const running = lab.start();

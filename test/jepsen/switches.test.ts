@@ -3,6 +3,7 @@
  * have to agree. A few seeds here, more with `npm run test:soak`.
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Stack, startStack } from "../../stack/index.ts";
 import { addresses, waitUntil } from "../support/index.ts";
@@ -50,10 +51,9 @@ describe.concurrent.each(Array.from({ length: Math.min(WORLDS, SEEDS) }, (_, wor
       }
       world ??= await World.begin(layout, stack ?? addresses(), stack?.faults);
       const did: string[] = [];
-      // A run of many seeds is long: what comes of one is worth knowing at once.
-      const late = setTimeout(() => process.stderr.write(`seed ${seed} takes long:\n${did.join("\n")}\n`), SEED_MS * 0.9);
+      const late = new AbortController();
       try {
-        await live(world, { seed, random, did });
+        await Promise.race([live(world, { seed, random, did }), tooLong(late.signal)]);
       } catch (error) {
         process.stderr.write(`seed ${seed}: ${error instanceof Error ? error.message : error}\n${did.join("\n")}\n`);
         // The next seed is not to suffer from this one.
@@ -63,11 +63,17 @@ describe.concurrent.each(Array.from({ length: Math.min(WORLDS, SEEDS) }, (_, wor
         await broken[Symbol.asyncDispose]().catch(() => undefined);
         throw error;
       } finally {
-        clearTimeout(late);
+        late.abort();
       }
     },
   );
 });
+
+/** Sooner than the test's own end, which would leave the world to the next seed. */
+async function tooLong(over: AbortSignal): Promise<never> {
+  await delay(SEED_MS * 0.9, undefined, { signal: over });
+  throw new Error(`not done after ${SEED_MS * 0.9} ms`);
+}
 
 type Life = { readonly seed: number; readonly random: Random; readonly did: string[] };
 
