@@ -31,7 +31,7 @@ const MEANWHILE = 40;
 const PLACES: readonly { of: RegExp; phases: readonly Phase[]; quick?: Partial<Record<Failpoint, Phase>> }[] = [
   { of: /^(publish|ack)\./, phases: RUNNING, quick: { "publish.after": "in-sync" } },
   { of: /^chunk\./, phases: ["backfilling"] },
-  { of: /^apply\./, phases: APPLYING, quick: { "apply.commit.after": "in-sync", "apply.place.before": "catching-up" } },
+  { of: /^apply\./, phases: APPLYING, quick: { "apply.commit.after": "in-sync", "apply.place.before": "in-sync" } },
   { of: /^(begin|slot|expand)\./, phases: ["starting"], quick: { "slot.after": "starting" } },
   { of: /^phase\./, phases: ["starting", "backfilling", "catching-up"] },
 ];
@@ -125,12 +125,12 @@ function messages(): Fault[] {
   });
   return [
     commit("backfill", /^rehouse backfill write/, ["backfilling"], ["backfilling"]),
-    commit("apply", / apply$/, APPLYING, APPLYING),
+    commit("apply", / apply$/, APPLYING, ["in-sync"]),
     commit("control", /^rehouse t-[0-9a-f]+$/, ["starting", "backfilling", "catching-up"], ["starting"]),
     {
       name: "capture: Produce's answer is lost, the batch comes twice",
       phases: RUNNING,
-      quick: ["catching-up", "in-sync"],
+      quick: ["in-sync"],
       strike: async (scene) => {
         await losing(scene, "kafka", 3, ({ direction, kind }) =>
           direction === "to-client" && kind === "Produce" ? "lose" : "pass",
