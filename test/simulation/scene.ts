@@ -45,7 +45,7 @@ export class Scene {
   readonly history: History;
   readonly checks: Checks;
   readonly traffic: Traffic;
-  readonly registry: SchemaRegistry = registry();
+  readonly registry: SchemaRegistry;
   /** Late lanes that have applied something. */
   readonly lateLanes = new Set<string>();
   /** Whether somebody has told the appliers to wait. */
@@ -58,6 +58,7 @@ export class Scene {
     this.#trace = trace;
     this.random = new Random(seed);
     this.network = new Network(time, this.random);
+    this.registry = registry(this.network);
     const layout = layoutOf(this.random.int(4));
     this.source = new Source(firstXid(this.random));
     this.units = unitsOf(layout, this.random);
@@ -202,10 +203,11 @@ function firstXid(random: Random): bigint {
 }
 
 /** Ids in order, the same schema the same id. */
-function registry(): SchemaRegistry {
+function registry(network: Network): SchemaRegistry {
   const schemas: string[] = [];
   return {
     register: async (_, schema) => {
+      await network.travel();
       const known = schemas.indexOf(schema);
       return known < 0 ? schemas.push(schema) - 1 : known;
     },
