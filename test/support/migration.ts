@@ -254,15 +254,21 @@ export class Migration implements AsyncDisposable {
         .catch(() => []);
       const units = await this.target.rows("SELECT * FROM rehouse.tenant WHERE migration = $1", [this.name]).catch(() => []);
       const said = run.said.slice(-4_000).split("\n");
-      throw new Error(
-        `${error instanceof Error ? error.message : error}\n${JSON.stringify({ last: String(last), units, lanes, processes, said }, null, 1)}`,
-        { cause: error },
-      );
+      const [atSource, atTarget] = await Promise.all([sessionsOf(this.source), sessionsOf(this.target)]);
+      const picture = { last: String(last), units, lanes, processes, atSource, atTarget, said };
+      throw new Error(`${error instanceof Error ? error.message : error}\n${JSON.stringify(picture, null, 1)}`, { cause: error });
     }
   }
 }
 
 class Stopped extends GiveUp {}
+
+/** Who is there, and who waits for whom. */
+async function sessionsOf(sql: Sql): Promise<unknown[]> {
+  const busy = `SELECT pid, application_name, state, wait_event_type, wait_event, pg_blocking_pids(pid)::text, now() - xact_start, left(query, 120)
+    FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`;
+  return sql.rows(busy).catch(() => []);
+}
 
 /** The database of `url` on the server of `at`. */
 function sameServer(url: string, at: string): string {
