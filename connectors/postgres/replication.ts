@@ -52,8 +52,9 @@ class PgReplicationStream implements ReplicationStream {
     } finally {
       this.#service = undefined;
       this.#socket = undefined;
-      await service.destroy().catch(() => undefined);
-      await subscription.catch(() => undefined);
+      await end(service);
+      // Not waited for: pg never settles a connect() that is ended meanwhile. One that has come through all the same is ended, too.
+      subscription.catch(() => end(service));
     }
   }
 
@@ -83,6 +84,7 @@ class PgReplicationStream implements ReplicationStream {
         guarded(() => on.started());
       });
       plugin.onConnected = async (client) => {
+        signal.throwIfAborted();
         const history = await readTimelines(client);
         await on.connected(history).catch((error: unknown) => {
           throw new CallbackFailed(error);
@@ -111,6 +113,13 @@ class PgReplicationStream implements ReplicationStream {
     if (error instanceof CallbackFailed) return error.cause;
     return connected ? failure(error) : connectFailure(error, placeOf(this.#address.url));
   }
+}
+
+/** Without a farewell: a server that is silent would never answer it. */
+async function end(service: LogicalReplicationService): Promise<void> {
+  const client: unknown = Reflect.get(service, "_client");
+  if (typeof client === "object" && client !== null) connectionOf(client).stream.destroy();
+  await service.destroy().catch(() => undefined);
 }
 
 /** Keeps what a callback threw apart from what the connection reports. */
@@ -154,7 +163,7 @@ class StreamPlugin extends PgoutputPlugin {
 
 /** What is used of pg's connection, which is not in pg's types. */
 type PgConnection = {
-  readonly stream: { pause(): unknown; resume(): unknown };
+  readonly stream: { pause(): unknown; resume(): unknown; destroy(): unknown };
   on(event: "copyData", listener: (message: { readonly chunk: Buffer }) => void): unknown;
   removeAllListeners(event: "copyData"): unknown;
 };
@@ -170,7 +179,7 @@ function connectionOf(client: object): PgConnection {
 }
 
 function isPgConnection(value: unknown): value is PgConnection {
-  return has(value, ["on", "removeAllListeners"]) && has(Reflect.get(value, "stream"), ["pause", "resume"]);
+  return has(value, ["on", "removeAllListeners"]) && has(Reflect.get(value, "stream"), ["pause", "resume", "destroy"]);
 }
 
 function has(value: unknown, methods: readonly string[]): value is object {
