@@ -8,13 +8,14 @@ import { reloadLanes } from "../apply/index.ts";
 import { Sessions } from "../compare/index.ts";
 import { journal } from "../control/journal.ts";
 import { movePhase } from "../control/phases.ts";
-import { choose, failureOf, legFor, type Obstacle, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
+import { choose, legFor, type Obstacle, readUnits, requireTurn, type SwitchDeps } from "../cutover/index.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { disarm } from "../fence/index.ts";
 import { disarmMirror } from "../mirror/index.ts";
 import type { TableMapping } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
+import { serverFailure } from "../server-failure.ts";
 import { partitionRoots, verify } from "../verify/index.ts";
 import { type ArchivedTable, archive } from "./archive.ts";
 import { type Begun, readContracts } from "./begun.ts";
@@ -71,7 +72,7 @@ async function contractTenant(
     return { ...nothing, outcome: "contracted", receipt: await clear(deps, tenant, order, at, request, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    const failure = failureOf(error);
+    const failure = serverFailure(error);
     if (failure === undefined) throw error;
     return { ...nothing, error: { code: failure.code, what: failure.message, fix: failure.fix ?? null } };
   }

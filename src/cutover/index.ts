@@ -2,7 +2,6 @@
 
 export { type CutoverRequest, choose, cutover, readUnits } from "./cutover.ts";
 export type { SwitchDocument, SwitchedTenant } from "./document.ts";
-export { failureOf } from "./failure.ts";
 export { legFor, type SwitchDeps } from "./feeds.ts";
 export type { Obstacle } from "./gate.ts";
 export { oldTransactions } from "./gate-facts.ts";

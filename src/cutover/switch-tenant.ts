@@ -4,10 +4,10 @@ import { movePhase } from "../control/phases.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { parseLsn } from "../model/position.ts";
+import { serverFailure } from "../server-failure.ts";
 import { verify } from "../verify/index.ts";
 import type { ChangedTable } from "./changed-rows.ts";
 import { NOT_MEASURED, type SwitchedTenant } from "./document.ts";
-import { failureOf } from "./failure.ts";
 import { type FencedMeasures, fenced, PATIENCE } from "./fenced.ts";
 import { complete, finishOther, letGo, orAbandon, stay, undo } from "./finish.ts";
 import { comparisonObstacles, type Facts, type Obstacle, obstacles } from "./gate.ts";
@@ -48,7 +48,7 @@ export async function switchTenant(leg: Leg, request: SwitchRequest, signal: Abo
     return await underFence(leg, request, { ground, near, nothing }, signal);
   } catch (error) {
     signal.throwIfAborted();
-    const failure = failureOf(error);
+    const failure = serverFailure(error);
     if (failure === undefined) throw error;
     return { ...nothing, error: { code: failure.code, what: failure.message, fix: failure.fix ?? null } };
   }

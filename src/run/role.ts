@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { ConnectionLost, type Database, ServerError } from "../ports.ts";
+import type { Database } from "../ports.ts";
+import { serverFailure } from "../server-failure.ts";
 import { Heart } from "./heart.ts";
 
 export type RoleDeps = {
@@ -77,22 +78,10 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
   }
 }
 
-/** What reaches a role unwrapped: a broken connection and a deadlock heal, an unexpected answer of a server does not. */
+/** What is no server's doing is a mistake of ours. */
 export function asRehouseError(error: unknown): RehouseError {
-  if (error instanceof RehouseError) return error;
-  if (error instanceof ConnectionLost)
-    return new RehouseError("REHOUSE_UNREACHABLE", {
-      what: `a connection to Postgres broke: ${error.message}`,
-      fix: "check that the server runs",
-      cause: error,
-    });
-  if (error instanceof ServerError) {
-    return new RehouseError(error.isPassing ? "REHOUSE_UNREACHABLE" : "REHOUSE_SERVER", {
-      what: `Postgres answered ${error.sqlstate}: ${error.message}${error.detail === undefined ? "" : `; ${error.detail}`}`,
-      ...(error.table === undefined ? {} : { where: error.table }),
-      fix: error.hint ?? "docs/errors.md, REHOUSE_SERVER",
-      cause: error,
-    });
-  }
-  return new RehouseError("REHOUSE_INTERNAL", { what: error instanceof Error ? error.message : String(error), cause: error });
+  return (
+    serverFailure(error) ??
+    new RehouseError("REHOUSE_INTERNAL", { what: error instanceof Error ? error.message : String(error), cause: error })
+  );
 }
