@@ -1,6 +1,7 @@
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
 import { kafkaFailure } from "./client.ts";
+import { leave } from "./cluster.ts";
 
 /** An admin connection for the time of `body`; what it fails of is one of the closed list. */
 export async function withAdmin<T>(kafka: Kafka, where: string, body: (admin: Admin) => Promise<T>): Promise<T> {
@@ -19,6 +20,6 @@ export async function withAdmin<T>(kafka: Kafka, where: string, body: (admin: Ad
     }
     throw kafkaFailure(error, where);
   } finally {
-    await admin.disconnect().catch(() => undefined);
+    await leave(admin);
   }
 }

@@ -12,7 +12,7 @@ export type KafkaAddress = {
 };
 
 /** Longer than any broker takes for a batch, shorter than what an operator would wait for an answer. */
-const REQUEST_TIMEOUT_MS = 30_000;
+export const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A handful of quick attempts ride out a change of leader; beyond that the role that uses it waits and says so. */
 const RETRIES = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 6 } as const;

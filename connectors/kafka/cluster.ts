@@ -4,8 +4,10 @@
  * since 2023; should it move, {@link createCluster} says so at the first use, and a test before that.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
+import { REQUEST_TIMEOUT_MS } from "./client.ts";
 
 /** A request in kafkajs's own shape. What `encode` returns is copied from `buffer`; `buf` only marks it as encoded. */
 export type KafkaRequest<T, Decoded = T> = {
@@ -59,11 +61,37 @@ export function createCluster(kafka: Kafka): Cluster {
 /** Connects, and learns who leads the partitions of `topic`. */
 export async function connect(cluster: Cluster, topic: string): Promise<void> {
   try {
-    await cluster.connect();
-    await cluster.addTargetTopic(topic);
+    await inTime(cluster.connect());
+    await inTime(cluster.addTargetTopic(topic));
   } catch (error) {
-    await cluster.disconnect().catch(() => undefined);
+    await leave(cluster);
     throw error;
+  }
+}
+
+const FAREWELL_MS = 2_000;
+
+/**
+ * kafkajs says farewell only when it has every answer that it is owed, and no longer looks at its own timeouts by then: a broker that is silent would
+ * be waited for without end.
+ */
+export async function leave(client: { disconnect(): Promise<void> }): Promise<void> {
+  await Promise.race([client.disconnect().catch(() => undefined), sleep(FAREWELL_MS)]);
+}
+
+/** Beyond {@link REQUEST_TIMEOUT_MS}, so that it is kafkajs that says so wherever it does. */
+const ANSWERED_WITHIN_MS = REQUEST_TIMEOUT_MS + 5_000;
+
+/** Gives up on an answer that kafkajs waits for on a connection that it is leaving: nobody would ever hear of it. */
+export async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWERED_WITHIN_MS / 1_000} s`)), ANSWERED_WITHIN_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -78,8 +106,8 @@ export function forgetBroker(cluster: Cluster, error: unknown): void {
 /** Asks who leads the partitions now. */
 export async function refreshLeaders(cluster: Cluster): Promise<void> {
   try {
-    if (!cluster.isConnected()) await cluster.connect();
-    await cluster.refreshMetadata();
+    if (!cluster.isConnected()) await inTime(cluster.connect());
+    await inTime(cluster.refreshMetadata());
   } catch {
     // Whatever is attempted next fails for the same reason, and its failure is the one that counts.
   }

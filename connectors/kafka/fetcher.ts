@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RehouseError } from "../../src/errors.ts";
 import type { IncomingBatch } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
-import { type Cluster, connect, forgetBroker, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
+import { type Cluster, connect, forgetBroker, inTime, leave, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
 import { type Fetched, fetchRequest, OFFSET_OUT_OF_RANGE, refused } from "./fetch.ts";
 import { RecordReader } from "./record-reader.ts";
 
@@ -74,20 +74,24 @@ export class Fetcher {
   /** Runs once, until `signal` aborts; rejects when Kafka cannot be reached for longer than a change of leader takes. */
   async run(on: FetcherEvents, signal: AbortSignal): Promise<void> {
     try {
-      await connect(this.#cluster, this.#options.topic);
       await new Promise<void>((resolve, reject) => {
         signal.addEventListener("abort", () => resolve(), { once: true });
         if (signal.aborted) return resolve();
         this.#fail = reject;
-        this.#on = on;
-        this.#ended = signal;
-        this.#ask();
+        const begin = () => {
+          // Nobody waited for it any more.
+          if (signal.aborted) return void leave(this.#cluster);
+          this.#on = on;
+          this.#ended = signal;
+          this.#ask();
+        };
+        connect(this.#cluster, this.#options.topic).then(begin, reject);
       });
     } catch (error) {
       if (!signal.aborted) throw kafkaFailure(error, this.#options.where);
     } finally {
       this.#on = undefined;
-      await this.#cluster.disconnect().catch(() => undefined);
+      await leave(this.#cluster);
     }
   }
 
@@ -176,9 +180,8 @@ export class Fetcher {
     let answer: Fetched[] = [];
     let failure: unknown;
     try {
-      const broker = await this.#cluster.findBroker(leader);
-      const connection = await broker.connectionPool.getConnection(CONNECTIONS[slot]);
-      answer = await connection.send(fetchRequest(topic, offsets, { waitMs, bytes: BYTES, partitionBytes: BYTES_PER_PARTITION }));
+      const limits = { waitMs, bytes: BYTES, partitionBytes: BYTES_PER_PARTITION };
+      answer = await inTime(this.#send(leader, slot, fetchRequest(topic, offsets, limits)));
     } catch (error) {
       failure = error;
       forgetBroker(this.#cluster, error);
@@ -195,6 +198,12 @@ export class Fetcher {
     for (const partition of current) if (partition.request === request) partition.request = undefined;
     for (const partition of current) this.#handOut(partition);
     this.#ask();
+  }
+
+  async #send(leader: Leader, slot: Slot, request: ReturnType<typeof fetchRequest>): Promise<Fetched[]> {
+    const broker = await this.#cluster.findBroker(leader);
+    const connection = await broker.connectionPool.getConnection(CONNECTIONS[slot]);
+    return connection.send(request);
   }
 
   #take(partition: Partition, { errorCode, records }: Fetched): void {

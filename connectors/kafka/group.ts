@@ -4,6 +4,7 @@
  */
 
 import type { Kafka } from "kafkajs";
+import { leave } from "./cluster.ts";
 
 /** The least that a broker with default settings allows: for as long the partitions of a killed process stand still. */
 const SESSION_MS = 6_000;
@@ -60,7 +61,7 @@ export class Group {
       });
     } finally {
       clearInterval(commit);
-      await consumer.disconnect().catch(() => undefined);
+      await leave(consumer);
     }
   }
 

@@ -4,7 +4,7 @@ import { Slab } from "../../src/envelope/index.ts";
 import { RehouseError } from "../../src/errors.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
-import { type Cluster, connect, createCluster, forgetBroker, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
+import { type Cluster, connect, createCluster, forgetBroker, inTime, leave, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
 import { LASTING_ERRORS, PASSING_ERRORS, produceRequest } from "./produce.ts";
 import { encodeRecordBatch } from "./record-batch.ts";
 
@@ -59,7 +59,7 @@ class TopicProducer implements ChangesProducer {
 
   async close(): Promise<void> {
     this.#closed.abort();
-    await this.#cluster.disconnect().catch(() => undefined);
+    await leave(this.#cluster);
   }
 
   async #publish(messages: readonly OutgoingMessage[]): Promise<ReadonlyMap<number, bigint>> {
@@ -95,10 +95,9 @@ class TopicProducer implements ChangesProducer {
     const sends = Object.entries(byLeader).map(async ([nodeId, partitions]) => {
       const batches = new Map([...pending].filter(([partition]) => partitions.includes(partition)));
       try {
-        const broker = await this.#cluster.findBroker({ nodeId });
-        const answers = await broker.connectionPool.send(
-          produceRequest(this.#requests, this.#topic, batches, REPLICAS_TIMEOUT_MS),
-        );
+        const broker = await inTime(this.#cluster.findBroker({ nodeId }));
+        const request = produceRequest(this.#requests, this.#topic, batches, REPLICAS_TIMEOUT_MS);
+        const answers = await inTime(broker.connectionPool.send(request));
         for (const { partition, errorCode, baseOffset } of answers) {
           if (errorCode === 0) confirmed(partition, baseOffset);
           else failure = this.#refused(partition, errorCode);

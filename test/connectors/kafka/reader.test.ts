@@ -1,5 +1,6 @@
 /** The readers against a real broker, and against what kafkajs' own producer writes. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { CompressionTypes, type Kafka } from "kafkajs";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createKafka } from "../../../connectors/kafka/client.ts";
@@ -10,6 +11,7 @@ import { createChangesTopic } from "../../../connectors/kafka/topic.ts";
 import { createLogger } from "../../../src/log.ts";
 import { formatPosition, parsePosition } from "../../../src/model/position.ts";
 import type { ChangesReader, ChangesTopic, IncomingMessage } from "../../../src/ports.ts";
+import { Links } from "../../faults/support/links.ts";
 import { addresses, waitUntil } from "../../support/index.ts";
 
 const PARTITIONS = 4;
@@ -77,8 +79,10 @@ function start(reader: ChangesReader, receive: (partition: number, message: Inco
   return run;
 }
 
-const groupReader = () => createGroupReader(kafka, topic.name.replace(/\.changes$/, ""), { topic: topic.name, where });
-const partitionReader = (partition: number) => createPartitionReader(kafka, partition, { topic: topic.name, where });
+const groupReader = (through = kafka) =>
+  createGroupReader(through, topic.name.replace(/\.changes$/, ""), { topic: topic.name, where });
+const partitionReader = (partition: number, through = kafka) =>
+  createPartitionReader(through, partition, { topic: topic.name, where });
 
 it("reads what the producer writes, of each partition in order, while more comes", async () => {
   await freshTopic();
@@ -252,3 +256,19 @@ it("ends by itself when its topic is not there, and soon when it is told to", as
 function at(round: number, i: number) {
   return parsePosition(`0/${(round + 1).toString(16)}:${i + 1}`);
 }
+
+it.each([
+  { who: "a member of a group", of: groupReader },
+  { who: "a reader of one partition", of: (through: Kafka) => partitionReader(0, through) },
+])("$who ends while the broker is silent", { timeout: 60_000 }, async ({ of }) => {
+  await freshTopic();
+  await using links = await Links.open(addresses());
+  const run = start(of(createKafka({ brokers: links.addresses.kafkaBrokers }, "test", createLogger("silent"))));
+  await waitUntil(() => run.assigned.length > 0, { deadlineMs: 30_000, what: "partitions" });
+  links.to("kafka").hold("to-client");
+  // A request is under way by then.
+  await sleep(500);
+  const began = performance.now();
+  await run.stop();
+  expect(performance.now() - began).toBeLessThan(10_000);
+});
