@@ -63,7 +63,7 @@ function run(random: Random): Blow {
       await delay(afterMs);
       world.run.signal("SIGKILL");
       await world.run.ended;
-      world.runAnew();
+      await world.runAnew();
     },
   };
 }

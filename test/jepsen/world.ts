@@ -49,7 +49,11 @@ export class World implements AsyncDisposable {
     return new Ledger(urls, this.places, { tenants: TENANTS, seed, ...of });
   }
 
-  runAnew(): void {
+  /** Once both databases answer: `run` takes one that is away at its start for a mistake, and another world may have killed it. */
+  async runAnew(): Promise<void> {
+    const { source, target } = this.migration;
+    const answer = async () => (await Promise.all([source.value("SELECT 1"), target.value("SELECT 1")])).length > 0;
+    await waitUntil(answer, { deadlineMs: 60_000, what: "both databases to answer" });
     this.run = this.migration.run();
   }
 
