@@ -76,7 +76,11 @@ const FAREWELL_MS = 2_000;
  * be waited for without end.
  */
 export async function leave(client: { disconnect(): Promise<void> }): Promise<void> {
-  await Promise.race([client.disconnect().catch(() => undefined), sleep(FAREWELL_MS)]);
+  const said = new AbortController();
+  const patience = sleep(FAREWELL_MS, undefined, { signal: said.signal }).catch(() => undefined);
+  await Promise.race([client.disconnect().catch(() => undefined), patience]);
+  // Its timer would keep the process alive.
+  said.abort();
 }
 
 /** Beyond {@link REQUEST_TIMEOUT_MS}, so that it is kafkajs that says so wherever it does. */
