@@ -86,11 +86,18 @@ export async function leave(client: { disconnect(): Promise<void> }): Promise<vo
 /** Beyond {@link REQUEST_TIMEOUT_MS}, so that it is kafkajs that says so wherever it does. */
 const ANSWERED_WITHIN_MS = REQUEST_TIMEOUT_MS + 5_000;
 
+/** Nobody knows what becomes of the request: it may yet be sent. */
+export class NotAnswered extends Error {
+  constructor() {
+    super(`no answer within ${ANSWERED_WITHIN_MS / 1_000} s`);
+  }
+}
+
 /** Gives up on an answer that kafkajs waits for on a connection that it is leaving: nobody would ever hear of it. */
 export async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWERED_WITHIN_MS / 1_000} s`)), ANSWERED_WITHIN_MS);
+    timer = setTimeout(() => reject(new NotAnswered()), ANSWERED_WITHIN_MS);
   });
   try {
     return await Promise.race([answer, late]);

@@ -4,7 +4,17 @@ import { Slab } from "../../src/envelope/index.ts";
 import { RehouseError } from "../../src/errors.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
-import { type Cluster, connect, createCluster, forgetBroker, inTime, leave, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
+import {
+  type Cluster,
+  connect,
+  createCluster,
+  forgetBroker,
+  inTime,
+  leave,
+  NotAnswered,
+  RETRY_AFTER_MS,
+  refreshLeaders,
+} from "./cluster.ts";
 import { LASTING_ERRORS, PASSING_ERRORS, produceRequest } from "./produce.ts";
 import { encodeRecordBatch } from "./record-batch.ts";
 
@@ -104,6 +114,8 @@ class TopicProducer implements ChangesProducer {
         }
       } catch (error) {
         if (error instanceof RehouseError && error.policy !== "retry") throw error;
+        // Its bytes may yet be read, and the next attempt would write over them: the next producer sends what this one had.
+        if (error instanceof NotAnswered) throw error;
         failure = error;
         forgetBroker(this.#cluster, error);
       }

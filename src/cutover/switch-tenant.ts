@@ -102,19 +102,11 @@ async function compareNow(
     signal,
   );
   const tables = tenants.flatMap((each) => each.tables);
-  const positions = tables.map((table) => parseLsn(table.position));
   const differences = tables.reduce((sum, table) => sum + table.differences.length + table.omitted, 0);
-  return {
-    compared:
-      positions.length === 0
-        ? undefined
-        : {
-            ageMs: performance.now() - began,
-            differences,
-            position: positions.reduce((oldest, each) => (each < oldest ? each : oldest)),
-          },
-    unsettled,
-  };
+  const [first, ...others] = tables.map((table) => parseLsn(table.position));
+  if (first === undefined) return { compared: undefined, unsettled };
+  const position = others.reduce((oldest, each) => (each < oldest ? each : oldest), first);
+  return { compared: { ageMs: performance.now() - began, differences, position }, unsettled };
 }
 
 async function underFence(

@@ -1,6 +1,5 @@
 /** The readers against a real broker, and against what kafkajs' own producer writes. */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { CompressionTypes, type Kafka } from "kafkajs";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createKafka } from "../../../connectors/kafka/client.ts";
@@ -258,16 +257,23 @@ function at(round: number, i: number) {
 }
 
 it.each([
-  { who: "a member of a group", of: groupReader },
-  { who: "a reader of one partition", of: (through: Kafka) => partitionReader(0, through) },
-])("$who ends while the broker is silent", { timeout: 60_000 }, async ({ of }) => {
+  { who: "a member of a group that waits for messages", of: groupReader, isAsking: true },
+  { who: "a reader that connects", of: (through: Kafka) => partitionReader(0, through), isAsking: false },
+])("$who ends while the broker is silent", { timeout: 60_000 }, async ({ of, isAsking }) => {
   await freshTopic();
   await using links = await Links.open(addresses());
+  const proxy = links.to("kafka");
+  let asked = !isAsking;
+  proxy.judge(({ kind }) => {
+    if (kind === "Fetch") asked = true;
+    return "pass";
+  });
   const run = start(of(createKafka({ brokers: links.addresses.kafkaBrokers }, "test", createLogger("silent"))));
-  await waitUntil(() => run.assigned.length > 0, { deadlineMs: 30_000, what: "partitions" });
-  links.to("kafka").hold("to-client");
-  // A request is under way by then.
-  await sleep(500);
+  await waitUntil(() => run.assigned.length > 0 && asked, {
+    deadlineMs: 30_000,
+    what: "partitions, and a request for their messages",
+  });
+  proxy.hold("to-client");
   const began = performance.now();
   await run.stop();
   expect(performance.now() - began).toBeLessThan(10_000);
