@@ -22,8 +22,11 @@ export type SequencePair = {
   readonly shared: boolean;
 };
 
-/** Numbers that setval() is to be given as the last one that was given out; undefined: it stays where it is. */
-export type SequenceMove = { readonly arriving: bigint | undefined; readonly leaving: bigint | undefined };
+/** A sequence is to be at `last` at least; one that is not there yet when it is moved goes on by `by` at least. */
+export type Ahead = { readonly last: bigint; readonly by: bigint };
+
+/** `block`: so many numbers beyond the arriving side's are to be its alone: the leaving side goes on behind them. Undefined: it stays where it is. */
+export type SequenceMove = { readonly arriving: Ahead | undefined; readonly block: bigint | undefined };
 
 export type NoRoom = { readonly column: string; readonly sequence: string; readonly left: bigint; readonly needed: bigint };
 
@@ -39,15 +42,17 @@ const PART_OF_ROOM = 50n;
 
 export function planSequence({ column, leaving, arriving, shared }: SequencePair): SequenceMove | NoRoom {
   // It gives out numbers twice by itself: there is nothing to keep apart.
-  if (leaving.last === undefined || leaving.cycles || arriving.cycles) return { arriving: undefined, leaving: undefined };
+  if (leaving.last === undefined || leaving.cycles || arriving.cycles) return { arriving: undefined, block: undefined };
   const step = leaving.increment;
-  const room = roomOf(leaving.last, step, innermost(leaving, arriving, step)) / magnitude(step);
+  const further = isBeyond(arriving.last, leaving.last, step) ? arriving.last : leaving.last;
+  const room = roomOf(further, step, innermost(leaving, arriving, step)) / magnitude(step);
   const margin = smaller(MARGIN, room / PART_OF_ROOM);
   if (margin < LEAST_MARGIN) return { column, sequence: arriving.name, left: room, needed: LEAST_MARGIN * PART_OF_ROOM };
-  const wanted = leaving.last + margin * step;
+  const by = margin * step;
+  const wanted = leaving.last + by;
   return {
-    arriving: isBeyond(arriving.last, wanted, step) ? undefined : wanted,
-    leaving: shared ? wanted + margin * step : undefined,
+    arriving: isBeyond(arriving.last, wanted, step) ? undefined : { last: wanted, by },
+    block: shared ? by : undefined,
   };
 }
 
@@ -67,7 +72,7 @@ function roomOf(last: bigint, step: bigint, end: bigint): bigint {
 }
 
 /** Whether `last` is at `wanted` or has passed it. */
-function isBeyond(last: bigint | undefined, wanted: bigint, step: bigint): boolean {
+function isBeyond(last: bigint | undefined, wanted: bigint, step: bigint): last is bigint {
   if (last === undefined) return false;
   return step > 0n ? last >= wanted : last <= wanted;
 }

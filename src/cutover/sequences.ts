@@ -3,9 +3,9 @@
 import { togetherness } from "../catalog/index.ts";
 import { holdsRowsOf, type TableName, tableText, targetOf } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
-import type { Row, Session, Statement } from "../ports.ts";
+import type { Row, Session } from "../ports.ts";
 import type { Feed } from "./leg.ts";
-import { isNoRoom, type NoRoom, planSequence, type Sequence, type SequencePair } from "./sequence-plan.ts";
+import { type Ahead, isNoRoom, type NoRoom, planSequence, type Sequence, type SequencePair } from "./sequence-plan.ts";
 
 /** The columns that have a sequence on both sides, and hold the same values there. */
 export type SequenceColumns = readonly {
@@ -67,28 +67,56 @@ export async function moveSequences(
   arriving: Session,
   note: (blocks: readonly Block[]) => Promise<void>,
 ): Promise<void> {
-  const moves = (await pairsOf(columns, leaving, arriving)).map((pair) => ({ pair, move: planSequence(pair) }));
-  const ahead: Statement[] = [];
-  const reserved: Statement[] = [];
-  const blocks: Block[] = [];
-  for (const { pair, move } of moves) {
-    if (isNoRoom(move)) continue;
-    if (move.arriving !== undefined) ahead.push(setval(pair.arriving.name, move.arriving));
-    if (move.leaving === undefined) continue;
-    reserved.push(setval(pair.leaving.name, move.leaving));
+  const pairs = await pairsOf(columns, leaving, arriving);
+  const moves = pairs.flatMap((pair) => {
+    const move = planSequence(pair);
+    return isNoRoom(move) ? [] : [{ pair, move }];
+  });
+  const begins = await moveAhead(
+    arriving,
+    moves.flatMap(({ pair, move }) => (move.arriving === undefined ? [] : [{ name: pair.arriving.name, ...move.arriving }])),
+  );
+  const shared = moves.flatMap(({ pair, move: { block } }) =>
+    block === undefined ? [] : [{ pair, block, begin: begins.get(pair.arriving.name) ?? pair.arriving.last ?? 0n }],
+  );
+  const ends = await moveAhead(
+    leaving,
+    shared.map(({ pair, block, begin }) => ({ name: pair.leaving.name, last: begin + block, by: block })),
+  );
+  const blocks = shared.map(({ pair, block, begin }): Block => {
     const names = { column: pair.column, arriving: pair.arriving.name, leaving: pair.leaving.name };
-    blocks.push({ ...names, from: String(move.arriving ?? pair.arriving.last ?? 0n), to: String(move.leaving) });
-  }
-  await Promise.all([
-    ahead.length === 0 ? [] : arriving.pipeline(ahead),
-    reserved.length === 0 ? [] : leaving.pipeline(reserved),
-    blocks.length === 0 ? undefined : note(blocks),
-  ]);
+    return { ...names, from: String(begin), to: String(ends.get(pair.leaving.name) ?? begin + block) };
+  });
+  if (blocks.length > 0) await note(blocks);
 }
 
-function setval(sequence: string, last: bigint): Statement {
-  return { sql: "SELECT pg_catalog.setval($1::regclass, $2::bigint)", params: [sequence, String(last)] };
+/**
+ * Never back. What was read may be old by now: another tenant that is switched meanwhile may have moved the same sequence, and its clients count on from
+ * there. Nothing keeps them from it between the comparison and setval(), which is why a sequence that has to move at all moves by a whole margin.
+ * Resolves to where each one is now, by its name.
+ */
+async function moveAhead(session: Session, moves: readonly (Ahead & { readonly name: string })[]): Promise<Map<string, bigint>> {
+  if (moves.length === 0) return new Map();
+  // Always in the same order: two switches that waited for one another's sequences would wait for ever.
+  const ordered = [...moves].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const answers = await session.pipeline(
+    ordered.flatMap(({ name, last, by }) => [
+      { sql: LOCK_SEQUENCE, params: [name] },
+      { sql: MOVE_AHEAD, params: [name, String(last), String(by)] },
+    ]),
+  );
+  return new Map(ordered.map(({ name }, index) => [name, BigInt(answers[2 * index + 1]?.rows[0]?.["last"] ?? "0")]));
 }
+
+/** Until the pipeline's end. */
+const LOCK_SEQUENCE = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rehouse.sequence ' || $1, 0))";
+
+/** $2: where it is to be at least. $3: by how much it moves when it is not there yet; its sign is the direction of counting. */
+const MOVE_AHEAD = `
+  SELECT CASE WHEN CASE WHEN $3::bigint > 0 THEN now.last >= $2::bigint ELSE now.last <= $2::bigint END THEN now.last
+              WHEN $3::bigint > 0 THEN pg_catalog.setval($1::regclass, greatest($2::bigint, now.last + $3::bigint))
+              ELSE pg_catalog.setval($1::regclass, least($2::bigint, now.last + $3::bigint)) END AS last
+    FROM pg_catalog.pg_sequence_last_value($1::regclass) AS now(last)`;
 
 async function pairsOf(columns: SequenceColumns, leaving: Session, arriving: Session): Promise<SequencePair[]> {
   if (columns.length === 0) return [];
