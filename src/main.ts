@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 import module from "node:module";
 import { fileURLToPath } from "node:url";
-import { interruptible } from "./cli/interrupt.ts";
-import { processIo } from "./cli/io.ts";
-import { program } from "./cli/program.ts";
-import { packageVersion } from "./package.ts";
 
-// To compile what the engine loads is half the time in which a verb, and each role of a run, starts. Node keeps it in the system's directory for
-// temporary files, from version 22.8 on.
+// To compile what a verb, or a role of a run, loads is most of the time in which it starts (0.45 s of a core without, 0.17 s with). Node keeps it in the
+// system's directory for temporary files, from version 22.8 on. Before anything else is loaded: what has been by then is compiled every time.
 module.enableCompileCache?.();
+const [{ interruptible }, { processIo }, { program }, { packageVersion }] = await Promise.all([
+  import("./cli/interrupt.ts"),
+  import("./cli/io.ts"),
+  import("./cli/program.ts"),
+  import("./package.ts"),
+]);
 
 // A reader that has seen enough (`rehouse status | head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
