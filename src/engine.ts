@@ -38,7 +38,8 @@ import { type ReportData, readReport } from "./report/index.ts";
 import { beginResync, type ResyncBegun } from "./resync/index.ts";
 import { runRole } from "./run/role.ts";
 import { resolved, stageOf } from "./run/stages.ts";
-import { SUPERVISED, supervise } from "./run/supervisor.ts";
+import { SUPERVISED, withSupervisor } from "./run/supervised.ts";
+import { supervise } from "./run/supervisor.ts";
 import type { EngineDeps, Systems } from "./systems.ts";
 
 /** The roles of this version, in the order in which they are started. */
@@ -315,23 +316,4 @@ function resyncSentences({ newSlot, movedLanes, units }: ResyncBegun): string[] 
       ? "No tenant has rows at the target yet, so there is nothing to compare."
       : `${units.length} tenants are compared whole by \`rehouse run\`, and what differs is read again from the source; they are in-sync after that.`,
   ];
-}
-
-/** As long as a supervisor gives it. */
-const END_WITHIN_MS = 15_000;
-
-/**
- * A role's process ends with its supervisor, however that ends, and also where that was before this process listened. Nobody is there to kill one
- * that hangs, and it may hold what its successor needs, so it ends itself.
- */
-function withSupervisor(signal: AbortSignal): AbortSignal {
-  if (process.env[SUPERVISED] === undefined) return signal;
-  const gone = new AbortController();
-  const leave = () => {
-    gone.abort();
-    setTimeout(() => process.exit(1), END_WITHIN_MS).unref();
-  };
-  if (process.connected) process.once("disconnect", leave);
-  else leave();
-  return AbortSignal.any([signal, gone.signal]);
 }

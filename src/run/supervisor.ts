@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { isErrorCode, RehouseError } from "../errors.ts";
 import { FAILPOINTS_VARIABLE } from "../failpoint.ts";
+import { SUPERVISED } from "./supervised.ts";
 
 export type SupervisorOptions = {
   readonly roles: readonly Role[];
@@ -18,9 +19,6 @@ export type SupervisorOptions = {
   readonly env?: Readonly<Record<string, string>>;
   readonly onEvent: (event: RunEvent) => void;
 };
-
-/** Set for the processes of roles: they end when the channel to their supervisor closes. */
-export const SUPERVISED = "REHOUSE_SUPERVISED";
 
 /**
  * A role lives on buffers that come and go by the thousand. With V8's and malloc's defaults apply took 440 MB at full speed, with a smaller
