@@ -4,9 +4,9 @@
  * since 2023; should it move, {@link createCluster} says so at the first use, and a test before that.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
+import { inTime, settled } from "../../src/in-time.ts";
 import { REQUEST_TIMEOUT_MS } from "./client.ts";
 
 /** A request in kafkajs's own shape. What `encode` returns is copied from `buffer`; `buf` only marks it as encoded. */
@@ -61,8 +61,8 @@ export function createCluster(kafka: Kafka): Cluster {
 /** Connects, and learns who leads the partitions of `topic`. */
 export async function connect(cluster: Cluster, topic: string): Promise<void> {
   try {
-    await inTime(cluster.connect());
-    await inTime(cluster.addTargetTopic(topic));
+    await answered(cluster.connect());
+    await answered(cluster.addTargetTopic(topic));
   } catch (error) {
     await leave(cluster);
     throw error;
@@ -75,35 +75,19 @@ const FAREWELL_MS = 2_000;
  * kafkajs says farewell only when it has every answer that it is owed, and no longer looks at its own timeouts by then: a broker that is silent would
  * be waited for without end.
  */
-export async function leave(client: { disconnect(): Promise<void> }): Promise<void> {
-  const said = new AbortController();
-  const patience = sleep(FAREWELL_MS, undefined, { signal: said.signal }).catch(() => undefined);
-  await Promise.race([client.disconnect().catch(() => undefined), patience]);
-  // Its timer would keep the process alive.
-  said.abort();
+export function leave(client: { disconnect(): Promise<void> }): Promise<void> {
+  return settled(client.disconnect(), FAREWELL_MS);
 }
 
 /** Beyond {@link REQUEST_TIMEOUT_MS}, so that it is kafkajs that says so wherever it does. */
 const ANSWERED_WITHIN_MS = REQUEST_TIMEOUT_MS + 5_000;
 
-/** Nobody knows what becomes of the request: it may yet be sent. */
-export class NotAnswered extends Error {
-  constructor() {
-    super(`no answer within ${ANSWERED_WITHIN_MS / 1_000} s`);
-  }
-}
-
-/** Gives up on an answer that kafkajs waits for on a connection that it is leaving: nobody would ever hear of it. */
-export async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new NotAnswered()), ANSWERED_WITHIN_MS);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/**
+ * Gives up on an answer that kafkajs waits for on a connection that it is leaving: nobody would ever hear of it. TimedOut: nobody knows what becomes of
+ * the request; it may yet be sent.
+ */
+export function answered<T>(answer: Promise<T>): Promise<T> {
+  return inTime(answer, ANSWERED_WITHIN_MS, "no answer");
 }
 
 /** A broker whose connection is gone may come back at another address. */
@@ -117,8 +101,8 @@ export function forgetBroker(cluster: Cluster, error: unknown): void {
 /** Asks who leads the partitions now. */
 export async function refreshLeaders(cluster: Cluster): Promise<void> {
   try {
-    if (!cluster.isConnected()) await inTime(cluster.connect());
-    await inTime(cluster.refreshMetadata());
+    if (!cluster.isConnected()) await answered(cluster.connect());
+    await answered(cluster.refreshMetadata());
   } catch {
     // Whatever is attempted next fails for the same reason, and its failure is the one that counts.
   }

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RehouseError } from "../../src/errors.ts";
 import type { IncomingBatch } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
-import { type Cluster, connect, forgetBroker, inTime, leave, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
+import { answered, type Cluster, connect, forgetBroker, leave, RETRY_AFTER_MS, refreshLeaders } from "./cluster.ts";
 import { type Fetched, fetchRequest, OFFSET_OUT_OF_RANGE, refused } from "./fetch.ts";
 import { RecordReader } from "./record-reader.ts";
 
@@ -181,7 +181,7 @@ export class Fetcher {
     let failure: unknown;
     try {
       const limits = { waitMs, bytes: BYTES, partitionBytes: BYTES_PER_PARTITION };
-      answer = await inTime(this.#send(leader, slot, fetchRequest(topic, offsets, limits)));
+      answer = await answered(this.#send(leader, slot, fetchRequest(topic, offsets, limits)));
     } catch (error) {
       failure = error;
       forgetBroker(this.#cluster, error);

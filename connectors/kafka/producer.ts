@@ -2,16 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka } from "kafkajs";
 import { Slab } from "../../src/envelope/index.ts";
 import { RehouseError } from "../../src/errors.ts";
+import { TimedOut } from "../../src/in-time.ts";
 import type { ChangesProducer, OutgoingMessage } from "../../src/ports.ts";
 import { kafkaFailure } from "./client.ts";
 import {
+  answered,
   type Cluster,
   connect,
   createCluster,
   forgetBroker,
-  inTime,
   leave,
-  NotAnswered,
   RETRY_AFTER_MS,
   refreshLeaders,
 } from "./cluster.ts";
@@ -105,9 +105,9 @@ class TopicProducer implements ChangesProducer {
     const sends = Object.entries(byLeader).map(async ([nodeId, partitions]) => {
       const batches = new Map([...pending].filter(([partition]) => partitions.includes(partition)));
       try {
-        const broker = await inTime(this.#cluster.findBroker({ nodeId }));
+        const broker = await answered(this.#cluster.findBroker({ nodeId }));
         const request = produceRequest(this.#requests, this.#topic, batches, REPLICAS_TIMEOUT_MS);
-        const answers = await inTime(broker.connectionPool.send(request));
+        const answers = await answered(broker.connectionPool.send(request));
         for (const { partition, errorCode, baseOffset } of answers) {
           if (errorCode === 0) confirmed(partition, baseOffset);
           else failure = this.#refused(partition, errorCode);
@@ -115,7 +115,7 @@ class TopicProducer implements ChangesProducer {
       } catch (error) {
         if (error instanceof RehouseError && error.policy !== "retry") throw error;
         // Its bytes may yet be read, and the next attempt would write over them: the next producer sends what this one had.
-        if (error instanceof NotAnswered) throw error;
+        if (error instanceof TimedOut) throw error;
         failure = error;
         forgetBroker(this.#cluster, error);
       }

@@ -1,7 +1,6 @@
 /** One run of capture, from the slot to the topic, until its signal aborts or something fails. It leaves nothing behind. */
 
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   changesTopicName,
   Encoder,
@@ -13,6 +12,7 @@ import {
   subjectOf,
 } from "../envelope/index.ts";
 import { RehouseError } from "../errors.ts";
+import { settled } from "../in-time.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
 import { type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
@@ -253,7 +253,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
     inner.abort();
     const ended = Promise.allSettled(parts);
     // A send that hangs on a broker that is gone is cut off by closing its producer; what it had is sent again by the next run.
-    await Promise.race([ended, sleep(GRACE_MS)]);
+    await settled(ended, GRACE_MS);
     await producer.close();
     await ended;
   }

@@ -1,6 +1,7 @@
 /** A question to a server: bounded in time, and its failure is a finding like others, so that the other questions go on. */
 
 import { RehouseError } from "../errors.ts";
+import { inTime, TimedOut } from "../in-time.ts";
 import { ConnectionLost, ServerError } from "../ports.ts";
 import { error, type Finding, warning } from "./finding.ts";
 
@@ -17,7 +18,7 @@ export type Answered<T> = { readonly value: T | undefined; readonly findings: re
 /** `place`: the server, for people; `what`: the question, as in "<what> could not be seen". */
 export async function probe<T>(place: string, what: string, signal: AbortSignal, ask: () => Promise<T>): Promise<Answered<T>> {
   try {
-    return { value: await inTime(ask(), PROBE_MS, signal), findings: [] };
+    return { value: await inTime(ask(), PROBE_MS, what, signal), findings: [] };
   } catch (cause) {
     signal.throwIfAborted();
     return { value: undefined, findings: [failure(place, what, cause)] };
@@ -61,18 +62,4 @@ function failure(place: string, what: string, cause: unknown): ProbeFinding {
     );
   }
   throw cause;
-}
-
-class TimedOut extends Error {}
-
-function inTime<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    const timer = setTimeout(() => reject(new TimedOut()), ms);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-    });
-  });
 }

@@ -1,5 +1,7 @@
 /** What the router asks of the application's own pools: `Pool` of the package pg has it, and what is compatible with that. */
 
+import { inTime } from "../in-time.ts";
+
 export type RouterResult = { readonly rows: readonly unknown[]; readonly command: string };
 
 export interface RouterClient {
@@ -23,32 +25,9 @@ export async function connectWithin<Client extends RouterClient>(
 ): Promise<Client> {
   const connecting = pool.connect();
   try {
-    return await within(connecting, withinMs, "the pool has no connection to give", signal);
+    return await inTime(connecting, withinMs, "the pool has no connection to give", signal);
   } catch (error) {
     connecting.then((client) => client.release()).catch(() => undefined);
     throw error;
-  }
-}
-
-/** Nobody answered in time. */
-export class TimedOut extends Error {
-  override readonly name = "TimedOut";
-}
-
-/** What `promise` gives, or a rejection after `ms`, or when `signal` aborts. */
-export async function within<T>(promise: Promise<T>, ms: number, what: string, signal?: AbortSignal): Promise<T> {
-  signal?.throwIfAborted();
-  let onAbort = () => undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    onAbort = () => void reject(signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    timer = setTimeout(() => reject(new TimedOut(`${what}, after ${ms} ms`)), Math.max(0, ms));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
   }
 }

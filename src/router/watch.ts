@@ -1,9 +1,10 @@
 /** Keeps the homes as the state database has them: all of them once per connection, then what it notifies. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { inTime } from "../in-time.ts";
 import { parseRouteEvent, readRouteEvent } from "./event.ts";
 import type { Homes } from "./homes.ts";
-import { connectWithin, type RouterClient, type RouterPool, within } from "./pool.ts";
+import { connectWithin, type RouterClient, type RouterPool } from "./pool.ts";
 
 export type WatchDeps = {
   readonly pool: RouterPool<RouterClient>;
@@ -59,7 +60,7 @@ export class Watch {
     const client = await connectWithin(pool, withinMs);
     let usable = false;
     try {
-      await within(learnRoutes(client, this.#deps.homes, migration, tenant), withinMs, "the routes do not come");
+      await inTime(learnRoutes(client, this.#deps.homes, migration, tenant), withinMs, "the routes do not come");
       usable = true;
     } finally {
       client.release(!usable);
@@ -96,16 +97,16 @@ export class Watch {
       if (event?.migration === migration) homes.learn(event);
     });
     try {
-      await within(client.query("LISTEN rehouse_route"), CONNECT_WITHIN_MS, "LISTEN is not answered");
+      await inTime(client.query("LISTEN rehouse_route"), CONNECT_WITHIN_MS, "LISTEN is not answered");
       // Only now: what changes from here on is notified.
-      await within(learnRoutes(client, homes, migration), CONNECT_WITHIN_MS, "the routes do not come");
+      await inTime(learnRoutes(client, homes, migration), CONNECT_WITHIN_MS, "the routes do not come");
       while (!this.#stop.signal.aborted) {
         lost.signal.throwIfAborted();
         confirmed();
         this.#confirm();
         await this.#pause(HEARTBEAT_MS, lost.signal);
         if (this.#stop.signal.aborted) return;
-        await within(client.query("SELECT 1"), HEARTBEAT_MS, "the heartbeat is not answered");
+        await inTime(client.query("SELECT 1"), HEARTBEAT_MS, "the heartbeat is not answered");
       }
     } finally {
       // It listens, so it is of no use to anybody else.
