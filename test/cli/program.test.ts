@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/cli/engine.ts";
 import { RehouseError } from "../../src/errors.ts";
+import { ConnectionLost } from "../../src/ports.ts";
 import { rehearsal, rehouse, status, tenant } from "./support.ts";
 
 const methods = (calls: { method: string }[]) => calls.map(({ method }) => method);
@@ -127,6 +128,8 @@ describe("the exit code", () => {
     const failing = (error: unknown) =>
       rehouse(["check", "-f", "FILE"], { engine: { check: async () => Promise.reject(error) } });
     expect((await failing(new RehouseError("REHOUSE_UNREACHABLE", { what: "No answer." }))).exit).toBe(3);
+    const broken = await failing(new ConnectionLost("Connection terminated unexpectedly"));
+    expect(broken).toMatchObject({ exit: 3, err: expect.stringContaining("REHOUSE_UNREACHABLE") });
     const unexpected = await failing(new TypeError("x is undefined at postgres://u:hunter2@h/db"));
     expect(unexpected.exit).toBe(3);
     expect(unexpected.err).toContain("REHOUSE_INTERNAL");
