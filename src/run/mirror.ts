@@ -54,7 +54,7 @@ export async function serveMirror(
         [
           (ended) => part(mirrored, ended),
           (ended) => untilOthersAreArmed(deps, mirrored, { move, isPublisher: heart.role === "capture" }, ended),
-          (ended) => beat(deps, heart.role, ended),
+          (ended) => beat(deps, heart.role, { ended, signal }),
         ],
         signal,
       );
@@ -74,11 +74,18 @@ export async function serveMirror(
   }
 }
 
-/** As in the migration's own state: whoever asks for something in the mirror's sees there that the role works on it. */
-async function beat({ file, mirror, onEvent }: ServeDeps, role: Role, signal: AbortSignal): Promise<void> {
+/**
+ * As in the migration's own state: whoever asks for something in the mirror's sees there that the role works on it. Also while its part begins anew: to
+ * `verify` a lane that nobody applies stands still, and what is on its way would be differences. `signal`: of the role.
+ */
+async function beat(
+  { file, mirror, onEvent }: ServeDeps,
+  role: Role,
+  { ended, signal }: { readonly ended: AbortSignal; readonly signal: AbortSignal },
+): Promise<void> {
   const heart = new Heart({ target: mirror.target, migration: mirrorName(file.name), role, onEvent });
-  await heart.run(signal, () => undefined);
-  await heart.stop(undefined);
+  await heart.run(ended, () => undefined);
+  if (signal.aborted) await heart.stop(undefined);
 }
 
 class OthersAreArmed extends Error {}
