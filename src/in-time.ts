@@ -7,16 +7,17 @@ export class TimedOut extends Error {
 
 /** What `work` gives, or a rejection after `ms` ({@link TimedOut}: "`late`, after ... ms"), or when `signal` aborts. */
 export async function inTime<T>(work: Promise<T>, ms: number, late: string, signal?: AbortSignal): Promise<T> {
-  signal?.throwIfAborted();
   let onAbort = () => undefined;
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_resolve, reject) => {
     onAbort = () => void reject(signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
     timer = setTimeout(() => reject(new TimedOut(`${late}, after ${ms} ms`)), Math.max(0, ms));
   });
   try {
-    return await Promise.race([work, over]);
+    // Also when it is over before it begins: whatever becomes of the work is heard here, and ends no process.
+    return await Promise.race([over, work]);
   } finally {
     // It would keep a process alive that has nothing left to do.
     clearTimeout(timer);

@@ -25,6 +25,7 @@ describe("work that is waited for", () => {
     over.abort(new Error("enough"));
     await outcome;
     await expect(inTime(Promise.resolve(7), 1_000, "late", over.signal)).rejects.toThrow("enough");
+    await expect(inTime(Promise.reject(new Error("no")), 1_000, "late", over.signal)).rejects.toThrow("enough");
     expect(vi.getTimerCount()).toBe(0);
   });
 
