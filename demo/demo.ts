@@ -1,12 +1,13 @@
 import { fileURLToPath } from "node:url";
 import type { Engine, RunEvent } from "../src/cli/engine.ts";
-import { asRehouseError, formatFailure, formatStack } from "../src/cli/failure.ts";
+import { formatFailure, formatStack } from "../src/cli/failure.ts";
 import type { Io } from "../src/cli/io.ts";
 import { style } from "../src/cli/style.ts";
 import { createEngine } from "../src/compose.ts";
 import { loadMigrationFile } from "../src/file/index.ts";
 import { createLogger } from "../src/log.ts";
 import { SHARED_UNIT } from "../src/model/mapping.ts";
+import { asRehouseError } from "../src/server-failure.ts";
 import { withClient } from "./client.ts";
 import { countRows } from "./count-rows.ts";
 import { lookAround } from "./look-around.ts";

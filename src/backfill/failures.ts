@@ -1,6 +1,6 @@
 import { RehouseError } from "../errors.ts";
 import { tableText } from "../model/mapping.ts";
-import { ConnectionLost, type Database, ServerError } from "../ports.ts";
+import { type Database, ServerError } from "../ports.ts";
 import type { Chunk } from "./ledger.ts";
 
 /** unique_violation, exclusion_violation */
@@ -29,25 +29,5 @@ export function chunkFailure(error: unknown, chunk: Chunk, target: Database): un
       cause: error,
     });
   }
-  return error;
-}
-
-/** Everything that leaves the stage is a RehouseError. */
-export function asRehouseError(error: unknown, where: string): unknown {
-  if (error instanceof RehouseError) return error;
-  if (error instanceof ConnectionLost) {
-    return new RehouseError("REHOUSE_UNREACHABLE", {
-      what: `the connection was lost: ${error.message}`,
-      where,
-      fix: "the copy goes on from the last committed chunk when the server is back",
-      cause: error,
-    });
-  }
-  if (error instanceof ServerError)
-    return new RehouseError(error.isPassing ? "REHOUSE_UNREACHABLE" : "REHOUSE_SERVER", {
-      what: `Postgres answered with ${error.sqlstate}: ${error.message}`,
-      where,
-      cause: error,
-    });
   return error;
 }

@@ -1,12 +1,13 @@
 import { readServerFacts, Sessions } from "../compare/index.ts";
+import { serverFailure } from "../server-failure.ts";
 import { type BackfillDeps, type Context, DEFAULT_TUNING } from "./deps.ts";
 import { EpochHolder } from "./epoch.ts";
-import { asRehouseError } from "./failures.ts";
 import { rest } from "./waiting.ts";
 import { Worker } from "./worker.ts";
 import { openWriter } from "./writer.ts";
 
 const DEFAULT_WORKERS = 2;
+const GOES_ON = "the copy then goes on from the last committed chunk";
 
 /**
  * Copies every wave that control has put up (a row of rehouse.wave, its target tables made), chunk by chunk, until `signal` aborts; then it
@@ -23,7 +24,8 @@ export async function runBackfill(deps: BackfillDeps, signal: AbortSignal): Prom
   try {
     await work(await contextOf(deps), deps, sessions, stopped);
   } catch (error) {
-    if (!signal.aborted) throw asRehouseError(error, `${deps.source.place} → ${deps.target.place}`);
+    if (!signal.aborted)
+      throw serverFailure(error, { where: `${deps.source.place} → ${deps.target.place}`, whenBack: GOES_ON }) ?? error;
   } finally {
     signal.removeEventListener("abort", stop);
     await sessions.closeAll();

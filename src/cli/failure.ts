@@ -1,21 +1,8 @@
-import { RehouseError } from "../errors.ts";
+import type { RehouseError } from "../errors.ts";
 import { MigrationFileError, type Mistake } from "../file/index.ts";
 import { redact } from "../redact.ts";
-import { serverFailure } from "../server-failure.ts";
 import { printable } from "./live/width.ts";
 import type { Style } from "./style.ts";
-
-/** Anything that was thrown, as the error that a person gets to see. What Rehouse does not know of is its own fault. */
-export function asRehouseError(error: unknown): RehouseError {
-  return (
-    serverFailure(error) ??
-    new RehouseError("REHOUSE_INTERNAL", {
-      what: redact(error instanceof Error ? error.message || error.name : String(error)),
-      fix: "run it again with REHOUSE_DEBUG=1 and report what it prints",
-      cause: error,
-    })
-  );
-}
 
 /** The document that `--json` prints for an error. */
 export function failureDocument(error: RehouseError): string {

@@ -1,12 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { RehouseError } from "../errors.ts";
+import { asRehouseError } from "../server-failure.ts";
 import { cancelVerb } from "./cancel.ts";
 import { checkVerb } from "./check.ts";
 import { contractVerb } from "./contract.ts";
 import { cutoverVerb } from "./cutover.ts";
 import { doctorVerb } from "./doctor.ts";
 import type { CreateEngine } from "./engine.ts";
-import { asRehouseError, failureDocument, formatFailure, formatStack } from "./failure.ts";
+import { failureDocument, formatFailure, formatStack } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { notYetVerbs } from "./not-yet.ts";
 import { pauseVerb } from "./pause.ts";

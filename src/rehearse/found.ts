@@ -2,7 +2,7 @@
 
 import type { StatusDocument, SwitchedTenant, VerifyDocument } from "../cli/documents.ts";
 import { RehouseError } from "../errors.ts";
-import { asRehouseError } from "../run/role.ts";
+import { asRehouseError } from "../server-failure.ts";
 import type { Failure, FoundDifference, RehearsalDocument, Step, StepName, Stop, TrafficReport } from "./document.ts";
 import { fenceTimes } from "./predict.ts";
 

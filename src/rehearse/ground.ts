@@ -5,7 +5,7 @@ import { hasBegun } from "../control/begin.ts";
 import { removeTopic } from "../control/remove-topic.ts";
 import type { MigrationFile } from "../file/index.ts";
 import type { Database } from "../ports.ts";
-import { asRehouseError } from "../run/role.ts";
+import { asRehouseError } from "../server-failure.ts";
 import type { Elsewhere } from "../systems.ts";
 import type { Lacking } from "./document.ts";
 import { scratchDatabase } from "./names.ts";

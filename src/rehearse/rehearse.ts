@@ -9,7 +9,7 @@ import type { MigrationFile } from "../file/index.ts";
 import { resolveMove } from "../mapping/index.ts";
 import { tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
-import { asRehouseError } from "../run/role.ts";
+import { asRehouseError } from "../server-failure.ts";
 import type { Elsewhere, Systems } from "../systems.ts";
 import { type Copied, copySource, copyTargetTables, writeTenants } from "./copy.ts";
 import type { Lacking, RehearsalDocument } from "./document.ts";

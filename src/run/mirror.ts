@@ -8,10 +8,10 @@ import type { Role, RunEvent } from "../cli/engine.ts";
 import { type ForwardMove, mirrorMapping, readArmed, readAsked } from "../mirror/index.ts";
 import type { Mapping } from "../model/mapping.ts";
 import { mirrorName } from "../model/mirror.ts";
+import { asRehouseError } from "../server-failure.ts";
 import type { EngineDeps } from "../systems.ts";
 import { together } from "../together.ts";
 import { Heart } from "./heart.ts";
-import { asRehouseError } from "./role.ts";
 
 /** What is armed, with the mirror's mapping for it. Units come and go under a part for which that changes nothing else. */
 export type Mirrored = { asked: string; readonly units: Set<string>; readonly mapping: Mapping };

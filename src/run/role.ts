@@ -5,7 +5,7 @@ import type { Role, RunEvent } from "../cli/engine.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Database } from "../ports.ts";
-import { serverFailure } from "../server-failure.ts";
+import { asRehouseError } from "../server-failure.ts";
 import { Heart } from "./heart.ts";
 
 export type RoleDeps = {
@@ -76,12 +76,4 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
       clearTimeout(well);
     }
   }
-}
-
-/** What is no server's doing is a mistake of ours. */
-export function asRehouseError(error: unknown): RehouseError {
-  return (
-    serverFailure(error) ??
-    new RehouseError("REHOUSE_INTERNAL", { what: error instanceof Error ? error.message : String(error), cause: error })
-  );
 }

@@ -1,5 +1,4 @@
 import { Sessions as OpenSessions, readServerFacts } from "../compare/index.ts";
-import { RehouseError } from "../errors.ts";
 import {
   type ComparedUnit,
   closeUnseen,
@@ -11,8 +10,9 @@ import {
 } from "../evidence/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { formatLsn, type Lsn, parseLsn } from "../model/position.ts";
-import { ConnectionLost, ServerError, type Session } from "../ports.ts";
+import type { Session } from "../ports.ts";
 import { requireAppliers } from "../repair/index.ts";
+import { serverFailure } from "../server-failure.ts";
 import { waitForLane } from "./applied.ts";
 import type { VerifyDeps, VerifyRequest } from "./deps.ts";
 import { isEqual, type VerifiedTable, type VerifiedTenant, type VerifyDocument } from "./document.ts";
@@ -48,7 +48,7 @@ export async function verify(deps: VerifyDeps, request: VerifyRequest, signal: A
     return await compareTenants(deps, request, { source, target }, signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw asRehouseError(error, `${deps.source.place} ↔ ${deps.target.place}`);
+    throw serverFailure(error, { where: `${deps.source.place} ↔ ${deps.target.place}`, whenBack: "then verify again" }) ?? error;
   } finally {
     signal.removeEventListener("abort", stop);
     await open.closeAll();
@@ -219,22 +219,4 @@ async function tablesOfTenant(
     tables.push({ tenant, table, sides, document, suspects: found });
   }
   return tables;
-}
-
-function asRehouseError(error: unknown, where: string): unknown {
-  if (error instanceof ConnectionLost) {
-    return new RehouseError("REHOUSE_UNREACHABLE", {
-      what: `the connection was lost: ${error.message}`,
-      where,
-      fix: "verify again when the server is back",
-      cause: error,
-    });
-  }
-  if (error instanceof ServerError)
-    return new RehouseError("REHOUSE_SERVER", {
-      what: `Postgres answered with ${error.sqlstate}: ${error.message}`,
-      where,
-      cause: error,
-    });
-  return error;
 }

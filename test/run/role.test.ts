@@ -5,7 +5,8 @@ import { RehouseError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { stateSql } from "../../src/package.ts";
 import { ConnectionLost, type Database, ServerError } from "../../src/ports.ts";
-import { asRehouseError, type RoleDeps, runRole } from "../../src/run/role.ts";
+import { type RoleDeps, runRole } from "../../src/run/role.ts";
+import { asRehouseError } from "../../src/server-failure.ts";
 import { type FreshDatabases, freshDatabases } from "../support/index.ts";
 
 const STATE_SQL = stateSql();
