@@ -44,7 +44,10 @@ export async function isThere(admin: Database, name: string, mark: string): Prom
 
 /** With the encoding and the collation of `like`, or the server's own where it does not have them; resolves to whether it has. */
 export async function createScratch(admin: Database, name: string, like: Database, mark: string): Promise<boolean> {
-  const create = `CREATE DATABASE ${ident(name)} TEMPLATE template0`;
+  // A database that was left between its making and its mark would be in the way of every later rehearsal; under this name it is removed.
+  const unmarked = `${name}_new`;
+  await dropScratch(admin, unmarked);
+  const create = `CREATE DATABASE ${ident(unmarked)} TEMPLATE template0`;
   const hasLocale = await admin.query(`${create} ${await localeOf(like)}`).then(
     () => true,
     async (failure: unknown) => {
@@ -53,7 +56,8 @@ export async function createScratch(admin: Database, name: string, like: Databas
       return false;
     },
   );
-  await admin.query(`COMMENT ON DATABASE ${ident(name)} IS ${literal(mark)}`);
+  await admin.query(`COMMENT ON DATABASE ${ident(unmarked)} IS ${literal(mark)}`);
+  await admin.query(`ALTER DATABASE ${ident(unmarked)} RENAME TO ${ident(name)}`);
   return hasLocale;
 }
 

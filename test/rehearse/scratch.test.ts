@@ -12,6 +12,8 @@ it("makes one with the encoding of its original, and leaves alone what it has no
   const name = `${databases.name}_scratch`;
   try {
     expect(await isThere(admin, name, "ours")).toBe(false);
+    // What a rehearsal leaves that is killed before it has marked its database.
+    await admin.query(`CREATE DATABASE ${name}_new`);
     expect(await createScratch(admin, name, like, "ours")).toBe(true);
     expect(await isThere(admin, name, "ours")).toBe(true);
     await expect(isThere(admin, name, "another's")).rejects.toMatchObject({
@@ -19,6 +21,7 @@ it("makes one with the encoding of its original, and leaves alone what it has no
       message: expect.stringContaining(name),
       fix: expect.stringContaining("DROP DATABASE"),
     });
+    expect(await admin.query("SELECT FROM pg_database WHERE datname = $1", [`${name}_new`])).toEqual([]);
     await dropScratch(admin, name);
     expect(await isThere(admin, name, "ours")).toBe(false);
   } finally {
