@@ -12,9 +12,12 @@ import type { Place } from "./membership.ts";
 import { aheadTo, ownerOf } from "./others-row.ts";
 import { type Plan, type Planner, Refusal } from "./plan.ts";
 import { isCollision, isOthersRow, isRefused } from "./refusals.ts";
-import { type OrderedChanges, patches, upserts } from "./statements.ts";
-import type { TargetTransaction } from "./target-transaction.ts";
+import { type OrderedChanges, patches, touched, upserts } from "./statements.ts";
+import type { Step, TargetTransaction } from "./target-transaction.ts";
 import type { Writers } from "./writers.ts";
+
+/** Changes at once: a refusal has what comes before it sent once more. */
+const MOST_IN_ORDER = 500;
 
 export class ExactReplay {
   readonly #planner: Planner;
@@ -26,27 +29,87 @@ export class ExactReplay {
   }
 
   /**
-   * Source transaction by source transaction, in the order of the stream; one that is refused as a set, change by change. As few of a segment
-   * are in each other's way as a rule, those that went well are followed by twice as many at once.
+   * As many of the segment's transactions at once as go in the order of the stream. Where one of them does not, or has to ask in between, as a set
+   * with those behind it, twice as many each time that went well; and what is refused even alone, change by change.
    */
   async apply(segment: Segment, from: Plan, place: Place, transaction: TargetTransaction): Promise<Plan> {
     if (!segment.complete) return this.#applyEach(segment.messages, from, place, transaction);
-    const transactions = byTransaction(segment.messages);
+    let left = byTransaction(segment.messages);
     let at = from;
     let current = place;
-    for (let done = 0, size = 1; done < transactions.length; ) {
-      const group = transactions.slice(done, done + size).flat();
-      const applied = await this.#applyGroup(group, at, current, transaction);
-      if (applied === undefined && size > 1) {
+    const goOn = (to: Plan, transactions: number) => {
+      at = to;
+      current = { ...current, nextOffset: at.nextOffset, position: at.position };
+      left = left.slice(transactions);
+    };
+    for (let size = 1; left.length > 0; ) {
+      const inOrder = await this.#applyInOrder(left, at, current, transaction);
+      if (inOrder !== undefined) {
+        goOn(inOrder.at, inOrder.transactions);
+        continue;
+      }
+      const group = left.slice(0, size);
+      const asSet = await this.#applyGroup(group.flat(), at, current, transaction);
+      if (asSet === undefined && size > 1) {
         size = 1;
         continue;
       }
-      at = applied ?? (await this.#applyEach(group, at, current, transaction));
-      current = { ...current, nextOffset: at.nextOffset, position: at.position };
-      done += size;
-      size = applied === undefined ? 1 : size * 2;
+      goOn(asSet ?? (await this.#applyEach(group.flat(), at, current, transaction)), group.length);
+      size = asSet === undefined ? 1 : size * 2;
     }
     return at;
+  }
+
+  /** Undefined: the first of the transactions cannot be applied in this way. */
+  async #applyInOrder(
+    transactions: readonly IncomingMessage[][],
+    from: Plan,
+    place: Place,
+    transaction: TargetTransaction,
+  ): Promise<{ readonly at: Plan; readonly transactions: number } | undefined> {
+    // The pieces of it that came before are not committed yet.
+    if (transaction.isOpen) return undefined;
+    let planned = this.#planInOrder(transactions, from, place);
+    for (;;) {
+      const steps = planned.flat();
+      const at = steps.at(-1)?.plan;
+      if (at === undefined) return undefined;
+      const came = await transaction.commitInOrder(steps, place);
+      if (came === "committed") return { at, transactions: planned.length };
+      // Where the end was refused, of them all together, any of them may be to blame.
+      planned = came.before === undefined ? [] : planned.slice(0, transactionOf(planned, came.before));
+    }
+  }
+
+  /** Of each transaction its changes, up to the first that needs an answer in between, or {@link MOST_IN_ORDER}. */
+  #planInOrder(transactions: readonly IncomingMessage[][], from: Plan, place: Place): Step[][] {
+    const planned: Step[][] = [];
+    let at = from;
+    for (let count = 0; count < MOST_IN_ORDER && planned.length < transactions.length; ) {
+      const steps = this.#stepsOf(transactions[planned.length] ?? [], at, place);
+      if (steps === undefined) break;
+      planned.push(steps);
+      at = steps.at(-1)?.plan ?? at;
+      count += steps.length;
+    }
+    return planned;
+  }
+
+  #stepsOf(messages: readonly IncomingMessage[], from: Plan, place: Place): Step[] | undefined {
+    const steps: Step[] = [];
+    let at = from;
+    for (const message of messages) {
+      try {
+        at = this.#planner.plan([message], at, place);
+      } catch (error) {
+        if (error instanceof Refusal) return undefined;
+        throw error;
+      }
+      const changes = this.#writers.inOrder(at.changes);
+      if (patches(changes).length + touched(changes).length > 0) return undefined;
+      steps.push({ plan: at, changes });
+    }
+    return steps;
   }
 
   /** Whole transactions as one set. Undefined: refused, and nothing of it is done. */
@@ -154,7 +217,7 @@ export class ExactReplay {
     await transaction
       .attempt(async () => {
         await transaction.write(plan, changes, place, "leave");
-        await transaction.noteNewer(place.members.get(tenant), aheadAt);
+        transaction.noteNewer(place.members.get(tenant), aheadAt);
       })
       .catch((again: unknown) => {
         throw isRefused(again) ? othersRow(tenant, plan.position, again, changes) : again;
@@ -173,6 +236,11 @@ export class ExactReplay {
       for (const group of patches(changes)) await transaction.noteRefused(group, error);
     }
   }
+}
+
+/** In which of the transactions a step is. */
+function transactionOf(planned: readonly Step[][], step: number): number {
+  return planned.flatMap((steps, index) => steps.map(() => index))[step] ?? 0;
 }
 
 function byTransaction(messages: readonly IncomingMessage[]): IncomingMessage[][] {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RehouseError } from "../errors.ts";
 import { type Lsn, parseLsn } from "../model/position.ts";
 import { isVisible, parseSnapshot, widenXid } from "../model/snapshot.ts";
-import type { Database, Param } from "../ports.ts";
+import type { Database, Param, Row } from "../ports.ts";
 import type { RefetchedRows } from "./statements.ts";
 import { refetchStatement, type TableWriter } from "./table-writer.ts";
 
@@ -21,29 +21,32 @@ const LONGEST_PAUSE_MS = 50;
 /** Reads rows of the source again, with a place in the WAL before which all that they show was committed. */
 export function refetchFrom(source: Database): Refetch {
   return async (writer, tenant, keys, xids) => {
-    await untilVisible(source, xids);
     const params = writer.table.tenantColumn === undefined ? keys : [...keys, tenant];
-    const rows = await source.query(refetchStatement(writer.table, writer.inputs), params);
-    const [now] = await source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
+    const statement = refetchStatement(writer.table, writer.inputs);
+    const looked = await lookWhenVisible(source, xids, () => source.query(statement, params));
     return {
       writer,
-      rows: rows.map((row) => writer.inputs.map((_, index) => row[`c${index}`] ?? null)),
-      asOf: parseLsn(now?.["lsn"] ?? ""),
+      rows: looked.filter((row) => row["found"] === "t").map((row) => writer.inputs.map((_, index) => row[`c${index}`] ?? null)),
+      asOf: parseLsn(looked[0]?.["lsn"] ?? ""),
     };
   };
 }
 
-/**
- * A commit is in the WAL, and so in the topic, before other sessions see it; where a standby is synchronous, long before. A row that is
- * read in between is older than the change for which it is read, and nothing would bring that change again.
- */
 export async function untilVisible(source: Database, xids: Iterable<number>): Promise<void> {
+  await lookWhenVisible(source, xids, () => source.query("SELECT pg_current_snapshot()::text AS snapshot"));
+}
+
+/**
+ * The first look whose snapshot shows the transactions. A commit is in the WAL, and so in the topic, before other sessions see it; where a standby is
+ * synchronous, long before. A row that is read in between is older than the change for which it is read, and nothing would bring that change again.
+ */
+async function lookWhenVisible(source: Database, xids: Iterable<number>, look: () => Promise<Row[]>): Promise<Row[]> {
   const deadline = performance.now() + VISIBLE_WITHIN_MS;
   for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const [now] = await source.query("SELECT pg_current_snapshot()::text AS snapshot");
-    const snapshot = parseSnapshot(now?.["snapshot"] ?? "");
+    const looked = await look();
+    const snapshot = parseSnapshot(looked[0]?.["snapshot"] ?? "");
     const hidden = [...xids].find((xid) => !isVisible(snapshot, widenXid(xid, snapshot.xmax)));
-    if (hidden === undefined) return;
+    if (hidden === undefined) return looked;
     if (performance.now() > deadline)
       throw new RehouseError("REHOUSE_UNREACHABLE", {
         what: `the source does not show transaction ${hidden} yet, though it is in its stream`,

@@ -6,14 +6,15 @@ import { evict } from "./evict.ts";
 import type { Refetch } from "./refetch.ts";
 import { isCollision } from "./refusals.ts";
 import { keyTexts, type PatchGroup, type RefetchedRows, refetchedUpsert } from "./statements.ts";
+import type { TargetTransaction } from "./target-transaction.ts";
 
 type Refreshing = {
-  readonly transaction: Parameters<typeof evict>[0] & { attempt<T>(body: () => Promise<T>): Promise<T> };
+  readonly transaction: Parameters<typeof evict>[0] & Pick<TargetTransaction, "attemptAll">;
   readonly refetch: Refetch;
   /** The stream that the source must show before it is asked. */
   readonly after: ReadonlySet<number>;
   /** Rows as of then are about to be written. */
-  readonly note: (asOf: Lsn) => Promise<void>;
+  readonly note: (asOf: Lsn) => void;
 };
 
 /** Each round may have to take rows out of the way of others. */
@@ -28,7 +29,7 @@ export async function refresh({ transaction, refetch, after, note }: Refreshing,
   let keys = keyTexts(group);
   for (let round = 1; ; round++) {
     const refetched = await refetch(writer, tenant, byColumn(keys, writer.table.key.length), after);
-    await note(refetched.asOf);
+    note(refetched.asOf);
     const found = keysOf(refetched);
     const params = [...byColumn(keys, writer.table.key.length), ...byColumn(found, writer.table.key.length)];
     const { sql, byTenant } = writer.removeAllBut;
@@ -36,7 +37,7 @@ export async function refresh({ transaction, refetch, after, note }: Refreshing,
     if (found.length === 0) return;
     const upsert = refetchedUpsert(refetched);
     try {
-      await transaction.attempt(() => transaction.run([upsert]));
+      await transaction.attemptAll([upsert]);
       return;
     } catch (error) {
       const evicted = isCollision(error) && round < MOST_ROUNDS ? await evict(transaction, writer, upsert, error) : undefined;

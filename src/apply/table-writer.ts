@@ -279,7 +279,8 @@ function columnNamed(table: TableMapping, name: string): TargetColumn {
 
 /**
  * The source's own rows by key, every column as text: for changes that came without what they need. Takes TableMapping.key, and the tenant
- * where the table has one: without the tenant column a key may be another tenant's as well, and a row may have changed hands since.
+ * where the table has one: without the tenant column a key may be another tenant's as well, and a row may have changed hands since. Each row has the
+ * snapshot that it was read with, and a position of the WAL behind all that this shows; where nothing is `found`, one row has these alone.
  */
 export function refetchStatement(table: TableMapping, inputs: readonly string[]): string {
   const types = new Map(table.sourceColumns.map((column) => [column.name, column.type]));
@@ -287,9 +288,11 @@ export function refetchStatement(table: TableMapping, inputs: readonly string[])
   const match = table.key.map((name) => `s.${ident(name)} = k.${ident(name)}`);
   if (table.tenantColumn !== undefined)
     match.push(`s.${ident(table.tenantColumn)} = $${table.key.length + 1}::${types.get(table.tenantColumn)}`);
+  const columns = inputs.map((name, index) => `${asText(`s.${ident(name)}`, types.get(name))} AS ${ident(`c${index}`)}`);
   return `
-    SELECT ${inputs.map((name, index) => `${asText(`s.${ident(name)}`, types.get(name))} AS ${ident(`c${index}`)}`).join(", ")}
-    FROM ${qualified(table.source)} AS s JOIN (SELECT ${keys}) AS k ON ${match.join(" AND ")}`;
+    SELECT * FROM (SELECT pg_current_snapshot()::text AS snapshot, pg_current_wal_insert_lsn() AS lsn) AS now
+    LEFT JOIN (SELECT true AS found, ${columns.join(", ")}
+                 FROM ${qualified(table.source)} AS s JOIN (SELECT ${keys}) AS k ON ${match.join(" AND ")}) AS r ON true`;
 }
 
 /** As the stream prints it: a cast to text would take the blanks off a bpchar's end. */

@@ -15,7 +15,7 @@ import type { LaneName, Member, Place } from "./membership.ts";
 import type { Plan } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
 import { refresh } from "./refresh.ts";
-import { isCollision } from "./refusals.ts";
+import { isCollision, isRefused } from "./refusals.ts";
 import {
   keyTexts,
   type OrderedChanges,
@@ -38,8 +38,14 @@ const NOTE_LATE_WRITES = `
     FROM jsonb_to_recordset($2::jsonb) AS w(tenant text, lsn pg_lsn, ordinal bigint, source text, operation text, key jsonb, committed float8)
   ON CONFLICT DO NOTHING`;
 
+/** Released as well: an attempt around this one has a savepoint of the same name. */
+const UNDO_ATTEMPT = "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt";
+
 /** Each attempt clears the way under one of a table's unique constraints. */
 const MOST_UNIQUE_KEYS = 16;
+
+/** A change, planned alone. */
+export type Step = { readonly plan: Plan; readonly changes: OrderedChanges };
 
 export class TargetTransaction {
   readonly #session: Session;
@@ -52,6 +58,8 @@ export class TargetTransaction {
   readonly #uncounted = new Map<string, number>();
   /** Tenant → changes of the transaction under way. */
   readonly #current = new Map<string, number>();
+  /** Tenant → what {@link noteNewer} was told in the transaction under way. */
+  readonly #newer = new Map<string, Lsn>();
   #countedAt = 0;
   #open = false;
 
@@ -111,6 +119,32 @@ export class TargetTransaction {
     this.#committed(counts.length > 0);
   }
 
+  /**
+   * Applies whole transactions like {@link commitAll}, each step by itself and in its place in the stream: what lacks nothing but the order is one
+   * round trip, too. Resolves to how many steps come before the one that is refused, undefined where that cannot be told; nothing is done then.
+   */
+  async commitInOrder(steps: readonly Step[], place: Place): Promise<"committed" | { readonly before: number | undefined }> {
+    const last = steps.at(-1)?.plan;
+    if (last === undefined) return "committed";
+    this.#open = true;
+    for (const { plan } of steps) this.#count(plan);
+    const counts = this.#counts(true);
+    const statements = [...this.#begin, { sql: "SET CONSTRAINTS ALL DEFERRED" }, this.#advance(last, place)];
+    const ends = steps.map(({ plan, changes }) => statements.push(...this.#rows(changes), ...this.#lateWrites(plan)));
+    await failpoint("apply.commit.before");
+    try {
+      await this.#session.pipeline([...statements, ...this.#guard(), ...counts, { sql: "COMMIT" }]);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      await this.rollback();
+      const before = ends.findIndex((end) => error.statement !== undefined && error.statement < end);
+      return { before: before < 0 ? undefined : before };
+    }
+    await failpoint("apply.commit.after");
+    this.#committed(true);
+    return "committed";
+  }
+
   /** A part of a transaction; {@link commit} follows when its end is there. `others`: rows of other tenants that are in the way. */
   async write(plan: Plan, changes: OrderedChanges, place: Place, others: OthersRows = "refuse"): Promise<void> {
     await this.#inPlace.bring(plan, changes, place);
@@ -137,8 +171,18 @@ export class TargetTransaction {
     } catch (error) {
       this.#current.clear();
       add(this.#current, before);
-      // Released as well: an attempt around this one has a savepoint of the same name.
-      await this.#session.query("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt");
+      await this.#session.query(UNDO_ATTEMPT);
+      throw error;
+    }
+  }
+
+  /** As {@link attempt}, of nothing but these statements: one round trip. */
+  async attemptAll(statements: readonly Statement[]): Promise<void> {
+    await this.begin();
+    try {
+      await this.#session.pipeline([{ sql: "SAVEPOINT attempt" }, ...statements, { sql: "RELEASE SAVEPOINT attempt" }]);
+    } catch (error) {
+      await this.#session.query(UNDO_ATTEMPT);
       throw error;
     }
   }
@@ -177,21 +221,22 @@ export class TargetTransaction {
   }
 
   /** A row of the tenant's may be newer than the stream, up to `asOf`: it was read again, say. A lane that is loaded anew has to know of it. */
-  async noteNewer(member: Member | undefined, asOf: Lsn): Promise<void> {
+  noteNewer(member: Member | undefined, asOf: Lsn): void {
     if (member === undefined) return;
     if (asOf > member.settleLsn) member.settleLsn = asOf;
-    await this.run([
-      {
-        sql: `UPDATE rehouse.tenant SET reread_lsn = greatest(reread_lsn, $3::pg_lsn) WHERE migration = $1 AND tenant = $2`,
-        params: [this.#name.migration, member.tenant, formatLsn(asOf)],
-      },
-    ]);
+    if (asOf > (this.#newer.get(member.tenant) ?? 0n)) this.#newer.set(member.tenant, asOf);
   }
 
   async commit(plan: Plan, place: Place): Promise<void> {
     const counts = this.#counts(true);
     await failpoint("apply.place.before");
-    await this.#session.pipeline([...counts, ...this.#guard(), this.#advance(plan, place), { sql: "COMMIT" }]);
+    await this.#session.pipeline([
+      ...this.#notesOfNewer(),
+      ...counts,
+      ...this.#guard(),
+      this.#advance(plan, place),
+      { sql: "COMMIT" },
+    ]);
     await failpoint("apply.commit.after");
     this.#committed(true);
   }
@@ -199,6 +244,7 @@ export class TargetTransaction {
   async rollback(): Promise<void> {
     this.#open = false;
     this.#current.clear();
+    this.#newer.clear();
     await this.#session.query("ROLLBACK");
   }
 
@@ -230,7 +276,7 @@ export class TargetTransaction {
       keys = missingKeys(result.rows, writer.table.key.length);
     }
     const refetched = await this.#refetch(writer, tenant, keys, transactionsOf(group));
-    await this.noteNewer(place.members.get(tenant), refetched.asOf);
+    this.noteNewer(place.members.get(tenant), refetched.asOf);
     if (refetched.rows.length > 0) await this.#bring(refetched, others);
   }
 
@@ -244,7 +290,7 @@ export class TargetTransaction {
     const upsert = refetchedUpsert(refetched, others);
     for (let evicted = 0; ; evicted++) {
       try {
-        await this.attempt(() => this.run([upsert]));
+        await this.attemptAll([upsert]);
         return;
       } catch (error) {
         const gaveWay =
@@ -259,6 +305,13 @@ export class TargetTransaction {
     if (!this.#stopsAtForeignWrites || this.#current.size === 0) return [];
     const params = [this.#name.migration, arrayText(this.tenants)];
     return [{ sql: "SELECT rehouse.refuse_foreign_writes($1, $2::text[])", params }];
+  }
+
+  #notesOfNewer(): Statement[] {
+    return [...this.#newer].map(([tenant, asOf]) => ({
+      sql: `UPDATE rehouse.tenant SET reread_lsn = greatest(reread_lsn, $3::pg_lsn) WHERE migration = $1 AND tenant = $2`,
+      params: [this.#name.migration, tenant, formatLsn(asOf)],
+    }));
   }
 
   #advance(plan: Plan, place: Place): Statement {
@@ -320,6 +373,7 @@ export class TargetTransaction {
       this.#countedAt = Date.now();
     } else add(this.#uncounted, this.#current);
     this.#current.clear();
+    this.#newer.clear();
   }
 }
 

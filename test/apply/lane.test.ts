@@ -113,7 +113,7 @@ describe("a lane", () => {
     expect(scene.topic.sought).toEqual([0n, 0n]);
   });
 
-  it("takes changes one by one where a set of them is refused", async () => {
+  it("takes changes in their order, and still at once, where a set of them is refused", async () => {
     await using scene = await open();
     await scene.join([{ tenant: "a" }]);
     scene.topic.commit(10, [row("insert", 1, "a", "x"), row("insert", 2, "a", "y")]);
@@ -127,10 +127,27 @@ describe("a lane", () => {
     scene.apply();
     await scene.caughtUp();
     expect(await scene.rows(ALL)).toEqual(["1 a y 0", "2 a x 0"]);
+    expect(await scene.rows("SELECT count(DISTINCT xmin::text) FROM public.items")).toEqual(["1"]);
     expect((await scene.tenant("a"))["stopped"]).toBeNull();
     expect((await scene.lane())?.["changes"]).toBe("5");
     scene.topic.beat();
     await expect.poll(async () => (await scene.tenant("a"))["changes"]).toBe("5");
+  });
+
+  it("applies what comes before a change that is refused, and stops the tenant of that one", async () => {
+    await using scene = await open();
+    await scene.join([{ tenant: "a" }, { tenant: "b" }]);
+    for (let id = 1; id <= 20; id++) scene.topic.commit(10 + id, [row("insert", id, "a"), row("insert", 100 + id, "b")]);
+    scene.topic.commit(40, [row("insert", 41, "a"), row("insert", 42, "b", "i42", -1)]);
+    scene.topic.commit(41, [row("insert", 43, "a"), row("insert", 44, "b")]);
+    scene.apply();
+    await scene.caughtUp();
+    expect((await scene.tenant("b"))["stopped"]).not.toBeNull();
+    expect(await scene.rows("SELECT tenant_id, count(*), max(id) FROM public.items GROUP BY 1 ORDER BY 1")).toEqual([
+      "a 22 43",
+      "b 20 120",
+    ]);
+    expect((await scene.lane())?.["changes"]).toBe("42");
   });
 
   it("never lets the commit time of the newest change go back", async () => {

@@ -70,7 +70,7 @@ export class SourceServer implements Server {
     if (begins("SET LOCAL lock_timeout")) return { run: (_, transaction) => this.#lockTables(transaction) };
     if (begins("SELECT pg_catalog.pg_export_snapshot()"))
       return { run: () => [{ exported: "", snapshot: source.snapshot(), lsn: formatLsn(source.insertLsn) }] };
-    if (begins('SELECT s."')) return this.#refetch(sql);
+    if (begins("SELECT * FROM (SELECT pg_current_snapshot()")) return this.#refetch(sql);
     throw new RangeError(`the simulated source does not know this statement: ${sql}`);
   }
 
@@ -108,7 +108,7 @@ export class SourceServer implements Server {
     return [];
   }
 
-  /** The source's rows by key (and tenant), as they are visible now. */
+  /** The source's rows by key (and tenant), as they are visible now, and what now is. */
   #refetch(sql: string): Prepared {
     const table = this.#table(/ FROM "public"\."([^"]+)" AS s /.exec(sql)?.[1] ?? "");
     const inputs = [...sql.matchAll(/s\."([^"]+)"::text AS "c\d+"/g)].map((match) => table.columns.indexOf(match[1] ?? ""));
@@ -122,10 +122,16 @@ export class SourceServer implements Server {
         const matches = (row: SourceRow) =>
           (tenant === undefined || row[table.tenant] === text(tenant)) &&
           (wanted[0] ?? []).some((_, index) => keys.every((key, part) => row[key] === wanted[part]?.[index]));
-        return this.#source
+        const now = { snapshot: this.#source.snapshot(), lsn: formatLsn(this.#source.insertLsn) };
+        const found = this.#source
           .visible(table)
           .filter(matches)
-          .map((row) => Object.fromEntries(inputs.map((input, index) => [`c${index}`, row[input] ?? null])));
+          .map((row) => ({
+            ...now,
+            found: "t",
+            ...Object.fromEntries(inputs.map((input, index) => [`c${index}`, row[input] ?? null])),
+          }));
+        return found.length > 0 ? found : [{ ...now, found: null }];
       },
     };
   }

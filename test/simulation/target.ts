@@ -129,7 +129,7 @@ export class Target implements Server {
     // every lane
     ["SELECT pg_logical_emit_message(true, 'rehouse', 'apply:", NOTHING],
     ["SET session_replication_role", NOTHING],
-    ["SET CONSTRAINTS ALL IMMEDIATE", NOTHING],
+    ["SET CONSTRAINTS ALL", NOTHING],
     ["SELECT l.next_offset, l.lsn", { run: (params, transaction) => this.#loadPlace(params, transaction) }],
     [
       "SELECT rehouse.advance_lane(",
