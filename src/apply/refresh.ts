@@ -2,14 +2,14 @@
 
 import type { Lsn } from "../model/position.ts";
 import { arrayText } from "../model/sql.ts";
+import type { Statement } from "../ports.ts";
 import { evict } from "./evict.ts";
 import type { Refetch } from "./refetch.ts";
 import { isCollision } from "./refusals.ts";
 import { keyTexts, type PatchGroup, type RefetchedRows, refetchedUpsert } from "./statements.ts";
-import type { TargetTransaction } from "./target-transaction.ts";
 
 type Refreshing = {
-  readonly transaction: Parameters<typeof evict>[0] & Pick<TargetTransaction, "attemptAll">;
+  readonly transaction: Parameters<typeof evict>[0] & { attemptAll(statements: readonly Statement[]): Promise<void> };
   readonly refetch: Refetch;
   /** The stream that the source must show before it is asked. */
   readonly after: ReadonlySet<number>;
