@@ -115,6 +115,19 @@ export class Soak implements AsyncDisposable {
     );
   }
 
+  /** Until each of so many criteria has been asked of the tenant: two are asked at a time, and any of them may be the last one. */
+  async asked(tenant: string, criteria: number): Promise<SoakStatus | undefined> {
+    const asked = async () => {
+      const [row] = await this.target.query("SELECT count(*) FROM rehouse.soak_check WHERE migration = $1 AND tenant = $2", [
+        MIGRATION,
+        tenant,
+      ]);
+      return Number(row?.["count"]) === criteria;
+    };
+    await waitUntil(asked, { deadlineMs: 30_000, what: `${criteria} criteria to be asked` });
+    return this.status(tenant);
+  }
+
   async journal(tenant: string): Promise<string[]> {
     const rows = await this.target.query(
       "SELECT event, detail ->> 'value' AS value FROM rehouse.journal WHERE migration = $1 AND tenant = $2 ORDER BY entry",
