@@ -25,7 +25,7 @@ export type Patience = { readonly lockTimeoutMs: number; readonly attempts: numb
 export const PATIENCE: Patience = { lockTimeoutMs: 2_000, attempts: 5, drainMs: 5_000 };
 
 export type Fenced =
-  | { readonly outcome: "switched"; readonly locks: Locks; readonly measured: FencedMeasures }
+  | { readonly outcome: "switched"; readonly journey: Journey; readonly locks: Locks; readonly measured: FencedMeasures }
   | { readonly outcome: "differs"; readonly locks: Locks };
 
 export type FencedMeasures = {
@@ -82,7 +82,8 @@ export async function fenced(
     await failpoint("switch.fence.before");
     const generation = await lock.fence(leg.home);
     await switchOver(leg, journey, { marker, entry, generation, measured });
-    return { outcome: "switched", locks: { leaving: lock, arriving: await arriving }, measured };
+    const switched = { ...journey, step: "switched" as const, marker, entry };
+    return { outcome: "switched", journey: switched, locks: { leaving: lock, arriving: await arriving }, measured };
   } catch (error) {
     const isKnown = !(error instanceof RehouseError && error.code === "REHOUSE_SWITCH_UNKNOWN");
     await (isKnown ? lock.release() : lock.abandon()).catch(() => undefined);

@@ -18,13 +18,23 @@ const PATIENCE = { lockTimeoutMs: 5_000, attempts: 3 } as const;
 export type Locks = { readonly leaving: FenceLock; readonly arriving: FenceLock | undefined };
 
 /** Opens the new home and closes the old one for good; lets go of the locks. Resolves to when writers were let go. */
-export async function letGo({ leaving, arriving }: Locks): Promise<number> {
+export async function letGo(leg: Leg, journey: Journey, { leaving, arriving }: Locks): Promise<number> {
+  await leaveHome(leg, journey);
   const opened = arriving?.state === "moved" ? arriving.reopen() : undefined;
   await Promise.all([leaving.moved(), opened]);
   await failpoint("switch.moved.after");
   const at = performance.now();
   await Promise.all([leaving.release(), arriving?.release()]);
   return at;
+}
+
+/**
+ * Behind the fence: where a table stays where it is, writers of both homes are in one stream, and the feed home would bring the old columns of a row that the
+ * new home's writer has changed back to what they were. A cutover leaves its feed in the switch itself.
+ */
+async function leaveHome({ direction, feed }: Leg, { tenant, marker }: Journey): Promise<void> {
+  if (direction === "to-target" || marker === undefined) return;
+  await feed.target.transaction((session) => leaveFeed(session, feed.migration, tenant, marker));
 }
 
 /** Whoever comes later needs the locks, and so do writers: what fails behind the fence does not keep them, however long this process lives. */
@@ -42,16 +52,14 @@ export async function stay({ leaving, arriving }: Locks): Promise<void> {
   await Promise.all([leaving.release(), arriving?.abandon()]);
 }
 
-/** Everything after the fence: the mirror's side of the switch, and the end of its row. */
+/** Everything after the fence: the tenant enters the feed back, and the switch's row ends. */
 export async function complete(leg: Leg, journey: Journey, measures: Readonly<Record<string, unknown>> = {}): Promise<void> {
-  const { tenant, marker, entry } = journey;
+  const { tenant, entry } = journey;
   await failpoint("switch.feed.before");
-  // The feed whose state is not the migration's own.
+  // A rollback does it in the switch itself.
   const { back } = leg;
   if (leg.direction === "to-target" && back !== undefined && entry !== undefined)
     await back.target.transaction((session) => enterFeed(session, back.migration, tenant, entry));
-  if (leg.direction === "to-source" && marker !== undefined)
-    await leg.feed.target.transaction((session) => leaveFeed(session, leg.feed.migration, tenant, marker));
   await failpoint("switch.feed.after");
   await leg.state.transaction((session) => end(session, journey, "switched", measures));
 }
@@ -67,7 +75,7 @@ export async function finishOther(leg: Leg, journey: Journey, signal: AbortSigna
       throw error;
     }),
   };
-  await orAbandon(locks, () => letGo(locks));
+  await orAbandon(locks, () => letGo(leg, journey, locks));
   await complete(leg, journey, { finishedLater: true });
   return true;
 }

@@ -129,11 +129,11 @@ async function underFence(
     }
     const opened = await orAbandon(result.locks, async () => {
       await failpoint("switch.commit.after");
-      return letGo(result.locks);
+      return letGo(leg, result.journey, result.locks);
     });
     const switchedAt = new Date().toISOString();
     const measures = measuresOf(result.measured, opened);
-    await complete(leg, (await load(state, migration, tenant)) ?? journey, measures);
+    await complete(leg, result.journey, measures);
     const late = await lateWrites(leg, tenant);
     return {
       ...nothing,
