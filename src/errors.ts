@@ -104,6 +104,11 @@ export const ERROR_CODES = {
     exit: 2,
     meaning: "The migration file no longer says what the running migration was started with.",
   },
+  REHOUSE_FINISHED: {
+    policy: "stop-role",
+    exit: 1,
+    meaning: "Every tenant is contracted, and what was asked for needs what went with the last one.",
+  },
   REHOUSE_WEBHOOK: { policy: "retry", exit: 3, meaning: "The webhook that hears of routes does not answer, or not with 2xx." },
   REHOUSE_COMMIT_UNKNOWN: {
     policy: "usage",

@@ -8,6 +8,7 @@ import { readCatalog } from "../catalog/index.ts";
 import { check, isError, preflightError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
+import { requireUnfinished } from "../control/finished.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
 import { sweepSwitches, withdrawHeld } from "../cutover/index.ts";
 import { secretColumns } from "../evidence/index.ts";
@@ -59,8 +60,9 @@ async function resolvedFor(
   tenants: readonly string[],
 ): Promise<Move> {
   const { move, findings } = await resolveMove({ file, source, target }, tenants);
-  if (move === undefined) throw preflightError(findings.filter(isError));
-  return move;
+  if (move !== undefined) return move;
+  await requireUnfinished(target, file.name);
+  throw preflightError(findings.filter(isError));
 }
 
 /**

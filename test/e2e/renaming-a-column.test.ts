@@ -173,6 +173,11 @@ test("a column of a busy table is renamed while both versions of the application
     expect(await sql.value("SELECT tenths / 10 FROM counters")).toBe(String(acknowledged));
 
     await run.stop();
+    for (const verb of [["verify"], ["run"], ["contract", "--tenant", "*", "--now", "--yes"]])
+      expect({ verb, ...(await migration.rehouse(...verb, "--json")) }).toMatchObject({
+        code: 1,
+        out: expect.stringContaining("REHOUSE_FINISHED"),
+      });
     expect(await migration.rehouse("cancel", "--yes")).toMatchObject({ code: 0 });
     const columns =
       "SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0 AND NOT attisdropped";
