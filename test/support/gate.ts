@@ -1,4 +1,5 @@
 import type { PoolClient } from "pg";
+import { GiveUp } from "../../stack/index.ts";
 import type { Sql } from "./sql.ts";
 
 /** Who has to wait: the copy at its gate, apply at one of its own. */
@@ -50,11 +51,15 @@ export class Gate implements AsyncDisposable {
   readonly #holder: PoolClient;
   readonly #key: number;
   #isOpen = false;
+  #lost: Error | undefined;
 
   private constructor(target: Sql, holder: PoolClient, key: number) {
     this.#target = target;
     this.#holder = holder;
     this.#key = key;
+    holder.on("error", (error) => {
+      this.#lost ??= error;
+    });
   }
 
   static async close(target: Sql, name: GateName = "copy"): Promise<Gate> {
@@ -65,6 +70,7 @@ export class Gate implements AsyncDisposable {
 
   /** Whether somebody stands before it. */
   async isWaitedFor(): Promise<boolean> {
+    if (this.#lost !== undefined) throw new GiveUp(`nobody keeps the gate closed any more: ${this.#lost.message}`);
     const waiting = await this.#target.value(
       `SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
         WHERE locktype = 'advisory' AND objid = ${this.#key} AND NOT granted AND datname = current_database()`,

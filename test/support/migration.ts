@@ -163,7 +163,7 @@ export class Migration implements AsyncDisposable {
       const units = await this.units();
       const expected = units.filter(({ tenant }) => !except.includes(tenant));
       const stopped = expected.filter((unit) => unit.stopped !== null);
-      if (stopped.length > 0) throw new Stopped(stopped.map((unit) => `${unit.tenant}: ${unit.stopped}`).join("\n"));
+      if (stopped.length > 0) throw new GiveUp(stopped.map((unit) => `${unit.tenant}: ${unit.stopped}`).join("\n"));
       return expected.length > 0 && expected.every(({ phase }) => phase === "in-sync");
     });
   }
@@ -231,12 +231,12 @@ export class Migration implements AsyncDisposable {
         return (await condition()) && ("holds" as const);
       } catch (error) {
         // Before `run` has made the state tables, or while a server is away.
-        if (error instanceof Stopped) throw error;
+        if (error instanceof GiveUp) throw error;
         last = error;
         return false;
       }
     };
-    const outcome = await this.#stopped(waitUntil(holds, { deadlineMs: withinMs, what, everyMs: 100 }), run, last);
+    const outcome = await this.#stopped(waitUntil(holds, { deadlineMs: withinMs, what, everyMs: 100 }), run, () => last);
     if (outcome === "ended") {
       const { code, signal, out, err } = await run.ended;
       throw new Error(`run ended with ${code ?? signal} while waiting for ${what}\n${out}\n${err}`);
@@ -244,7 +244,7 @@ export class Migration implements AsyncDisposable {
   }
 
   /** A deadline that passed says where everything stood. */
-  async #stopped<T>(waiting: Promise<T>, run: RehouseProcess, last: unknown): Promise<T> {
+  async #stopped<T>(waiting: Promise<T>, run: RehouseProcess, last: () => unknown): Promise<T> {
     try {
       return await waiting;
     } catch (error) {
@@ -255,13 +255,11 @@ export class Migration implements AsyncDisposable {
       const units = await this.target.rows("SELECT * FROM rehouse.tenant WHERE migration = $1", [this.name]).catch(() => []);
       const said = run.said.slice(-4_000).split("\n");
       const [atSource, atTarget] = await Promise.all([sessionsOf(this.source), sessionsOf(this.target)]);
-      const picture = { last: String(last), units, lanes, processes, atSource, atTarget, said };
+      const picture = { last: String(last()), units, lanes, processes, atSource, atTarget, said };
       throw new Error(`${error instanceof Error ? error.message : error}\n${JSON.stringify(picture, null, 1)}`, { cause: error });
     }
   }
 }
-
-class Stopped extends GiveUp {}
 
 /** Who is there, and who waits for whom. */
 async function sessionsOf(sql: Sql): Promise<unknown[]> {
