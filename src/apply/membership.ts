@@ -168,10 +168,13 @@ export async function joinMainLane(target: Database, name: LaneName): Promise<bo
       `UPDATE rehouse.tenant SET lane = '${MAIN_LANE}', start_offset = $4 WHERE migration = $1 AND partition = $2 AND lane = $3`,
       [...params, offset],
     );
-    await session.query(`DELETE FROM rehouse.lane WHERE migration = $1 AND partition = $2 AND lane = $3`, params);
+    const [gone] = await session.query(
+      `DELETE FROM rehouse.lane WHERE migration = $1 AND partition = $2 AND lane = $3 RETURNING changes`,
+      params,
+    );
     await session.query(
-      `UPDATE rehouse.lane SET membership = membership + 1 WHERE migration = $1 AND partition = $2 AND lane = '${MAIN_LANE}'`,
-      params.slice(0, 2),
+      `UPDATE rehouse.lane SET membership = membership + 1, changes = changes + $4 WHERE migration = $1 AND partition = $2 AND lane = $3`,
+      [name.migration, String(name.partition), MAIN_LANE, gone?.["changes"] ?? "0"],
     );
     return true;
   });

@@ -69,7 +69,7 @@ describe("a change that is really refused", () => {
     scene.topic.beat();
     await expect.poll(async () => (await scene.tenant("a"))["changes"]).toBe("21");
     expect((await scene.tenant("b"))["changes"]).toBe("20");
-    expect(await scene.rows("SELECT lane FROM rehouse.lane")).toEqual(["main"]);
+    expect(await scene.rows("SELECT lane, changes FROM rehouse.lane")).toEqual(["main 41"]);
     expect(await scene.rows("SELECT event FROM rehouse.journal ORDER BY entry")).toEqual(["stopped", "retried"]);
   });
 

@@ -128,7 +128,7 @@ function increase(transaction: StoreTransaction, key: string): void {
 }
 
 export function countOne([, partition, lane]: readonly Param[], transaction: StoreTransaction): Row[] {
-  increase(transaction, laneKey(text(partition), lane === undefined ? MAIN_LANE : text(lane)));
+  increase(transaction, laneKey(text(partition), text(lane)));
   return [];
 }
 

@@ -182,7 +182,7 @@ export class Target implements Server {
     ["DELETE FROM rehouse.lane WHERE", { locks: ([, partition, lane]) => [laneKey(text(partition), text(lane))], run: dropLane }],
     [
       "UPDATE rehouse.lane SET membership = membership + 1",
-      { locks: ([, partition, lane]) => [laneKey(text(partition), lane === undefined ? MAIN_LANE : text(lane))], run: countOne },
+      { locks: ([, partition, lane]) => [laneKey(text(partition), text(lane))], run: countOne },
     ],
 
     // a tenant stops, and goes on (stop.ts)
