@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName, topicPartitions } from "./capture/index.ts";
 import { check } from "./check/index.ts";
+import { childController } from "./child-controller.ts";
 import type {
   CheckReport,
   ContractDocument,
@@ -71,11 +72,10 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     if (process.env[SUPERVISED] === undefined) await this.#requireServers();
     await requireUnchanged(this.#deps.systems.target, this.#deps.file);
     const since = options.until === undefined ? undefined : await this.#sourceEnd();
-    const stop = new AbortController();
-    const ended = AbortSignal.any([signal, stop.signal]);
-    const work = this.#work(roles, options.onEvent, ended);
+    const stop = childController(signal);
+    const work = this.#work(roles, options.onEvent, stop.signal);
     try {
-      const reached = since === undefined ? work.then(() => undefined) : this.#untilInSync(since, ended);
+      const reached = since === undefined ? work.then(() => undefined) : this.#untilInSync(since, stop.signal);
       const outcome = await Promise.race([reached, work.then(() => undefined)]);
       stop.abort();
       await work;

@@ -1,5 +1,6 @@
 import type { Kafka } from "kafkajs";
 import type { ChangesReader } from "../../src/ports.ts";
+import { together } from "../../src/together.ts";
 import { kafkaFailure } from "./client.ts";
 import { createCluster } from "./cluster.ts";
 import { Fetcher, type FetcherOptions } from "./fetcher.ts";
@@ -13,20 +14,14 @@ export function createGroupReader(kafka: Kafka, group: string, options: FetcherO
     ...handsOn(fetcher),
     committed: (partition, offset) => members.committed(partition, offset),
     run: async (on, signal) => {
-      const stop = new AbortController();
-      const ended = AbortSignal.any([signal, stop.signal]);
       const assigned = (partitions: readonly number[]) => {
         fetcher.assign(partitions);
         on.assigned(partitions);
       };
-      const both = [fetcher.run(on, ended), members.run(assigned, ended)];
       try {
-        await Promise.all(both);
+        await together([(ended) => fetcher.run(on, ended), (ended) => members.run(assigned, ended)], signal);
       } catch (error) {
         if (!signal.aborted) throw kafkaFailure(error, options.where);
-      } finally {
-        stop.abort();
-        await Promise.allSettled(both);
       }
     },
   };

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { childController } from "../child-controller.ts";
 import { RehouseError } from "../errors.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { type LaneName, MAIN_LANE } from "./membership.ts";
@@ -11,8 +12,7 @@ const MOST_LATE_LANES = 4;
 /** Looks for late lanes and runs those that no other process has: an advisory lock of the lane's session says whose it is. */
 export async function runLateLanes(deps: ApplyDeps, makeLane: MakeLane, signal: AbortSignal): Promise<void> {
   const running = new Map<string, Promise<void>>();
-  const stop = new AbortController();
-  const ended = AbortSignal.any([signal, stop.signal]);
+  const stop = childController(signal);
   /** Ends the whole role: a person has to act. */
   let failure: RehouseError | undefined;
   try {
@@ -21,7 +21,7 @@ export async function runLateLanes(deps: ApplyDeps, makeLane: MakeLane, signal: 
       for (const name of await lateLanes(deps)) {
         const id = `${name.partition}/${name.lane}`;
         if (running.has(id) || running.size >= MOST_LATE_LANES) continue;
-        const done = runLateLane(deps, makeLane, name, ended)
+        const done = runLateLane(deps, makeLane, name, stop.signal)
           .catch((error: unknown) => {
             if (error instanceof RehouseError && error.policy !== "retry") failure ??= error;
             deps.log.warn({ error, lane: id }, "a late lane ended, and is begun again from its place");
@@ -62,8 +62,7 @@ async function runLateLane(deps: ApplyDeps, makeLane: MakeLane, name: LaneName, 
 
 /** Until the lane is no more, or one of the two fails; then neither is left. */
 async function readAndApply(deps: ApplyDeps, makeLane: MakeLane, name: LaneName, signal: AbortSignal): Promise<void> {
-  const stop = new AbortController();
-  const ended = AbortSignal.any([signal, stop.signal]);
+  const stop = childController(signal);
   const reader = deps.lateReader(name);
   const lane = makeLane(name, reader);
   const reading = reader.run(
@@ -72,9 +71,9 @@ async function readAndApply(deps: ApplyDeps, makeLane: MakeLane, name: LaneName,
       receive: (_partition, batch) => lane.receive(batch),
       outOfRange: () => void lane.outOfRange(),
     },
-    ended,
+    stop.signal,
   );
-  const applying = lane.run(ended);
+  const applying = lane.run(stop.signal);
   try {
     await Promise.race([applying, reading]);
   } finally {

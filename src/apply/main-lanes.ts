@@ -1,3 +1,4 @@
+import { childController } from "../child-controller.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import type { Lane } from "./lane.ts";
 import { MAIN_LANE } from "./membership.ts";
@@ -7,8 +8,7 @@ type Running = { readonly lane: Lane; readonly stop: AbortController; readonly d
 /** A main lane for each partition that the consumer group gives to this process, for as long as it does. */
 export async function runMainLanes(deps: ApplyDeps, makeLane: MakeLane, signal: AbortSignal): Promise<void> {
   const reader = deps.mainReader();
-  const stop = new AbortController();
-  const ended = AbortSignal.any([signal, stop.signal]);
+  const stop = childController(signal);
   const running = new Map<number, Running>();
   /** Lanes that lost their partition and are not over yet. */
   const ending = new Map<number, Promise<void>>();
@@ -16,11 +16,11 @@ export async function runMainLanes(deps: ApplyDeps, makeLane: MakeLane, signal: 
   try {
     await new Promise<void>((resolve, reject) => {
       const begin = (partition: number) => {
-        const own = new AbortController();
+        const own = childController(stop.signal);
         const lane = makeLane({ migration: deps.migration, partition, lane: MAIN_LANE }, reader);
         // The lane before it in the same partition would pause the reader under it with its last act.
         const before = ending.get(partition) ?? Promise.resolve();
-        const done = before.then(() => lane.run(AbortSignal.any([ended, own.signal])));
+        const done = before.then(() => lane.run(own.signal));
         done.catch(reject);
         running.set(partition, { lane, stop: own, done });
       };
@@ -39,7 +39,7 @@ export async function runMainLanes(deps: ApplyDeps, makeLane: MakeLane, signal: 
           receive: (partition, batch) => running.get(partition)?.lane.receive(batch),
           outOfRange: (partition) => void running.get(partition)?.lane.outOfRange(),
         },
-        ended,
+        stop.signal,
       );
       reading.then(resolve, reject);
     });

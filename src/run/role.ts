@@ -1,6 +1,7 @@
 /** One role in this process: waits for what it builds on, runs its stage, and waits out what time heals. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { childController } from "../child-controller.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -23,8 +24,8 @@ const WELL_AFTER_MS = 3_000;
 
 /** Resolves when `signal` aborts; rejects with what a person has to act on, or has done: a migration that was cancelled is not worked on again. */
 export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void> {
-  const stop = new AbortController();
-  const ended = AbortSignal.any([signal, stop.signal]);
+  const stop = childController(signal);
+  const ended = stop.signal;
   const heart = new Heart(deps);
   let isCancelled = false;
   const beating = heart.run(ended, () => {

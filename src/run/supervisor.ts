@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { isErrorCode, RehouseError } from "../errors.ts";
 import { FAILPOINTS_VARIABLE } from "../failpoint.ts";
+import { together } from "../together.ts";
 import { SUPERVISED } from "./supervised.ts";
 
 export type SupervisorOptions = {
@@ -34,15 +35,10 @@ const MOST_DEATHS_A_MINUTE = 8;
 
 /** Runs until `signal` aborts; rejects when a role ends by itself with an error. All processes are gone when it settles. */
 export async function supervise(options: SupervisorOptions, signal: AbortSignal): Promise<void> {
-  const stop = new AbortController();
-  const ended = AbortSignal.any([signal, stop.signal]);
-  const roles = options.roles.map((role) => keepAlive(role, options, ended));
-  try {
-    await Promise.all(roles);
-  } finally {
-    stop.abort();
-    await Promise.allSettled(roles);
-  }
+  await together(
+    options.roles.map((role) => (ended) => keepAlive(role, options, ended)),
+    signal,
+  );
 }
 
 async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSignal): Promise<void> {
