@@ -175,8 +175,19 @@ const rowText = z.object({
 const messageText = z.object({ rehouse: z.object({ kind: z.literal("message") }) });
 const schemaText = z.union([rowText, messageText]);
 
-/** Reads a schema that {@link valueSchema} or {@link messageValueSchema} wrote. Throws for any other. */
+/** Reads a schema that {@link valueSchema} or {@link messageValueSchema} wrote. Throws for any other. Each lane asks for all of its topic's. */
 export function readValueSchema(text: string): ValueSchema {
+  const known = KNOWN.get(text);
+  if (known !== undefined) return known;
+  const read = parseValueSchema(text);
+  KNOWN.set(text, read);
+  return read;
+}
+
+/** By their texts, which are as few as a migration's tables and what has become of them. */
+const KNOWN = new Map<string, ValueSchema>();
+
+function parseValueSchema(text: string): ValueSchema {
   const schema = schemaText.parse(JSON.parse(text));
   if (!("fields" in schema)) return { kind: "message", table: { schema: "", table: "" }, columns: [], identityColumns: [] };
   return {

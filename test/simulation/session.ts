@@ -134,7 +134,7 @@ export class SimSession implements Session {
   }
 
   #execute(sql: string, params: readonly Param[]): PipelineResult | Promise<PipelineResult> {
-    const control = TRANSACTION_CONTROL[sql];
+    const control = TRANSACTION_CONTROL.get(sql);
     if (control !== undefined) {
       this.#control(control);
       return NOTHING;
@@ -209,15 +209,15 @@ function locked(prepared: Prepared, params: readonly Param[], transaction: Store
 
 type Control = "begin" | "commit" | "rollback" | "savepoint" | "release" | "rollback to savepoint";
 
-const TRANSACTION_CONTROL: Readonly<Record<string, Control>> = {
-  BEGIN: "begin",
-  "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY": "begin",
-  COMMIT: "commit",
-  ROLLBACK: "rollback",
-  "SAVEPOINT attempt": "savepoint",
-  "RELEASE SAVEPOINT attempt": "release",
-  "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt": "rollback to savepoint",
-};
+const TRANSACTION_CONTROL: ReadonlyMap<string, Control> = new Map([
+  ["BEGIN", "begin"],
+  ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin"],
+  ["COMMIT", "commit"],
+  ["ROLLBACK", "rollback"],
+  ["SAVEPOINT attempt", "savepoint"],
+  ["RELEASE SAVEPOINT attempt", "release"],
+  ["ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt", "rollback to savepoint"],
+]);
 
 export function database(server: Server, process: Process): Database {
   return {
