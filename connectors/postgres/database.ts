@@ -11,6 +11,7 @@ import {
   SESSION_PATH,
   startupOptions,
 } from "./settings.ts";
+import { ASK_AFTER_MS, whyUnheard } from "./unheard.ts";
 
 export type DatabaseAddress = {
   /** postgres://user:password@host:port/database */
@@ -18,6 +19,8 @@ export type DatabaseAddress = {
   readonly tls?: ConnectionOptions | boolean | undefined;
   readonly applicationName?: string;
   readonly connectTimeoutMs?: number;
+  /** How long a session waits for an answer before it asks whether there will be one. */
+  readonly askAfterMs?: number;
 };
 
 /** Statements without a session of their own are few and short (state, catalogs); four at once are plenty. */
@@ -48,11 +51,14 @@ class PgDatabase implements Database {
   ): Promise<PgSession> {
     const client = new Client(clientConfig(this.#address, options));
     // Before it connects: the server may end the connection in the same packet that grants it.
-    const session = new PgSession(client);
+    const session = new PgSession(client, {
+      askAfterMs: this.#address.askAfterMs ?? ASK_AFTER_MS,
+      unheard: (pid, waitedMs) => whyUnheard(() => this.connect(), pid, waitedMs),
+    });
     try {
       await client.connect();
     } catch (error) {
-      void client.end().catch(() => undefined);
+      void session.close();
       throw connectFailure(error, this.place);
     }
     return session;

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import type { Client } from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { RehouseError } from "../../src/errors.ts";
@@ -6,16 +6,29 @@ import { ConnectionLost, type Param, type PipelineResult, type Row, type Session
 import { failure } from "./failures.ts";
 import { Pipeline, PreparedStatements } from "./pipeline.ts";
 
+type Unheard = {
+  readonly askAfterMs: number;
+  readonly unheard: (pid: number, waitedMs: number) => Promise<string | undefined>;
+};
+
 /** One pg Client as the port's Session. Every value comes back as the server's own text. */
 export class PgSession implements Session {
   readonly #client: Client;
   readonly #prepared = new PreparedStatements();
+  readonly #watch: NodeJS.Timeout;
   #lost: ConnectionLost | undefined;
+  /** Since when something has been waited for without a single answer, by performance.now(). */
+  #waitsSince: number | undefined;
+  #unanswered = 0;
+  #asks = false;
 
-  constructor(client: Client) {
+  /** `unheard`: why no answer will come, for a session that has waited this long. Asked every `askAfterMs`. */
+  constructor(client: Client, { askAfterMs, unheard }: Unheard) {
     this.#client = client;
+    this.#watch = setInterval(() => void this.#ask(askAfterMs, unheard), askAfterMs).unref();
     // pg reports a broken connection on the client as well as on the query under way; unheard it would end the process.
     client.on("error", (error) => {
+      clearInterval(this.#watch);
       this.#lost ??= new ConnectionLost(error.message, { cause: error });
     });
   }
@@ -31,10 +44,9 @@ export class PgSession implements Session {
   async query(sql: string, params?: readonly Param[]): Promise<Row[]> {
     this.#assertUsable();
     try {
-      const answer: unknown = await this.#client.query<Row, Param[]>({
-        text: sql,
-        ...(params === undefined ? {} : { values: [...params] }),
-      });
+      const answer: unknown = await this.#watched(
+        this.#client.query<Row, Param[]>({ text: sql, ...(params === undefined ? {} : { values: [...params] }) }),
+      );
       // Several statements in one text make pg answer with an array; the last one counts.
       const last: unknown = Array.isArray(answer) ? answer.at(-1) : answer;
       return (last as { rows: Row[] }).rows;
@@ -47,7 +59,7 @@ export class PgSession implements Session {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const pipeline = new Pipeline(statements, this.#prepared);
     this.#client.query(pipeline);
-    return pipeline.done;
+    return this.#watched(pipeline.done);
   }
 
   copyOut(sql: string): Readable {
@@ -61,10 +73,36 @@ export class PgSession implements Session {
   }
 
   async close(force = false): Promise<void> {
+    clearInterval(this.#watch);
     const ended = this.#client.end().catch(() => undefined);
     // A statement under way would be waited for; without the socket the server rolls back.
-    if (force) Reflect.get(Reflect.get(this.#client, "connection") as object, "stream").destroy();
+    if (force) this.#socket.destroy();
     await ended;
+  }
+
+  get #socket(): Duplex {
+    return Reflect.get(Reflect.get(this.#client, "connection") as object, "stream") as Duplex;
+  }
+
+  #watched<T>(answer: Promise<T>): Promise<T> {
+    this.#waitsSince ??= performance.now();
+    this.#unanswered++;
+    const answered = () => {
+      this.#unanswered--;
+      this.#waitsSince = this.#unanswered === 0 ? undefined : performance.now();
+    };
+    answer.then(answered, answered);
+    return answer;
+  }
+
+  async #ask(askAfterMs: number, unheard: Unheard["unheard"]): Promise<void> {
+    const since = this.#waitsSince;
+    if (this.#asks || since === undefined || performance.now() - since < askAfterMs) return;
+    this.#asks = true;
+    const why = await unheard(this.pid, performance.now() - since);
+    this.#asks = false;
+    // What was answered meanwhile was heard after all.
+    if (why !== undefined && this.#waitsSince === since) this.#socket.destroy(new Error(why));
   }
 
   #assertUsable(): void {
