@@ -10,7 +10,9 @@ const TARGET = `CREATE SCHEMA shop_1; CREATE TABLE shop_1.notes (id bigint PRIMA
 
 async function prepare() {
   const migration = await Migration.prepare({ source: shopSql(150), target: TARGET, file: SHOP_FILE });
-  return { migration, gate: await Gate.close(migration.target), clients: new Clients(migration.source, { seed: 2, count: 2 }) };
+  // Nothing comes to the gate of a table that was emptied before its copy.
+  const clients = new Clients(migration.source, { seed: 2, count: 2, truncates: false });
+  return { migration, gate: await Gate.close(migration.target), clients };
 }
 
 async function expectOneCopy(migration: Migration): Promise<void> {
