@@ -66,6 +66,24 @@ test("a transaction that is left open at the source hides no difference", async 
   await writer.close(true);
 });
 
+test("a transaction of another database of the source's server is not waited for", async () => {
+  await using move = await copiedMove("t_{tenant}");
+  await using other = await copiedMove("t_{tenant}");
+  const writer = await other.source.connect();
+  await writer.query("BEGIN");
+  const writing = writer.query("SELECT pg_current_xact_id(), pg_sleep(600)").catch(() => undefined);
+  await run(move.target, "UPDATE t_1.orders SET note = 'other' WHERE id = 6");
+  let looks = 0;
+  const document = await compare(move, ["1"], async () => {
+    looks++;
+    return "passed";
+  });
+  expect(document.tenants[0]?.tables[0]?.differences).toMatchObject([{ key: { id: "6" }, settled: true }]);
+  expect(looks).toBeLessThan(4);
+  await writer.close(true);
+  await writing;
+});
+
 test("a row that is changed and changed back between two looks is in flight, not different", async () => {
   await using move = await copiedMove("t_{tenant}");
   await run(move.target, "UPDATE t_1.orders SET note = 'B' WHERE id = 6");
