@@ -16,13 +16,13 @@ import type {
   StatusDocument,
   SwitchDocument,
   TenantStatus,
+  ThrottleOutcome,
   VerifyDocument,
 } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
 import { contract } from "./contract/index.ts";
 import { hasBegun, requireUnchanged } from "./control/begin.ts";
 import { cancelMigration } from "./control/cancel.ts";
-import { journal } from "./control/journal.ts";
 import { readStatus } from "./control/status.ts";
 import { cutover, releaseTenant, rollback, type SwitchDeps } from "./cutover/index.ts";
 import { diagnose } from "./doctor/index.ts";
@@ -42,10 +42,12 @@ import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, withSupervisor } from "./run/supervised.ts";
 import { supervise } from "./run/supervisor.ts";
 import type { EngineDeps, Systems } from "./systems.ts";
+import { pauseMigration, readChanges, readThrottle, resumeMigration, setPace } from "./throttle/index.ts";
 
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
 const POLL_MS = 200;
+const SHOWN_CHANGES = 20;
 
 export class MigrationEngine implements Engine, AsyncDisposable {
   readonly #deps: EngineDeps;
@@ -90,7 +92,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     const { source, target } = this.#deps.systems;
     const { name: migration, rollback } = this.#deps.file;
     const soakMs = rollback.possible ? rollback.soakMs : undefined;
-    return readStatus({ migration, slot: slotName(migration), source, target, soakMs });
+    return readStatus({ migration, slot: slotName(migration), source, target, soakMs, throttle: this.#deps.file.throttle });
   }
 
   async verify({ tenants, repair, onProgress }: Parameters<Engine["verify"]>[0], signal: AbortSignal): Promise<VerifyDocument> {
@@ -136,15 +138,38 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return readReport({ migration: this.#deps.file.name, version: this.#deps.version, source, target }, document);
   }
 
-  async pause(): Promise<ControlOutcome> {
-    return this.#setState(
-      "paused",
-      "Paused: backfill and apply stop after what is under way. Capture goes on, so that the source's WAL is not held.",
-    );
+  async pause({ forMs }: Parameters<Engine["pause"]>[0]): Promise<ControlOutcome> {
+    const isNew = await pauseMigration(this.#deps.systems.target, await this.#hand(), forMs);
+    if (!isNew) return { did: [`${this.#deps.file.name} is paused already.`] };
+    const end = forMs === undefined ? "" : ` It goes on by itself at ${until(forMs)}.`;
+    return {
+      did: [
+        `Paused: backfill and apply stop after what is under way. Capture goes on, so that the source's WAL is not held.${end}`,
+      ],
+    };
   }
 
   async resume(): Promise<ControlOutcome> {
-    return this.#setState("running", "Resumed.");
+    const isNew = await resumeMigration(this.#deps.systems.target, await this.#hand());
+    return { did: [isNew ? "Resumed." : `${this.#deps.file.name} is running already.`] };
+  }
+
+  async throttle({ pace, role, forMs }: Parameters<Engine["throttle"]>[0]): Promise<ControlOutcome> {
+    await setPace(this.#deps.systems.target, await this.#hand(), { role, pace, forMs });
+    const whose = role ?? "all roles";
+    if (pace === 1) return { did: [`The ceiling of ${whose} is lifted.`] };
+    const end = forMs === undefined ? "until it is set anew" : `until ${until(forMs)}`;
+    return { did: [`The pace of ${whose} is ${Math.round(pace * 100)} % at most, ${end}.`] };
+  }
+
+  async throttled(): Promise<ThrottleOutcome> {
+    const { migration } = await this.#hand();
+    const { target } = this.#deps.systems;
+    const [now, changes] = await Promise.all([
+      readThrottle(target, migration, this.#deps.file.throttle),
+      readChanges(target, migration, SHOWN_CHANGES),
+    ]);
+    return { ...now, changes };
   }
 
   async retry(options: { tenants: string[] }): Promise<ControlOutcome> {
@@ -276,17 +301,9 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await Promise.all([source.query("SELECT 1"), target.query("SELECT 1"), topic.exists(), registry.subjects("-")]);
   }
 
-  async #setState(state: "paused" | "running", sentence: string): Promise<ControlOutcome> {
+  async #hand(): Promise<{ migration: string; by: string }> {
     await this.#requireBegun();
-    const { target } = this.#deps.systems;
-    const migration = this.#deps.file.name;
-    const changed = await target.query(
-      "UPDATE rehouse.migration SET state = $2 WHERE name = $1 AND state <> $2 AND state <> 'cancelling' RETURNING name",
-      [migration, state],
-    );
-    if (changed.length === 0) return { did: [`${migration} is ${state} already.`] };
-    await journal(target, migration, state === "paused" ? "paused" : "resumed");
-    return { did: [sentence] };
+    return { migration: this.#deps.file.name, by: operatorName() };
   }
 
   /** A tenant stands still in the feed that it is in: the migration's own, or the one home. */
@@ -306,6 +323,10 @@ export class MigrationEngine implements Engine, AsyncDisposable {
       fix: "begin it with `rehouse run`",
     });
   }
+}
+
+function until(forMs: number): string {
+  return new Date(Date.now() + forMs).toISOString();
 }
 
 function resyncSentences({ newSlot, movedLanes, units }: ResyncBegun): string[] {

@@ -3,6 +3,7 @@ import type { ForeignWritesPolicy } from "../file/index.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
 import type { ChangesReader, ChangesTopic, Database, SchemaRegistry } from "../ports.ts";
+import type { Pace } from "../throttle/index.ts";
 import type { Lane } from "./lane.ts";
 import type { LaneName } from "./membership.ts";
 
@@ -21,6 +22,8 @@ export type ApplyDeps = {
   readonly lateReader: (name: LaneName) => ChangesReader;
   readonly foreignWrites: ForeignWritesPolicy;
   readonly paused: () => boolean;
+  /** How much of the time a lane works; full speed where it is left out. */
+  readonly pace?: Pace;
   /** What a lane waits out; undefined when it goes on. */
   readonly report: (error: RehouseError | undefined, lane: string) => void;
   readonly log: Logger;

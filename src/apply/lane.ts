@@ -11,6 +11,7 @@ import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
 import { comparePositions, type Position } from "../model/position.ts";
 import { type Database, type IncomingBatch, ServerError, type Session } from "../ports.ts";
+import type { Pace } from "../throttle/index.ts";
 import { ExactReplay } from "./exact.ts";
 import { foreignWrite } from "./foreign-write.ts";
 import { InPlaceRows } from "./in-place.ts";
@@ -53,6 +54,7 @@ export type LaneDeps = {
   readonly units?: ReadonlySet<string>;
   /** Asked between transactions: while it answers true, nothing is applied. */
   readonly paused: () => boolean;
+  readonly pace: Pace;
   /** What the lane waits out, for status; undefined when it goes on. */
   readonly report: (error: RehouseError | undefined) => void;
   readonly log: Logger;
@@ -193,6 +195,7 @@ export class Lane {
         while (!signal.aborted && !this.#deps.paused()) {
           this.#resumeFeed();
           const segment = await this.inbox.take(signal);
+          const began = performance.now();
           const applied = await this.#apply(segment, at, place, transaction);
           if (applied === "again") break;
           at = applied;
@@ -202,6 +205,8 @@ export class Lane {
           this.#deps.feed.committed(at.nextOffset);
           await failpoint("apply.place.after");
           if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) return true;
+          // Outside a transaction: nobody at the target waits for a lane that rests.
+          if (this.#deps.pace.now() < 1) await this.#deps.pace.rest(performance.now() - began, signal);
         }
         if (transaction.isOpen) await transaction.rollback();
       } catch (error) {

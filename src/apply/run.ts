@@ -1,4 +1,5 @@
 import type { ChangesTopic } from "../ports.ts";
+import { FULL_PACE } from "../throttle/index.ts";
 import { together } from "../together.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { Lane } from "./lane.ts";
@@ -42,6 +43,7 @@ async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
       ...(deps.units === undefined ? {} : { units: deps.units }),
       stopsAtForeignWrites: deps.foreignWrites === "stop",
       paused: deps.paused,
+      pace: deps.pace ?? FULL_PACE,
       report: (error) => deps.report(error, `${name.partition}/${name.lane}`),
       log: deps.log.child({ lane: name.lane, partition: name.partition }),
     });

@@ -2,6 +2,7 @@ import type { ServerFacts } from "../compare/index.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
+import type { Pace } from "../throttle/index.ts";
 
 export type BackfillDeps = {
   readonly migration: string;
@@ -20,6 +21,8 @@ export type BackfillDeps = {
   readonly ensureKeys: (wave: number, signal: AbortSignal) => Promise<void>;
   /** Asked between chunks. */
   readonly paused?: () => boolean | Promise<boolean>;
+  /** How much of the time chunks are copied; full speed where it is left out. */
+  readonly pace?: Pace;
   readonly tuning?: Partial<Tuning>;
 };
 
@@ -27,6 +30,8 @@ export type Tuning = {
   /** Rows and bytes (estimated, as stored) of a range chunk. */
   readonly rowsPerChunk: number;
   readonly bytesPerChunk: number;
+  /** How long a chunk is to take: a range is cut where it would take longer, and where nobody knows yet how long. */
+  readonly chunkMs: number;
   /** After this time a wave goes on under a new snapshot, so that vacuum on the source is not held back for ever. */
   readonly epochAgeMs: number;
   /** How long to wait for the source's table locks, and for a snapshot that sees what it has to see. */
@@ -38,6 +43,7 @@ export type Tuning = {
 export const DEFAULT_TUNING: Tuning = {
   rowsPerChunk: 75_000,
   bytesPerChunk: 16 * 1024 * 1024,
+  chunkMs: 500,
   epochAgeMs: 30 * 60_000,
   epochWaitMs: 60_000,
   pollMs: 300,
@@ -52,6 +58,7 @@ export type Context = {
   readonly log: Logger;
   readonly compare: boolean;
   readonly ensureKeys: (wave: number, signal: AbortSignal) => Promise<void>;
+  readonly pace: Pace;
   readonly tuning: Tuning;
   readonly facts: ServerFacts;
 };

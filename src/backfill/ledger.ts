@@ -5,6 +5,7 @@ import { RehouseError } from "../errors.ts";
 import { type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Row, Session } from "../ports.ts";
+import type { Cut } from "./cut.ts";
 import { EPOCH_LOCK } from "./epoch.ts";
 
 export type Chunk = {
@@ -17,6 +18,8 @@ export type Chunk = {
   /** One tenant, or undefined: every unit of the wave. */
   readonly tenant: string | undefined;
   readonly blocks: Blocks | undefined;
+  /** Estimated. */
+  readonly rows: number;
 };
 
 /** The wave's newest epoch. */
@@ -38,7 +41,7 @@ export async function lease(target: Session, migration: string, mapping: Mapping
   await target.query(`SELECT pg_catalog.pg_advisory_xact_lock_shared(${EPOCH_LOCK})`, [migration]);
   const [row] = await target.query(
     `WITH next AS (SELECT * FROM rehouse.chunk WHERE migration = $1 AND state = 'pending' ORDER BY chunk LIMIT 1 FOR UPDATE SKIP LOCKED)
-     SELECT next.chunk, next.wave, next.source, next.relation, next.filenode, next.tenant, next.block_from, next.block_to,
+     SELECT next.chunk, next.wave, next.source, next.relation, next.filenode, next.tenant, next.block_from, next.block_to, next.rows_estimated,
             newest.epoch, newest.exported, newest.epoch = w.first_epoch AS is_first,
             round(extract(epoch FROM clock_timestamp() - newest.taken_at) * 1000) AS age_ms
        FROM next JOIN rehouse.wave AS w ON w.migration = next.migration AND w.wave = next.wave
@@ -81,7 +84,23 @@ function readChunk(row: Row, mapping: Mapping): Chunk {
       from === null || from === undefined
         ? undefined
         : { from: Number(from), to: to === null || to === undefined ? undefined : Number(to) },
+    rows: Number(row["rows_estimated"]),
   };
+}
+
+/**
+ * Leaves the leased chunk its first part; the rest becomes a chunk of its own. In the lease's transaction, so that both are there when the part is
+ * copied, and neither when it is not.
+ */
+export async function cut(target: Session, migration: string, chunk: Chunk, { block, rows }: Cut): Promise<Chunk> {
+  await target.query(
+    `WITH rest AS (
+       INSERT INTO rehouse.chunk (migration, wave, source, relation, filenode, tenant, block_from, block_to, rows_estimated)
+       SELECT migration, wave, source, relation, filenode, tenant, $3, block_to, greatest(0, rows_estimated - $4) FROM rehouse.chunk WHERE migration = $1 AND chunk = $2)
+     UPDATE rehouse.chunk SET block_to = $3, rows_estimated = $4 WHERE migration = $1 AND chunk = $2`,
+    [migration, chunk.id, String(block), String(rows)],
+  );
+  return { ...chunk, rows, blocks: { from: chunk.blocks?.from ?? 0, to: block } };
 }
 
 export type Copied = {

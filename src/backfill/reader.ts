@@ -2,7 +2,7 @@ import type { Sessions } from "../compare/index.ts";
 import type { Mapping } from "../model/mapping.ts";
 import { literal, qualified } from "../model/sql.ts";
 import { type Database, ServerError, type Session } from "../ports.ts";
-import { leavesOf } from "./relations.ts";
+import { leavesOf, type Relation } from "./relations.ts";
 import { lockTables } from "./snapshot.ts";
 
 /** A worker's session on the source, in a transaction that reads under an epoch's snapshot. */
@@ -10,8 +10,8 @@ export type EpochReader = {
   readonly epoch: string;
   readonly wave: number;
   readonly session: Session;
-  /** Relation → filenode. The locks that the transaction holds keep them as they are. */
-  readonly filenodes: ReadonlyMap<string, string>;
+  /** By name. The locks that the transaction holds keep their filenodes as they are. */
+  readonly leaves: ReadonlyMap<string, Relation>;
   /** Tables that are roots of partitions: FROM ONLY would find nothing in them. */
   readonly roots: ReadonlySet<string>;
 };
@@ -36,9 +36,9 @@ export async function openReader(
     throw error;
   }
   await lockTables(session, mapping);
-  const filenodes = new Map<string, string>();
+  const leaves = new Map<string, Relation>();
   for (const table of mapping.tables) {
-    for (const leaf of await leavesOf(session, table)) filenodes.set(leaf.name, leaf.filenode);
+    for (const leaf of await leavesOf(session, table)) leaves.set(leaf.name, leaf);
   }
   const roots = await session.query(
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'p'",
@@ -47,7 +47,7 @@ export async function openReader(
     epoch: epoch.epoch,
     wave: epoch.wave,
     session,
-    filenodes,
+    leaves,
     roots: new Set(roots.map((row) => qualified({ schema: row["nspname"] ?? "", table: row["relname"] ?? "" }))),
   };
 }

@@ -1,5 +1,6 @@
 import { readServerFacts, Sessions } from "../compare/index.ts";
 import { serverFailure } from "../server-failure.ts";
+import { ChunkSizes, FULL_PACE } from "../throttle/index.ts";
 import { type BackfillDeps, type Context, DEFAULT_TUNING } from "./deps.ts";
 import { EpochHolder } from "./epoch.ts";
 import { rest } from "./waiting.ts";
@@ -35,19 +36,21 @@ export async function runBackfill(deps: BackfillDeps, signal: AbortSignal): Prom
 async function contextOf(deps: BackfillDeps): Promise<Context> {
   const { migration, mapping, source, target, log, ensureKeys, compare = true, tuning = {} } = deps;
   const facts = await readServerFacts(mapping, source, target);
-  return { migration, mapping, source, target, log, ensureKeys, compare, facts, tuning: { ...DEFAULT_TUNING, ...tuning } };
+  const { pace = FULL_PACE } = deps;
+  return { migration, mapping, source, target, log, ensureKeys, compare, facts, pace, tuning: { ...DEFAULT_TUNING, ...tuning } };
 }
 
 /** The first worker that fails stops the others; they have ended when this rejects. */
 async function work(context: Context, deps: BackfillDeps, sessions: Sessions, stopped: AbortController): Promise<void> {
   const epochs = new EpochHolder(context, sessions);
+  const sizes = new ChunkSizes(context.tuning.chunkMs);
   const workers: Worker[] = [];
   let failure: { readonly error: unknown } | undefined;
   for (let index = 0; index < Math.max(1, deps.workers ?? DEFAULT_WORKERS); index++) {
     const { session, triggersFire } = await openWriter(sessions, context.target, `rehouse backfill write ${index + 1}`);
     if (triggersFire && index === 0)
       context.log.warn({}, "the target's role may not set session_replication_role: its triggers fire for copied rows");
-    workers.push(new Worker(context, sessions, epochs, session));
+    workers.push(new Worker(context, sessions, epochs, sizes, session));
   }
   await Promise.all(
     workers.map(async (worker, index) => {
@@ -70,8 +73,9 @@ async function step(
   epochs: EpochHolder,
   signal: AbortSignal,
 ): Promise<void> {
-  if ((await deps.paused?.()) !== true) {
-    if (await worker.copyNext(signal)) return;
+  if ((await deps.paused?.()) !== true && context.pace.now() > 0) {
+    const began = performance.now();
+    if (await worker.copyNext(signal)) return context.pace.rest(performance.now() - began, signal);
     if (isFirst && (await openWaitingWave(context, epochs, signal))) return;
   }
   // Nothing to do now. The epoch's own session keeps the snapshot for as long as it may still be needed.

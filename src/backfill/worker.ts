@@ -5,12 +5,14 @@ import { failpoint } from "../failpoint.ts";
 import { tableText } from "../model/mapping.ts";
 import { literal } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
+import type { ChunkSizes } from "../throttle/index.ts";
 import { chunkQuery } from "./chunk-query.ts";
+import { cutAt } from "./cut.ts";
 import type { Context } from "./deps.ts";
 import type { EpochHolder } from "./epoch.ts";
 import { chunkFailure } from "./failures.ts";
 import { bringChunk } from "./in-place.ts";
-import { type Chunk, type Copied, type Epoch, type Lease, lease, recordBrought, recordCopied } from "./ledger.ts";
+import { type Chunk, type Copied, cut, type Epoch, type Lease, lease, recordBrought, recordCopied } from "./ledger.ts";
 import { ChunkDiffers, loadChunk } from "./load.ts";
 import { loadChunkLater } from "./load-later.ts";
 import { type EpochReader, openReader } from "./reader.ts";
@@ -25,13 +27,15 @@ export class Worker {
   readonly #context: Context;
   readonly #sessions: Sessions;
   readonly #epochs: EpochHolder;
+  readonly #sizes: ChunkSizes;
   readonly #target: Session;
   #reader: EpochReader | undefined;
 
-  constructor(context: Context, sessions: Sessions, epochs: EpochHolder, target: Session) {
+  constructor(context: Context, sessions: Sessions, epochs: EpochHolder, sizes: ChunkSizes, target: Session) {
     this.#context = context;
     this.#sessions = sessions;
     this.#epochs = epochs;
+    this.#sizes = sizes;
     this.#target = target;
   }
 
@@ -46,7 +50,7 @@ export class Worker {
       await this.#target.query("ROLLBACK");
       return leased !== undefined && (await this.#epochs.open(leased.chunk.wave, leased.epoch?.epoch, signal));
     }
-    await this.#copy(leased.chunk, leased.epoch, reader);
+    await this.#copy(await this.#cut(leased.chunk, reader), leased.epoch, reader);
     return true;
   }
 
@@ -57,12 +61,23 @@ export class Worker {
     if (reader !== undefined) await this.#sessions.close(reader.session);
   }
 
+  /** As much of the chunk as fits the time that one is to take; the rest of it is a chunk of its own, once this one is committed. */
+  async #cut(chunk: Chunk, reader: EpochReader): Promise<Chunk> {
+    const leaf = reader.leaves.get(chunk.relation);
+    const rows = this.#sizes.next(tableText(chunk.table.source), chunk.rows);
+    const place = leaf === undefined ? undefined : cutAt(chunk, leaf.blocks, rows);
+    return place === undefined ? chunk : cut(this.#target, this.#context.migration, chunk, place);
+  }
+
   /** The place where a chunk becomes part of the target: rows, ledger and counts in one commit. */
   async #copy(chunk: Chunk, epoch: Epoch, reader: EpochReader): Promise<void> {
     const started = performance.now();
     const units = await this.#unitsOf(chunk);
     const copied = units.length === 0 ? NOTHING : await this.#load(chunk, epoch, reader, units);
     const tookMs = performance.now() - started;
+    const { pace } = this.#context;
+    if (chunk.blocks !== undefined && units.length > 0)
+      this.#sizes.took(tableText(chunk.table.source), chunk.rows, tookMs, pace.now());
     await recordCopied(this.#target, this.#context.migration, chunk, epoch.epoch, copied, tookMs);
     await failpoint("chunk.commit.before");
     await this.#target.query("COMMIT");
@@ -118,7 +133,9 @@ export class Worker {
     }
     // A rewrite between two epochs: the next one plans the relation anew.
     const isRewritten =
-      this.#reader !== undefined && chunk.blocks !== undefined && this.#reader.filenodes.get(chunk.relation) !== chunk.filenode;
+      this.#reader !== undefined &&
+      chunk.blocks !== undefined &&
+      this.#reader.leaves.get(chunk.relation)?.filenode !== chunk.filenode;
     return isRewritten ? undefined : this.#reader;
   }
 

@@ -1,5 +1,6 @@
 import type { SwitchDocument } from "../cutover/document.ts";
 import type { Warning } from "../rehearse/records.ts";
+import type { Change, ThrottleStatus } from "../throttle/index.ts";
 
 /*
  * What `--json` prints, and what the engine answers with. The field names are a contract: programs read them. Fields may be added; none
@@ -92,7 +93,7 @@ export type StatusDocument = {
   tables?: TableStatus[];
   tenants: TenantStatus[];
   /** `pace` from 0 to 1; `because`: the signal that slows it, its value, its limit, and since when. */
-  throttle: { pace: number; because: { signal: string; value: string; limit: string; since: string } | null };
+  throttle: Pick<ThrottleStatus, "pace" | "because"> & Partial<ThrottleStatus>;
   /** What stops the whole migration, and not a tenant alone. */
   stopped?: Stopped | null;
   /** What processes wait out by themselves, the latest first. */
@@ -129,6 +130,10 @@ export type RunOutcome = {
   status: StatusDocument;
 };
 export type RunDocument = { formatVersion: 1; migration: string } & RunOutcome;
+
+/** What holds now, and the newest changes of the controller's word. */
+export type ThrottleOutcome = ThrottleStatus & { readonly changes: readonly Change[] };
+export type ThrottleDocument = { formatVersion: 1; migration: string } & ThrottleOutcome;
 
 /** What pause, resume, retry, resync and cancel did, a sentence each. */
 export type ControlOutcome = { did: string[] };

@@ -4,6 +4,7 @@ import type { RehearsalDocument, Step } from "../rehearse/document.ts";
 import type { Warning } from "../rehearse/records.ts";
 import type { Sample } from "../rehearse/sample.ts";
 import type { ReportData } from "../report/index.ts";
+import type { PacedRole } from "../throttle/index.ts";
 import type {
   CheckReport,
   ContractDocument,
@@ -15,6 +16,7 @@ import type {
   StatusDocument,
   SwitchDocument,
   SwitchedTenant,
+  ThrottleOutcome,
   VerifyDocument,
 } from "./documents.ts";
 
@@ -82,8 +84,15 @@ export interface Engine {
   ): Promise<RehearsalDocument>;
   /** What a report on this comparison is made of. */
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
-  pause(signal: AbortSignal): Promise<ControlOutcome>;
+  /** `forMs`: after that time it goes on by itself. */
+  pause(options: { forMs: number | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
   resume(signal: AbortSignal): Promise<ControlOutcome>;
+  /** A ceiling of one role's pace, or of all; 1 lifts it. */
+  throttle(
+    options: { pace: number; role: PacedRole | undefined; forMs: number | undefined },
+    signal: AbortSignal,
+  ): Promise<ControlOutcome>;
+  throttled(signal: AbortSignal): Promise<ThrottleOutcome>;
   retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Goes on without the one change that stopped the tenant, which `position` has to name. */
   skip(options: { tenant: string; position: string }, signal: AbortSignal): Promise<ControlOutcome>;

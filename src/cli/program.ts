@@ -20,6 +20,7 @@ import { runVerb } from "./run.ts";
 import { skipVerb } from "./skip.ts";
 import { statusVerb } from "./status.ts";
 import { style } from "./style.ts";
+import { throttleVerb } from "./throttle.ts";
 import { EXIT, type ExitCode, type Surroundings } from "./verb.ts";
 import { verifyVerb } from "./verify.ts";
 
@@ -70,6 +71,7 @@ function build(around: Surroundings, version: string): Command {
     contractVerb,
     pauseVerb,
     resumeVerb,
+    throttleVerb,
     retryVerb,
     skipVerb,
     resyncVerb,

@@ -11,6 +11,7 @@ import type {
   RunDocument,
   StatusDocument,
   SwitchDocument,
+  ThrottleDocument,
   VerifyDocument,
 } from "./documents.ts";
 import type { CreateEngine, Engine } from "./engine.ts";
@@ -72,7 +73,8 @@ export function printJson(
     | ControlDocument
     | SwitchDocument
     | ContractDocument
-    | RehearsalDocument,
+    | RehearsalDocument
+    | ThrottleDocument,
 ): void {
   io.out(`${JSON.stringify(document)}\n`);
 }

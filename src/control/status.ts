@@ -3,10 +3,12 @@
 import { slotName } from "../capture/index.ts";
 import type { SoakStatus, StatusDocument, TenantStatus, Waiting } from "../cli/documents.ts";
 import { ERROR_CODES, isErrorCode, RehouseError } from "../errors.ts";
+import type { ThrottleSettings } from "../file/index.ts";
 import { mirrorName } from "../model/mirror.ts";
 import type { Database, Row } from "../ports.ts";
 import { type FailingChannel, readFailingChannels } from "../route/index.ts";
 import { readSoak } from "../soak/index.ts";
+import { readThrottle } from "../throttle/index.ts";
 import { hasBegun } from "./begin.ts";
 import { type FeedStatus, number, readFeed, stoppedOf } from "./feed-status.ts";
 import { readReconcile } from "./reconcile-status.ts";
@@ -21,6 +23,7 @@ export async function readStatus(deps: {
   target: Database;
   /** How long a switched tenant is watched; undefined: it is not. */
   soakMs?: number | undefined;
+  throttle: ThrottleSettings;
 }): Promise<StatusDocument> {
   const { migration, target } = deps;
   if (!(await hasBegun(target, migration))) {
@@ -30,7 +33,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [feed, home, [head], tables, [chunks], notices, failing, reconcile, untold, soak] = await Promise.all([
+  const [feed, home, [head], tables, [chunks], notices, failing, reconcile, untold, soak, throttle] = await Promise.all([
     readFeed(deps),
     readHome(deps),
     target.query(HEAD, [migration]),
@@ -44,6 +47,7 @@ export async function readStatus(deps: {
     readReconcile(target, migration),
     readFailingChannels(target, migration),
     deps.soakMs === undefined ? new Map<string, SoakStatus>() : readSoak(target, migration, deps.soakMs),
+    readThrottle(target, migration, deps.throttle),
   ]);
   const rows = feed.tenants.map((tenant) => ({ ...withHome(tenant, home), soak: soak.get(tenant.tenant) ?? null }));
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
@@ -67,7 +71,7 @@ export async function readStatus(deps: {
       rowsEstimated: number(row, "estimated") ?? 0,
     })),
     tenants: rows,
-    throttle: { pace: 1, because: null },
+    throttle,
     stopped: failing.map((row) => stoppedOf(row["error"] ?? "")).find(({ code }) => !isWaitedOut(code)) ?? null,
     waits: [...failing.flatMap(waitOf), ...untold.map(waitOfChannel)],
     notices: notices.map((row) => ({
@@ -80,7 +84,9 @@ export async function readStatus(deps: {
 }
 
 const HEAD = `
-  SELECT m.state, (SELECT sum(changes) FROM rehouse.lane AS l WHERE l.migration = m.name) AS applied,
+  SELECT CASE WHEN m.state = 'paused' AND EXISTS (SELECT FROM rehouse.pause AS p WHERE p.migration = m.name AND p.until <= clock_timestamp())
+              THEN 'running' ELSE m.state END AS state,
+         (SELECT sum(changes) FROM rehouse.lane AS l WHERE l.migration = m.name) AS applied,
          EXISTS (SELECT FROM rehouse.process AS p WHERE p.migration = m.name AND p.beat_at > now() - interval '${BEAT_LIMIT}') AS alive
     FROM rehouse.migration AS m
    WHERE m.name = $1`;

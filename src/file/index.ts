@@ -17,6 +17,11 @@ export type {
   SoakSettings,
   TableSpec,
   TenantsSpec,
+  ThrottleCheck,
+  ThrottleLimit,
+  ThrottleLimits,
+  ThrottleSettings,
+  ThrottleWindow,
   TlsSettings,
   WebhookSettings,
 } from "./migration-file.ts";

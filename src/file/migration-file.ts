@@ -91,6 +91,53 @@ export type SoakSettings = {
 /** Whether a tenant can be switched back. Where not, nothing is asked of the mapping and of the servers that only the way back needs. */
 export type RollbackSettings = { possible: false } | ({ possible: true } & SoakSettings);
 
+/** Where a signal slows the move, and where it pauses it; undefined: nowhere. */
+export type ThrottleLimit = { readonly slow: number | undefined; readonly pause: number | undefined };
+
+/** Times are milliseconds, sizes bytes, `connections` is a share. */
+export type ThrottleLimits = Readonly<
+  Record<
+    | "latency"
+    | "latencyTimes"
+    | "connections"
+    | "activeConnections"
+    | "lockWaits"
+    | "replicaLag"
+    | "replicaLagMb"
+    | "slotLagMb"
+    | "slotRoomMb"
+    | "applyLag"
+    | "walMbPerSecond"
+    | "checkpointsPerMinute"
+    | "oldestSnapshot",
+    ThrottleLimit
+  >
+>;
+
+export type ThrottleCheck =
+  /** Its value is the first column of the first row, true being 1. */
+  | { readonly kind: "query"; readonly on: "source" | "target"; readonly sql: string; readonly limit: ThrottleLimit }
+  | { readonly kind: "http"; readonly url: string };
+
+export type ThrottleWindow = {
+  readonly days: readonly ("sun" | "mon" | "tue" | "wed" | "thu" | "fri" | "sat")[];
+  readonly fromMinute: number;
+  readonly toMinute: number;
+  readonly timezone: string;
+  readonly pace: number;
+};
+
+export type ThrottleSettings = {
+  /** The highest at any time. */
+  readonly pace: number;
+  readonly windows: readonly ThrottleWindow[];
+  readonly chunkMs: number;
+  /** Backfills at full pace that one server is to bear, over all migrations. */
+  readonly budget: number;
+  readonly limits: ThrottleLimits;
+  readonly checks: readonly ThrottleCheck[];
+};
+
 export type LayoutSpec = {
   /** Template with `{tenant}`; undefined: the schema that a table comes from. */
   schema: string | undefined;
@@ -108,6 +155,7 @@ export type MigrationFile = {
   tables: TableSpec[];
   foreignWrites: ForeignWritesPolicy;
   reconcile: ReconcileSettings;
+  throttle: ThrottleSettings;
   route: RouteSettings;
   rollback: RollbackSettings;
   /** SHA-256 in hex over everything that decides what goes where; neither addresses nor secrets are in it. */

@@ -18,7 +18,6 @@ export function notYet(raw: unknown): Finding[] {
     refuse([...at, "tenant", "through"], "a tenant found through a parent (`through`)");
     if (Array.isArray(valueAt(raw, [...at, "to"]))) refuse([...at, "to"], "splitting a table (a list in `to`)");
   }
-  for (const key of keysOf(valueAt(raw, ["throttle"]))) refuse(["throttle", key], `\`throttle.${key}\``);
   return findings;
 }
 

@@ -13,6 +13,7 @@ import type {
 } from "./migration-file.ts";
 import { parseColumnName, parseTableName } from "./names.ts";
 import { TENANT_PLACEHOLDER } from "./place.ts";
+import { resolveThrottle } from "./resolve-throttle.ts";
 import type { ParsedMigration } from "./schema.ts";
 import type { CriterionInput } from "./schema-rollback.ts";
 import type { TableInput } from "./schema-tables.ts";
@@ -43,6 +44,7 @@ export function resolve(file: ParsedMigration): MigrationFile {
     tables,
     foreignWrites: file.foreignWrites ?? "alert",
     reconcile: resolveReconcile(file.reconcile),
+    throttle: resolveThrottle(file.throttle),
     route: { webhook: file.route?.webhook },
     rollback: resolveRollback(file.rollback),
     digest: digestOf(file.migration, tenants, layout, tables),

@@ -4,6 +4,7 @@ import { rollbackSchema } from "./schema-rollback.ts";
 import { routeSchema } from "./schema-route.ts";
 import { kafkaSchema, registrySchema, serverSchema, sourceSchema } from "./schema-servers.ts";
 import { columnName, tablesSchema } from "./schema-tables.ts";
+import { throttleSchema } from "./schema-throttle.ts";
 
 /*
  * The whole migration file. schemas/migration.schema.json is generated from here; what cannot be said key by key is in checks.ts.
@@ -85,11 +86,6 @@ const layoutSchema = z
   .optional()
   .meta({ title: "Layout", description: "Where tables go.", examples: [{ schema: "tenant_{tenant}", tenantColumn: "drop" }] });
 
-/** Nothing behind the key is the same as an empty map. */
-function notYet(title: string, description: string) {
-  return z.record(z.string(), z.unknown(), "a map").nullable().optional().meta({ title, description });
-}
-
 export const migrationSchema = z
   .strictObject(
     {
@@ -118,7 +114,7 @@ export const migrationSchema = z
           examples: ["stop"],
         }),
       reconcile: reconcileSchema,
-      throttle: notYet("Throttle", "Signals and limits. Only `{}` (sound defaults) in this version."),
+      throttle: throttleSchema,
       route: routeSchema,
       rollback: rollbackSchema,
     },

@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Direction } from "../model/direction.ts";
 import type { Mapping } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
+import type { Pace } from "../throttle/index.ts";
 import type { VerifyDeps } from "../verify/index.ts";
 
 export type ReconcileDeps = {
@@ -19,6 +20,8 @@ export type ReconcileDeps = {
   readonly waitForApplied?: VerifyDeps["waitForApplied"];
   /** The operator's hand on it. */
   readonly paused?: () => boolean;
+  /** Of the settings' pace; full speed where it is left out. */
+  readonly pace?: Pace;
   readonly log: Logger;
   readonly tuning?: Partial<Tuning>;
 };

@@ -3,6 +3,7 @@ import { Sessions as OpenSessions, readServerFacts } from "../compare/index.ts";
 import { Secrets } from "../evidence/index.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { ServerError } from "../ports.ts";
+import { FULL_PACE, type Pace } from "../throttle/index.ts";
 import { partitionRoots } from "../verify/index.ts";
 import { type CompareContext, compareRange } from "./compare.ts";
 import { DEFAULT_TUNING, type ReconcileDeps } from "./deps.ts";
@@ -91,14 +92,21 @@ class Reconciler {
     return new Reconciler(context, meter, rows);
   }
 
+  get #pace(): Pace {
+    return this.#context.deps.pace ?? FULL_PACE;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { deps, tuning } = this.#context;
     while (!signal.aborted) {
-      const table = deps.paused?.() === true ? undefined : await this.#step(signal);
+      const isPaused = deps.paused?.() === true || this.#pace.now() === 0;
+      const table = isPaused ? undefined : await this.#step(signal);
       const workedMs = this.#meter.take();
       if (table !== undefined) this.#adapt(table, workedMs);
       const restMs = restAfter(workedMs, deps.settings.pace);
       await delay(table === undefined ? Math.max(restMs, tuning.pollMs) : restMs, undefined, { signal }).catch(() => undefined);
+      // Its own pace is a part of its time; of that whole time, work and rest, it takes the part that the move has.
+      if (table !== undefined) await this.#pace.rest(workedMs + restMs, signal);
     }
   }
 

@@ -1,4 +1,4 @@
-/** A process tells the target that it works, and hears from it whether to pause or to end. */
+/** A process tells the target that it works, and hears from it whether to end. */
 
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
@@ -15,7 +15,6 @@ export class Heart {
   readonly role: Role;
   readonly #onEvent: (event: RunEvent) => void;
   readonly #waits = new Waits();
-  #state = "running";
   #wasThere = false;
 
   constructor(of: {
@@ -28,10 +27,6 @@ export class Heart {
     this.#migration = of.migration;
     this.role = of.role;
     this.#onEvent = of.onEvent;
-  }
-
-  get isPaused(): boolean {
-    return this.#state === "paused";
   }
 
   /** Shown by `status` until the next call for the same part of the role; undefined when all is well with it again. */
@@ -65,8 +60,7 @@ export class Heart {
     // Before the migration has begun there is nothing to tell, and nothing to be cancelled.
     if (row === undefined && !this.#wasThere) return;
     this.#wasThere = true;
-    this.#state = row?.["state"] ?? "cancelling";
-    if (this.#state === "cancelling") {
+    if ((row?.["state"] ?? "cancelling") === "cancelling") {
       cancelled();
       return;
     }

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ApplyDeps, runApply } from "../apply/index.ts";
 import { runBackfill, waveProgress } from "../backfill/index.ts";
-import { type CaptureDeps, provision, runCapture, topicPartitions } from "../capture/index.ts";
+import { type CaptureDeps, provision, runCapture, slotName, topicPartitions } from "../capture/index.ts";
 import { readCatalog } from "../catalog/index.ts";
 import { check, isError, preflightError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
@@ -25,6 +25,7 @@ import { type ReconcileDeps, runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
 import { type DeliverDeps, deliverRoutes, topicChannel, webhookChannel } from "../route/index.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
+import { Obeyed, type Pace, type PacedRole, runThrottle } from "../throttle/index.ts";
 import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
 import { MIRROR_PART, type Mirrored, serveMirror } from "./mirror.ts";
@@ -41,12 +42,24 @@ export function stageOf(role: Role, deps: StageDeps): Stage {
     case "capture":
       return (heart, signal) => captureStage(deps, heart, signal);
     case "backfill":
-      return (heart, signal) => backfillStage(deps, heart, signal);
+      return (_heart, signal) => obeying(role, deps, (pace, ended) => backfillStage(deps, pace, ended), signal);
     case "apply":
-      return (heart, signal) => applyStage(deps, heart, signal);
+      return (heart, signal) => obeying(role, deps, (pace, ended) => applyStage(deps, heart, pace, ended), signal);
     case "reconcile":
-      return (heart, signal) => reconcileStage(deps, heart, signal);
+      return (heart, signal) => obeying(role, deps, (pace, ended) => reconcileStage(deps, heart, pace, ended), signal);
   }
+}
+
+/** The stage beside the looks at what it has to obey; the first of them comes before it. */
+async function obeying(
+  role: PacedRole,
+  { file, systems }: StageDeps,
+  stage: (pace: Pace, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const obeyed = new Obeyed({ target: systems.target, migration: file.name, settings: file.throttle });
+  await obeyed.look();
+  await together([(ended) => stage(obeyed.of(role), ended), (ended) => obeyed.run(ended)], signal);
 }
 
 /** The file against both catalogs, for the tenants that the migration knows. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */
@@ -89,7 +102,7 @@ async function tenantsNow(file: MigrationFile, source: Database): Promise<string
 
 async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
   const { file, systems, onEvent } = deps;
-  const { source, target, topic } = systems;
+  const { source, target } = systems;
   if (!(await hasBegun(target, file.name))) {
     const findings = await check({ file, ...systems }, signal);
     for (const { code, place, what } of findings.filter((finding) => !isError(finding))) {
@@ -98,10 +111,32 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
     const errors = findings.filter(isError);
     if (errors.length > 0) throw preflightError(errors);
   }
-  let tenants = await movingTenants(file, systems);
-  let move = await resolvedFor(file, systems, tenants);
+  const tenants = await movingTenants(file, systems);
+  const move = await resolvedFor(file, systems, tenants);
   const partitions = await begin({ file, mapping: move.mapping, target, stateSql: deps.stateSql, version: deps.version });
   await failpoint("begin.after");
+  const throttle = {
+    migration: file.name,
+    slot: slotName(file.name),
+    source,
+    target,
+    settings: file.throttle,
+    log: deps.context.log,
+  };
+  // From here on: what is usual at the servers is best learnt before the move weighs on them.
+  await together(
+    [(ended) => runThrottle(throttle, ended), (ended) => controlMove(deps, heart, { move, tenants, partitions }, ended)],
+    signal,
+  );
+}
+
+type BegunMove = { readonly move: Move; readonly tenants: readonly string[]; readonly partitions: number };
+
+async function controlMove(deps: StageDeps, heart: Heart, begun: BegunMove, signal: AbortSignal): Promise<void> {
+  const { file, systems } = deps;
+  const { source, target, topic } = systems;
+  let { move, tenants } = begun;
+  const { partitions } = begun;
   await topic.ensure({ ...file.kafka, partitions: topicPartitions(move.mapping, partitions) });
   await provision({ mapping: move.mapping, source, target, slots: systems.slots }, signal);
   await registerUnits(target, move.mapping, tenants, partitions);
@@ -196,7 +231,7 @@ function ofMirror(log: Logger): Logger {
   return log.child({ feed: MIRROR_PART });
 }
 
-async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+async function backfillStage(deps: StageDeps, pace: Pace, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
@@ -210,7 +245,8 @@ async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal)
       log: deps.context.log,
       // For measuring what the comparison costs; the reconciler compares everything anyway.
       compare: process.env["REHOUSE_COMPARE_CHUNKS"] !== "off",
-      paused: () => heart.isPaused,
+      pace,
+      tuning: { chunkMs: file.throttle.chunkMs },
       ensureKeys: async (wave, ended) => {
         const rows = await target.query("SELECT tenant FROM rehouse.tenant WHERE migration = $1 AND wave = $2", [
           file.name,
@@ -227,11 +263,11 @@ async function backfillStage(deps: StageDeps, heart: Heart, signal: AbortSignal)
   );
 }
 
-async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+async function applyStage(deps: StageDeps, heart: Heart, pace: Pace, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
-  const both = { paused: () => heart.isPaused };
+  const both = { pace, paused: () => pace.now() === 0 };
   const there: ApplyDeps = {
     ...{ ...systems, ...both, mapping: move.mapping },
     migration: file.name,
@@ -255,11 +291,11 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
   await together([(ended) => runApply(there, ended), (ended) => serveMirror(deps, () => move, heart, home, ended)], signal);
 }
 
-async function reconcileStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
+async function reconcileStage(deps: StageDeps, heart: Heart, pace: Pace, signal: AbortSignal): Promise<void> {
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
-  const both = { direction: "forward" as const, settings: file.reconcile, paused: () => heart.isPaused };
+  const both = { direction: "forward" as const, settings: file.reconcile, pace };
   const there: ReconcileDeps = {
     ...{ ...both, migration: file.name, mapping: move.mapping, secrets: secretColumns(file, move.mapping) },
     source: systems.source,

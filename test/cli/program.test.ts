@@ -18,7 +18,11 @@ describe("a verb", () => {
     [["doctor"], "doctor", undefined],
     [["verify"], "verify", { tenants: undefined }],
     [["verify", "--tenant", "42", "--tenant=-7"], "verify", { tenants: ["42", "-7"] }],
-    [["pause"], "pause", undefined],
+    [["pause"], "pause", { forMs: undefined }],
+    [["pause", "--for", "2h"], "pause", { forMs: 7_200_000 }],
+    [["throttle"], "throttled", undefined],
+    [["throttle", "--pace", "0.5"], "throttle", { pace: 0.5, role: undefined, forMs: undefined }],
+    [["throttle", "--pace", "0", "--role", "apply", "--for", "90s"], "throttle", { pace: 0, role: "apply", forMs: 90_000 }],
     [["resume"], "resume", undefined],
     [["retry", "--tenant", "42"], "retry", { tenants: ["42"] }],
     [["cancel", "--yes"], "cancel", undefined],
@@ -30,7 +34,7 @@ describe("a verb", () => {
     if (options !== undefined) expect(calls[0]?.options).toMatchObject(options);
   });
 
-  it.each(["check", "run", "status", "doctor", "verify", "pause", "resume"])(
+  it.each(["check", "run", "status", "doctor", "verify", "pause", "resume", "throttle"])(
     "%s --json prints one document with its format's version",
     async (verb) => {
       const { out } = await rehouse([verb, "-f", "FILE", "--json"]);

@@ -86,6 +86,11 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     rehearse: note("rehearse", rehearsal()),
     report: async () => reportData(),
     pause: note("pause", { did: ["Paused."] }),
+    throttle: note("throttle", { did: ["Throttled."] }),
+    throttled: note("throttled", {
+      ...{ pace: 1, because: null, roles: { backfill: 1, reconcile: 1, apply: 1 }, controlled: true, pause: null },
+      ...{ set: [], signals: [], changes: [] },
+    }),
     resume: note("resume", { did: ["Resumed."] }),
     retry: note("retry", { did: ["Retried."] }),
     skip: note("skip", { did: ["Skipped."] }),

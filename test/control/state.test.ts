@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import { begin, hasBegun, registerUnits } from "../../src/control/begin.ts";
 import { readStatus } from "../../src/control/status.ts";
+import { resolveThrottle } from "../../src/file/resolve-throttle.ts";
 import type { Mapping, TableMapping } from "../../src/model/mapping.ts";
 import { stateSql } from "../../src/package.ts";
 import type { Database } from "../../src/ports.ts";
@@ -47,7 +48,8 @@ describe("the state of a migration", () => {
 
   const beginning = (over: Partial<Parameters<typeof begin>[0]> = {}) =>
     begin({ file: FILE, mapping: mapping("tenant", "shared"), target, stateSql: STATE_SQL, version: "0", ...over });
-  const status = () => readStatus({ migration: "m", slot: "rehouse_m", source, target });
+  const throttle = resolveThrottle(undefined);
+  const status = () => readStatus({ migration: "m", slot: "rehouse_m", source, target, throttle });
   const column = async (sql: string) => (await target.query(sql)).map((row) => Object.values(row).join(" "));
 
   describe("is begun", () => {
@@ -115,7 +117,7 @@ describe("the state of a migration", () => {
     });
 
     it("not for a migration that the target does not know", async () => {
-      await expect(readStatus({ migration: "other", slot: "s", source, target })).rejects.toMatchObject({
+      await expect(readStatus({ migration: "other", slot: "s", source, target, throttle })).rejects.toMatchObject({
         code: "REHOUSE_NO_MIGRATION",
       });
     });
@@ -180,7 +182,7 @@ describe("the state of a migration", () => {
 
     it("also while the source is away", async () => {
       const gone = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", connectTimeoutMs: 500 });
-      expect((await readStatus({ migration: "m", slot: "s", source: gone, target })).tenants).toHaveLength(4);
+      expect((await readStatus({ migration: "m", slot: "s", source: gone, target, throttle })).tenants).toHaveLength(4);
     });
   });
 });

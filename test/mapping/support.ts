@@ -1,5 +1,6 @@
 import { createDatabase } from "../../connectors/postgres/database.ts";
 import type { MigrationFile, TableSpec } from "../../src/file/index.ts";
+import { resolveThrottle } from "../../src/file/resolve-throttle.ts";
 import { stateSql } from "../../src/package.ts";
 import type { Database } from "../../src/ports.ts";
 import { freshDatabases } from "../support/index.ts";
@@ -52,6 +53,7 @@ export function migrationFile(
     foreignWrites: "alert",
     route: { webhook: undefined },
     reconcile: { pace: 1, everyMs: 0, everyChangedMs: 0 },
+    throttle: resolveThrottle(undefined),
     rollback: more.rollback === false ? { possible: false } : { possible: true, soakMs: 0, when: [], action: "alert" },
     digest: "",
   };

@@ -19,6 +19,8 @@ export type FileBody = {
   readonly tables: Readonly<Record<string, unknown>>;
   readonly kafka?: Readonly<Record<string, unknown>>;
   readonly reconcile?: unknown;
+  /** Left out: the tests that run beside this one do not slow it. */
+  readonly throttle?: unknown;
   readonly route?: unknown;
   readonly foreignWrites?: "alert" | "stop" | "overwrite";
   readonly rollback?: unknown;
@@ -44,6 +46,9 @@ export type Story = {
 export type Pair = { readonly source: string; readonly target: string };
 
 const IN_SYNC_WITHIN_MS = 120_000;
+
+/** The servers are shared with whatever other tests run. */
+const UNDISTURBED = { budget: 1_000, latency: "off", latencyTimes: "off", lockWaits: "off", connections: "off" };
 
 /**
  * A migration as a user has it: two databases, a file, and the command line. What the two sides hold is compared by queries of the test's
@@ -113,6 +118,7 @@ export class Migration implements AsyncDisposable {
       source: `\${SOURCE_URL}`,
       target: `\${TARGET_URL}`,
       registry: { url: this.#through.registryUrl },
+      throttle: UNDISTURBED,
       ...body,
       kafka,
     };
