@@ -1,6 +1,6 @@
 /** Where a leased chunk is cut, so that it takes about as long as one is to take. Pure. */
 
-import type { Chunk } from "./ledger.ts";
+import type { Blocks } from "../compare/index.ts";
 
 /** The first block of the rest, and the rows estimated before it. */
 export type Cut = { readonly block: number; readonly rows: number };
@@ -10,7 +10,7 @@ const SMALLEST_REST = 0.5;
 
 /** `blocks`: of the whole relation, for a range that is open. Undefined: the chunk is small enough, or is no range of blocks. */
 export function cutAt(
-  { blocks, rows: all }: Pick<Chunk, "blocks" | "rows">,
+  { blocks, rows: all }: { readonly blocks: Blocks | undefined; readonly rows: number },
   relationBlocks: number,
   rows: number,
 ): Cut | undefined {

@@ -71,7 +71,10 @@ export async function diagnose(deps: DoctorDeps, signal: AbortSignal): Promise<D
 
 type Known = { readonly status: StatusDocument; readonly roles: ReadonlySet<string> };
 
-async function readKnown({ file: { name: migration, rollback, throttle }, systems: { source, target } }: DoctorDeps): Promise<Known> {
+async function readKnown({
+  file: { name: migration, rollback, throttle },
+  systems: { source, target },
+}: DoctorDeps): Promise<Known> {
   const soakMs = rollback.possible ? rollback.soakMs : undefined;
   const [status, roles] = await Promise.all([
     readStatus({ migration, slot: slotName(migration), source, target, soakMs, throttle }),

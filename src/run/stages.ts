@@ -25,10 +25,12 @@ import { type ReconcileDeps, runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
 import { type DeliverDeps, deliverRoutes, topicChannel, webhookChannel } from "../route/index.ts";
 import type { EngineDeps, Systems } from "../systems.ts";
-import { Obeyed, type Pace, type PacedRole, runThrottle } from "../throttle/index.ts";
+import { runThrottle } from "../throttle/control.ts";
+import type { Pace } from "../throttle/index.ts";
 import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
 import { MIRROR_PART, type Mirrored, serveMirror } from "./mirror.ts";
+import { obeying } from "./obeying.ts";
 import { soakStage } from "./soak.ts";
 
 export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
@@ -48,18 +50,6 @@ export function stageOf(role: Role, deps: StageDeps): Stage {
     case "reconcile":
       return (heart, signal) => obeying(role, deps, (pace, ended) => reconcileStage(deps, heart, pace, ended), signal);
   }
-}
-
-/** The stage beside the looks at what it has to obey; the first of them comes before it. */
-async function obeying(
-  role: PacedRole,
-  { file, systems }: StageDeps,
-  stage: (pace: Pace, signal: AbortSignal) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const obeyed = new Obeyed({ target: systems.target, migration: file.name, settings: file.throttle });
-  await obeyed.look();
-  await together([(ended) => stage(obeyed.of(role), ended), (ended) => obeyed.run(ended)], signal);
 }
 
 /** The file against both catalogs, for the tenants that the migration knows. Rejects with REHOUSE_PREFLIGHT when it does not hold (any more). */

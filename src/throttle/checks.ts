@@ -14,6 +14,7 @@ export class Checks {
   readonly #checks: readonly ThrottleCheck[];
   readonly #sides: { readonly source: Database; readonly target: Database };
   readonly #last = new Map<ThrottleCheck, Reading>();
+  readonly #asked = new Set<ThrottleCheck>();
 
   constructor(checks: readonly ThrottleCheck[], sides: { readonly source: Database; readonly target: Database }) {
     this.#checks = checks;
@@ -22,6 +23,11 @@ export class Checks {
 
   get readings(): Reading[] {
     return [...this.#last.values()];
+  }
+
+  /** Whether each was asked once. */
+  get hasLooked(): boolean {
+    return this.#asked.size === this.#checks.length;
   }
 
   /** Each by itself, so that a slow one does not put off the others. */
@@ -33,6 +39,7 @@ export class Checks {
           // One that could not be asked says nothing.
           if (reading === undefined) this.#last.delete(check);
           else this.#last.set(check, reading);
+          this.#asked.add(check);
           await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
         }
       }),

@@ -24,6 +24,8 @@ export type ThrottleDeps = {
 
 const TICK_MS = 250;
 const AGAIN_MS = 1_000;
+const FIRST_LOOK_MS = 2_000;
+const FIRST_LOOK_EVERY_MS = 50;
 /** A word that has not changed is said again, so that it stays fresh. */
 const SAY_AGAIN_MS = 1_000;
 const LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('rehouse.throttle:' || $1::text, 0)) AS mine";
@@ -62,6 +64,10 @@ async function control(deps: ThrottleDeps, session: Session, signal: AbortSignal
   const decide = async (ended: AbortSignal) => {
     const law = new Controller();
     const scribe = new Scribe(session, migration);
+    // One that has seen nothing yet would lift what the one before it has said.
+    const giveUpAt = performance.now() + FIRST_LOOK_MS;
+    while (![source, target, checks].every(({ hasLooked }) => hasLooked) && performance.now() < giveUpAt && !ended.aborted)
+      await delay(FIRST_LOOK_EVERY_MS, undefined, { signal: ended }).catch(() => undefined);
     while (!ended.aborted) {
       const work = await readWork(session, migration);
       const readings = [...source.readings, ...target.readings, ...applyLag(work, settings.limits), ...checks.readings];

@@ -1,5 +1,4 @@
 export { ChunkSizes } from "./chunk-size.ts";
-export { runThrottle } from "./control.ts";
 export { Obeyed } from "./obeyed.ts";
 export { pauseMigration, resumeMigration, setPace } from "./operator.ts";
 export { type Change, readChanges } from "./records.ts";

@@ -57,6 +57,10 @@ export class Sampler {
     return this.#newest?.copying ?? 0;
   }
 
+  get hasLooked(): boolean {
+    return this.#facts.length > 0;
+  }
+
   get #newest(): Facts | undefined {
     const newest = this.#facts.at(-1);
     return newest === undefined || performance.now() - newest.atMs > STALE_MS ? undefined : newest;

@@ -72,7 +72,13 @@ describe("the controller", () => {
   });
 
   it("knows signals of which little is bad", () => {
-    const room: Reading = { signal: "room", value: 5, limit: { slow: 10, pause: 2, less: true }, unit: "count", sparesApply: true };
+    const room: Reading = {
+      signal: "room",
+      value: 5,
+      limit: { slow: 10, pause: 2, less: true },
+      unit: "count",
+      sparesApply: true,
+    };
     expect(new Controller().decide([room], 1, 0)).toMatchObject({ pace: 0.5, sparesApply: true });
     expect(new Controller().decide([{ ...room, value: 1 }], 1, 0).pace).toBe(0);
     expect(new Controller().decide([{ ...room, value: 11 }], 1, 0).pace).toBe(1);
@@ -87,7 +93,10 @@ describe("the controller", () => {
   });
 
   it("never leaves its bounds, never exceeds the ceiling, never rises while a signal is bad, and always comes back", () => {
-    const step = fc.record({ value: fc.double({ min: 0, max: 200, noNaN: true }), ceiling: fc.double({ min: 0, max: 1, noNaN: true }) });
+    const step = fc.record({
+      value: fc.double({ min: 0, max: 200, noNaN: true }),
+      ceiling: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const [controller, clock] = [new Controller(), { ms: 0 }];

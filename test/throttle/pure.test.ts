@@ -76,7 +76,15 @@ describe("the usual latency", () => {
 const LIMITS = resolveThrottle(undefined).limits;
 const FACTS: Facts = {
   ...{ atMs: 10_000, connections: 10, maxConnections: 100, active: 1, busy: 5, oldestMs: undefined, lockWaits: 0 },
-  ...{ replicaMs: undefined, replicaBytes: undefined, slotBytes: 0, slotRoomBytes: undefined, walBytes: 0, checkpoints: 0, copying: 1 },
+  ...{
+    replicaMs: undefined,
+    replicaBytes: undefined,
+    slotBytes: 0,
+    slotRoomBytes: undefined,
+    walBytes: 0,
+    checkpoints: 0,
+    copying: 1,
+  },
 };
 
 describe("the signals of a side", () => {
@@ -100,8 +108,16 @@ describe("the signals of a side", () => {
 
   it("counts by the second what only grows", () => {
     const before = { ...FACTS, atMs: 0, walBytes: 0, checkpoints: 3 };
-    const limits = { ...LIMITS, walMbPerSecond: { slow: 1, pause: undefined }, checkpointsPerMinute: { slow: 1, pause: undefined } };
-    const found = readingsOf("target", { latency: undefined, facts: { ...FACTS, walBytes: 1_000, checkpoints: 5 }, before }, limits);
+    const limits = {
+      ...LIMITS,
+      walMbPerSecond: { slow: 1, pause: undefined },
+      checkpointsPerMinute: { slow: 1, pause: undefined },
+    };
+    const found = readingsOf(
+      "target",
+      { latency: undefined, facts: { ...FACTS, walBytes: 1_000, checkpoints: 5 }, before },
+      limits,
+    );
     expect(found.filter(({ signal }) => /WAL|checkpoints/.test(signal)).map(({ value }) => value)).toEqual([100, 12]);
   });
 });
@@ -112,7 +128,7 @@ describe("the pace of a role", () => {
     const word = { pace: 0.25, sparesApply: false };
     expect(paceOf("reconcile", word, FREE)).toBeCloseTo(0.0625);
     expect(paceOf("backfill", word, FREE)).toBe(0.25);
-    expect(paceOf("apply", word, FREE)).toBeCloseTo(0.707, 3);
+    expect(paceOf("apply", word, FREE)).toBeCloseTo(Math.SQRT1_2, 3);
     expect(paceOf("apply", { pace: 0, sparesApply: false }, FREE)).toBe(0.25);
     expect(paceOf("apply", { pace: 0, sparesApply: true }, FREE)).toBe(1);
   });
