@@ -75,7 +75,9 @@ async function step(
 ): Promise<void> {
   if ((await deps.paused?.()) !== true && context.pace.now() > 0) {
     const began = performance.now();
-    if (await worker.copyNext(signal)) return context.pace.rest(performance.now() - began, signal);
+    const done = await worker.copyNext(signal);
+    if (done === "chunk") await context.pace.rest(performance.now() - began, signal);
+    if (done !== "nothing") return;
     if (isFirst && (await openWaitingWave(context, epochs, signal))) return;
   }
   // Nothing to do now. The epoch's own session keeps the snapshot for as long as it may still be needed.

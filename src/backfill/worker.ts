@@ -22,6 +22,9 @@ import { rest } from "./waiting.ts";
 /** Before rows that somebody holds are looked at again. */
 const HELD_MS = 100;
 
+/** What a worker has done: `nothing`, as there is no chunk that could be copied now. */
+export type Step = "chunk" | "epoch" | "nothing";
+
 /** Copies chunks, one after the other: a session on the target, and one on the source that reads under the wave's newest epoch. */
 export class Worker {
   readonly #context: Context;
@@ -39,8 +42,7 @@ export class Worker {
     this.#target = target;
   }
 
-  /** Copies the next chunk. False: there is none that could be copied now. */
-  async copyNext(signal: AbortSignal): Promise<boolean> {
+  async copyNext(signal: AbortSignal): Promise<Step> {
     await this.#target.query("BEGIN ISOLATION LEVEL READ COMMITTED");
     const leased = await lease(this.#target, this.#context.migration, this.#context.mapping);
     if (leased?.epoch !== undefined && leased.chunk.table.inPlace !== undefined)
@@ -48,10 +50,14 @@ export class Worker {
     const reader = leased === undefined ? undefined : await this.#readerOf(leased);
     if (leased === undefined || leased.epoch === undefined || reader === undefined) {
       await this.#target.query("ROLLBACK");
-      return leased !== undefined && (await this.#epochs.open(leased.chunk.wave, leased.epoch?.epoch, signal));
+      return leased === undefined ? "nothing" : this.#open(leased.chunk, leased.epoch, signal);
     }
     await this.#copy(await this.#cut(leased.chunk, reader), leased.epoch, reader);
-    return true;
+    return "chunk";
+  }
+
+  async #open({ wave }: Chunk, after: Epoch | undefined, signal: AbortSignal): Promise<Step> {
+    return (await this.#epochs.open(wave, after?.epoch, signal)) ? "epoch" : "nothing";
   }
 
   /** Lets go of the source's snapshot, which holds back its vacuum. */
@@ -89,7 +95,7 @@ export class Worker {
   }
 
   /** A chunk of a table in place: some of its rows, and the chunk itself with the last of them. It needs no snapshot. */
-  async #bring(chunk: Chunk, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
+  async #bring(chunk: Chunk, epoch: Epoch, signal: AbortSignal): Promise<Step> {
     const { migration, log } = this.#context;
     const started = performance.now();
     const units = chunk.table.kind === "tenant" ? await this.#unitsOf(chunk) : undefined;
@@ -100,7 +106,7 @@ export class Worker {
     const tookMs = performance.now() - started;
     if (brought === "rewritten") {
       await this.#target.query("ROLLBACK");
-      return this.#epochs.open(chunk.wave, epoch.epoch, signal);
+      return this.#open(chunk, epoch, signal);
     }
     await recordBrought(this.#target, migration, chunk, epoch.epoch, brought, tookMs);
     await failpoint("chunk.commit.before");
@@ -109,7 +115,7 @@ export class Worker {
     log.debug({ chunk: chunk.id, table: tableText(chunk.table.source), isDone: brought.isDone, tookMs }, "brought rows in step");
     // As long as it worked, it rests: the application's writes are the ones that count here.
     await rest(brought.byUnit.size === 0 && !brought.isDone ? HELD_MS : tookMs, signal);
-    return true;
+    return "chunk";
   }
 
   async #load(chunk: Chunk, epoch: Epoch, reader: EpochReader, units: readonly string[]): Promise<Copied> {
