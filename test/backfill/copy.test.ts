@@ -36,7 +36,8 @@ test("the ledger, the tenants' counts and the epoch say what was done", async ()
   const chunks = await move.chunks();
   expect(chunks.length).toBeGreaterThan(2);
   expect(chunks.every((chunk) => chunk["state"] === "done" && chunk["hash"] !== null && chunk["left_out"] === "0")).toBe(true);
-  expect(chunks.at(-1)?.["block_to"]).toBeNull();
+  // However the ranges were cut, one is open: what an estimate of the blocks has missed is in it.
+  expect(chunks.filter((chunk) => chunk["block_to"] === null)).toHaveLength(1);
   const [progress] = await waveProgress(move.target, "move");
   expect(progress).toMatchObject({ wave: 1, isComplete: true, rows: 12000n, leftOut: 0n });
   const tenants = await move.target.query(
@@ -189,9 +190,9 @@ test("a later wave is copied next to the first, without touching it", async () =
   await move.copy();
   await move.wave(2, ["2"]);
   await move.copy({}, 2);
-  expect((await move.chunks()).map((chunk) => [chunk["wave"], chunk["rows"]])).toEqual([
-    ["1", "4000"],
-    ["2", "4000"],
+  expect((await waveProgress(move.target, "move")).map(({ wave, rows }) => [wave, rows])).toEqual([
+    [1, 4000n],
+    [2, 4000n],
   ]);
 });
 
