@@ -3,7 +3,7 @@
 /** A first chunk is small, as nobody knows yet what its rows cost. */
 const FIRST_ROWS = 1_000;
 export const FEWEST_ROWS = 500;
-/** Three steps from the first chunk to the usual limit: without pressure the small ones cost some tens of milliseconds (bench backfill). */
+/** Three steps from the first chunk to the usual limit: without pressure the small ones are soon over. */
 const GROWTH = 8;
 /** No smaller than this is aimed at: below it the statements around a chunk are most of it. */
 const SHORTEST_MS = 20;
