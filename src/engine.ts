@@ -237,11 +237,9 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     if (only === undefined || roles.length > 1 || process.env[SUPERVISED] === undefined) {
       return supervise({ ...context, roles, onEvent }, signal);
     }
-    const stage = stageOf(only, { ...this.#deps, onEvent });
-    return runRole(
-      { role: only, migration: file.name, target: systems.target, stage, onEvent, log: context.log.child({ role: only }) },
-      withSupervisor(signal),
-    );
+    const log = context.log.child({ role: only });
+    const stage = stageOf(only, { ...this.#deps, context: { ...context, log }, onEvent });
+    return runRole({ role: only, migration: file.name, target: systems.target, stage, onEvent, log }, withSupervisor(signal));
   }
 
   /** What the state tables say of an earlier run is not enough: all that was committed before this one has to be applied. */

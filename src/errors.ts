@@ -7,6 +7,8 @@
  * - `stop-role`: the process ends with the error, a person has to act;
  * - `usage`: nothing was started.
  */
+import { redact } from "./redact.ts";
+
 export type Policy = "retry" | "stop-tenant" | "stop-role" | "usage";
 
 export const ERROR_CODES = {
@@ -196,7 +198,9 @@ export class RehouseError extends Error {
     return ERROR_CODES[this.code].exit;
   }
 
+  /** As documents, state tables and the log have it. */
   toJSON() {
-    return { code: this.code, what: this.message, where: this.where, fix: this.fix };
+    const [where, fix] = [this.where, this.fix].map((text) => (text === undefined ? undefined : redact(text)));
+    return { code: this.code, what: redact(this.message), where, fix };
   }
 }

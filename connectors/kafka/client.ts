@@ -30,7 +30,7 @@ export function createKafka(address: KafkaAddress, name: string, log: Logger): K
       () =>
       ({ namespace, log: entry }) => {
         const { message, timestamp: _timestamp, logger: _logger, ...fields } = entry;
-        log.debug({ namespace, ...fields }, message);
+        log.debug({ event: "kafka", namespace, ...fields }, message);
       },
     ...(address.ssl === undefined ? {} : { ssl: address.ssl }),
     ...(address.sasl === undefined ? {} : { sasl: sasl(address.sasl) }),

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
-import { comparePositions, type Position } from "../model/position.ts";
+import { comparePositions, formatPosition, type Position } from "../model/position.ts";
 import { type Database, type IncomingBatch, ServerError, type Session } from "../ports.ts";
 import { ExactReplay } from "./exact.ts";
 import { foreignWrite } from "./foreign-write.ts";
@@ -134,7 +134,7 @@ export class Lane {
         failures++;
         this.#isWaiting = true;
         this.#deps.report(failure);
-        this.#deps.log.warn({ error: failure, failures }, "the lane waits and goes on from its place");
+        this.#deps.log.warn({ event: "lane-waits", error: failure, failures }, "the lane waits and goes on from its place");
         await delay(Math.min(100 * 2 ** failures, LONGEST_BACKOFF_MS), undefined, { signal }).catch(() => undefined);
       } finally {
         signal.removeEventListener("abort", leave);
@@ -201,7 +201,13 @@ export class Lane {
           wentWell();
           this.#deps.feed.committed(at.nextOffset);
           await failpoint("apply.place.after");
-          if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) return true;
+          if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) {
+            this.#deps.log.info(
+              { event: "lane-joined", tenants: place.members.size, position: formatPosition(at.position) },
+              "the late lane has met the main lane, which goes on for its tenants",
+            );
+            return true;
+          }
         }
         if (transaction.isOpen) await transaction.rollback();
       } catch (error) {
@@ -245,11 +251,7 @@ export class Lane {
   async #recover(error: ServerError | Refusal, { membership }: Place): Promise<void> {
     const refused = error instanceof Refusal ? error : foreignWrite(error);
     if (refused !== undefined) {
-      if (!(await stopTenant(this.#deps.target, this.#deps.name, refused, membership))) return;
-      this.#deps.log.error(
-        { tenant: refused.tenant, table: refused.table, error: refused.error },
-        "a change cannot be applied; its tenant stops",
-      );
+      await stopTenant(this.#deps.target, this.#deps.name, refused, membership);
       return;
     }
     if (error instanceof ServerError && meaningOf(error) === "lane-moved") return;

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { journal } from "../control/journal.ts";
 import { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Mapping } from "../model/mapping.ts";
@@ -71,13 +72,15 @@ async function makeSlot(
   try {
     await failpoint("slot.after");
     const snapshot = await blaming(source, describeSnapshot(source, slot.snapshot));
+    const lsn = formatLsn(slot.lsn);
     await blaming(
       target,
-      target.query("UPDATE rehouse.migration SET slot_lsn = $2, slot_snapshot = $3 WHERE name = $1", [
-        mapping.migration,
-        formatLsn(slot.lsn),
-        snapshot,
-      ]),
+      target.transaction(async (session) => {
+        await session.query("UPDATE rehouse.migration SET slot_lsn = $2, slot_snapshot = $3 WHERE name = $1", [
+          ...[mapping.migration, lsn, snapshot],
+        ]);
+        await journal(session, mapping.migration, "slot-made", { slot: name, lsn });
+      }),
     );
     return { lsn: slot.lsn, snapshot };
   } finally {

@@ -149,10 +149,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
   const outbox = new Outbox();
   const publisher = new Publisher(outbox, producer, start.next);
   const recorder = new Recorder(target, migration, deps.tenantsAsked ?? NONE_ADDED, log);
-  const report = (change: SourceChange) => {
-    log.warn(change, "the source's tables have changed");
-    recorder.journal("source-changed", change);
-  };
+  const report = (change: SourceChange) => recorder.journal("source-changed", change);
   const tables = new CapturedTables({
     mapping,
     source,
@@ -182,9 +179,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
       if (deps.refusesOrphans && written !== undefined) throw withoutTenant(table, written());
       const count = (orphans.get(table) ?? 0) + 1;
       orphans.set(table, count);
-      if (count > 1) return;
-      log.warn({ table }, "rows whose tenant is NULL belong to nobody and are not carried over");
-      recorder.journal("rows-without-tenant", { table });
+      if (count === 1) recorder.journal("rows-without-tenant", { table });
     },
   });
 

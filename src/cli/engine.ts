@@ -22,8 +22,11 @@ import type {
 export const ROLES = ["capture", "backfill", "apply", "reconcile", "control"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What a running migration tells while it works. Progress is not among it: that is asked for with {@link Engine.status}. */
-export type RunEvent = { level: "info" | "warning"; role: Role | undefined; text: string };
+/**
+ * What a running migration tells while it works. Progress is not among it: that is asked for with {@link Engine.status}. `record`: the line of a
+ * role's log that it is, as it was written; `text` is its sentence then.
+ */
+export type RunEvent = { level: "info" | "warning"; role: Role | undefined; text: string; record?: string };
 
 /** How far a comparison is, over all of its tables and tenants. */
 export type VerifyProgress = { tenant: string; table: string; rowsCompared: number; rowsEstimated: number };

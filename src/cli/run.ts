@@ -44,12 +44,14 @@ async function run({ role, until }: RunOptions, context: Context): Promise<ExitC
 }
 
 /** Shows progress beside the work; whatever happens to the view, the work goes on. */
-function startView({ io, json, style, engine }: Context): {
+function startView({ io, json, style, engine, logs }: Context): {
   event: (event: RunEvent) => void;
   stop: (outcome: RunOutcome | undefined) => Promise<void>;
 } {
   // With --json stdout is kept for the one document at the end.
-  if (json) return { event: (event) => io.err(`${formatEvent(event, style)}\n`), stop: async () => {} };
+  const told = (say: (line: string) => void) => (event: RunEvent) =>
+    event.record === undefined ? say(formatEvent(event, style)) : logs.write(event.record);
+  if (json) return { event: told((line) => io.err(`${line}\n`)), stop: async () => {} };
   const stopping = new AbortController();
   let outcome: RunOutcome | undefined;
   const intervalMs = io.terminal ? INTERVAL_MS.terminal : INTERVAL_MS.elsewhere;
@@ -64,8 +66,9 @@ function startView({ io, json, style, engine }: Context): {
       ),
     );
   });
+  logs.beside((line) => view.log(line));
   return {
-    event: (event) => view.log(formatEvent(event, style)),
+    event: told((line) => view.log(line)),
     async stop(result) {
       outcome = result;
       stopping.abort();

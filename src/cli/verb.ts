@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { findMigrationFile, loadMigrationFile, type MigrationFile } from "../file/index.ts";
-import { createLogger } from "../log.ts";
+import { createLogger, levelOf } from "../log.ts";
 import { asRehearsed } from "../rehearse/rehearsal-file.ts";
 import type {
   CheckDocument,
@@ -15,6 +15,7 @@ import type {
 } from "./documents.ts";
 import type { CreateEngine, Engine } from "./engine.ts";
 import type { Io } from "./io.ts";
+import { type LogOutput, logOutput } from "./logs.ts";
 import { type Style, style } from "./style.ts";
 
 /** Exit codes that are not an error's own, see ERROR_CODES. */
@@ -34,7 +35,15 @@ export type Surroundings = {
 };
 
 /** What a verb works with: the file is read and the engine is there. */
-export type Context = { io: Io; style: Style; json: boolean; file: MigrationFile; engine: Engine; signal: AbortSignal };
+export type Context = {
+  io: Io;
+  style: Style;
+  json: boolean;
+  file: MigrationFile;
+  engine: Engine;
+  logs: LogOutput;
+  signal: AbortSignal;
+};
 
 export type CommonOptions = { file?: string; json?: boolean };
 
@@ -56,8 +65,10 @@ export async function withEngine(
   const filePath = await findMigrationFile(options.file);
   const file = asRehearsed(await loadMigrationFile(filePath, io.env), io.env);
   signal.throwIfAborted();
-  await using engine = await around.createEngine(file, { entry: around.entry, filePath, log: createLogger() });
-  around.finished(await work({ io, style: style(io.color), json: options.json === true, file, engine, signal }));
+  const logs = logOutput(io);
+  const log = createLogger(levelOf(io.env["REHOUSE_LOG"]), logs.write).child({ migration: file.name });
+  await using engine = await around.createEngine(file, { entry: around.entry, filePath, log });
+  around.finished(await work({ io, style: style(io.color), json: options.json === true, file, engine, logs, signal }));
 }
 
 /** One document on stdout. */

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, extname, resolve as resolvePath } from "node:path";
 import { RehouseError } from "../errors.ts";
+import { hide } from "../redact.ts";
 import { crossChecks } from "./checks.ts";
 import type { Environment } from "./interpolate.ts";
 import type { MigrationFile } from "./migration-file.ts";
@@ -10,6 +11,7 @@ import { readModule } from "./read-module.ts";
 import { readPemFiles } from "./read-pem.ts";
 import { type ReadFile, readYaml } from "./read-yaml.ts";
 import { resolve } from "./resolve.ts";
+import { secretsOf } from "./secrets.ts";
 import { validate } from "./validate.ts";
 
 const DEFAULT_FILES = ["rehouse.yaml", "rehouse.yml", "rehouse.config.ts", "rehouse.config.js", "rehouse.config.mjs"];
@@ -54,7 +56,9 @@ async function accept(read: ReadFile, path: string): Promise<MigrationFile> {
     ...(await readPemFiles(whole ?? sound, path)),
   ];
   if (all.length > 0 || whole === undefined) throw fail(all);
-  return resolve(whole);
+  const file = resolve(whole);
+  hide(secretsOf(file));
+  return file;
 }
 
 function toMistakes(findings: readonly Finding[], lineOf: (path: Path) => number | undefined): Mistake[] {

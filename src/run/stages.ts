@@ -9,6 +9,7 @@ import { check, isError, preflightError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { requireUnfinished } from "../control/finished.ts";
+import { JournalLog } from "../control/journal-log.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
 import { sweepSwitches, withdrawHeld } from "../cutover/index.ts";
 import { secretColumns } from "../evidence/index.ts";
@@ -20,6 +21,7 @@ import type { Logger } from "../log.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { mirrorSecrets, runMirrorControl } from "../mirror/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
+import { mirrorName } from "../model/mirror.ts";
 import type { Database } from "../ports.ts";
 import { type ReconcileDeps, runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
@@ -36,8 +38,14 @@ type Stage = (heart: Heart, signal: AbortSignal) => Promise<void>;
 
 export function stageOf(role: Role, deps: StageDeps): Stage {
   switch (role) {
-    case "control":
-      return (heart, signal) => controlStage(deps, heart, signal);
+    case "control": {
+      const { file, systems, mirror, context } = deps;
+      const journals = {
+        there: new JournalLog(systems.target, file.name, context.log),
+        home: new JournalLog(mirror.target, mirrorName(file.name), ofMirror(context.log)),
+      };
+      return (heart, signal) => controlStage({ ...deps, journals }, heart, signal);
+    }
     case "capture":
       return (heart, signal) => captureStage(deps, heart, signal);
     case "backfill":
@@ -87,9 +95,14 @@ async function tenantsNow(file: MigrationFile, source: Database): Promise<string
   return readTenants(source, file, catalog);
 }
 
-async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
-  const { file, systems, onEvent } = deps;
+async function controlStage(
+  deps: StageDeps & { readonly journals: Readonly<Record<"there" | "home", JournalLog>> },
+  heart: Heart,
+  signal: AbortSignal,
+): Promise<void> {
+  const { file, systems, onEvent, journals } = deps;
   const { source, target, topic } = systems;
+  await Promise.all([journals.there.begin(), journals.home.begin()]);
   if (!(await hasBegun(target, file.name))) {
     const findings = await check({ file, ...systems }, signal);
     for (const { code, place, what } of findings.filter((finding) => !isError(finding))) {
@@ -137,10 +150,14 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
       secrets,
       log: ofMirror(deps.context.log),
     };
-    return together([(over) => runMirrorControl(feed, over), (over) => finishResyncs(feed, over)], ended);
+    return together(
+      [(over) => runMirrorControl(feed, over), (over) => finishResyncs(feed, over), (over) => journals.home.run(over)],
+      ended,
+    );
   };
   const parts = [
     (ended: AbortSignal) => runControl(control, ended),
+    (ended: AbortSignal) => journals.there.run(ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),
     (ended: AbortSignal) => sweepSwitches(() => ({ ...deps, move }), deps.context.log, ended),
     (ended: AbortSignal) => soakStage(() => ({ ...deps, move }), ended),

@@ -112,6 +112,7 @@ export async function rehouse(args: readonly string[], setup: Setup = {}): Promi
       err += text;
     },
     terminal: false,
+    logTerminal: false,
     color: false,
     columns: () => 80,
     rows: () => 24,
