@@ -40,6 +40,10 @@ const OWN_EVENTS = {
   "fence-taken-back": { level: "warn", meaning: "A fence that belonged to no switch was taken back." },
   "route-not-told": { level: "warn", meaning: "A tenant's new home was not told to a channel; it is tried again." },
   "journal-not-read": { level: "debug", meaning: "The journal cannot be read now; what it says meanwhile is told later." },
+  "status-not-read": {
+    level: "info",
+    meaning: "The migration's state cannot be read for its metrics; they say so (`rehouse_status_up`).",
+  },
   failpoint: { level: "warn", meaning: "A failpoint was passed that somebody has armed." },
   kafka: { level: "debug", meaning: "What the Kafka client says of itself; each failure that matters is thrown, too." },
 } as const satisfies Record<string, Meaning>;

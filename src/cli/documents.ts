@@ -54,6 +54,16 @@ export type SoakStatus = {
   readonly problems: readonly { readonly criterion: string; readonly problem: string }[];
 };
 
+/** A process that works on the migration, or has: `alive` as long as it tells the target so. */
+export type ProcessStatus = {
+  role: string;
+  host: string;
+  pid: number;
+  alive: boolean;
+  startedAt: string;
+  rssBytes: number | null;
+};
+
 /** What has happened to the source's tables meanwhile. The move goes on. */
 export type Notice = { at: string; table: string; what: string; fix: string };
 
@@ -95,6 +105,7 @@ export type StatusDocument = {
   throttle: { pace: number; because: { signal: string; value: string; limit: string; since: string } | null };
   /** What stops the whole migration, and not a tenant alone. */
   stopped?: Stopped | null;
+  processes?: ProcessStatus[];
   /** What processes wait out by themselves, the latest first. */
   waits?: Waiting[];
   /** The newest ones, newest first. */

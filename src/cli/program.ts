@@ -39,7 +39,7 @@ export async function program({ args, entry, version, io, createEngine, signal }
     exit = code;
   };
   try {
-    await build({ io, createEngine, entry, signal, finished }, version).parseAsync(args, { from: "user" });
+    await build({ io, createEngine, entry, version, signal, finished }).parseAsync(args, { from: "user" });
     return exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
@@ -49,8 +49,8 @@ export async function program({ args, entry, version, io, createEngine, signal }
   }
 }
 
-function build(around: Surroundings, version: string): Command {
-  const { io } = around;
+function build(around: Surroundings): Command {
+  const { io, version } = around;
   const root = new Command("rehouse")
     .description("Moves live SaaS tenants between Postgres databases and layouts, without downtime, and back again without loss.")
     .version(version, "-V, --version", "print the version")

@@ -14,7 +14,7 @@ const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
   interrupted: EXIT.interrupted,
 };
 
-type RunOptions = CommonOptions & { role?: Role[]; until?: "in-sync" };
+type RunOptions = CommonOptions & { role?: Role[]; until?: "in-sync"; metrics?: string | true };
 
 /** `rehouse run`: works until it is stopped, or with `--until in-sync` until every tenant is there. */
 export function runVerb(around: Surroundings): Command {
@@ -22,12 +22,14 @@ export function runVerb(around: Surroundings): Command {
     .addOption(
       new Option("--role <role...>", "only these parts of the work, the others in processes of their own").choices(ROLES),
     )
+    .option("--metrics [address]", "serve /metrics, /livez and /readyz there (default: 127.0.0.1:9187; host:port, or a port)")
     .addOption(new Option("--until <state>", "end with 0 once every tenant is there").choices(["in-sync"]))
     .action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
 }
 
-async function run({ role, until }: RunOptions, context: Context): Promise<ExitCode> {
+async function run({ role, until, metrics }: RunOptions, context: Context): Promise<ExitCode> {
   const { io, json, file, engine, signal } = context;
+  await using _listener = metrics === undefined ? undefined : await serveMetrics(metrics, context);
   const view = startView(context);
   let outcome: RunOutcome | undefined;
   try {
@@ -41,6 +43,15 @@ async function run({ role, until }: RunOptions, context: Context): Promise<ExitC
   if (json) printJson(io, { formatVersion: 1, migration: file.name, ...outcome });
   else io.out(`${summary(outcome, context.style)}\n`);
   return EXIT_OF[outcome.outcome];
+}
+
+async function serveMetrics(address: string | true, { file, engine, version, log }: Context): Promise<AsyncDisposable> {
+  // Loaded where it is asked for: most commands end in less time than this takes.
+  const { listen, listenAddress, metricsPages, MigrationMetrics } = await import("../metrics/index.ts");
+  const status = () => engine.status(AbortSignal.timeout(10_000));
+  const metrics = new MigrationMetrics({ migration: file.name, version, status, log });
+  const listener = await listen(listenAddress(address), metricsPages(metrics));
+  return { [Symbol.asyncDispose]: () => listener.close() };
 }
 
 /** Shows progress beside the work; whatever happens to the view, the work goes on. */

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { findMigrationFile, loadMigrationFile, type MigrationFile } from "../file/index.ts";
-import { createLogger, levelOf } from "../log.ts";
+import { createLogger, type Logger, levelOf } from "../log.ts";
 import { asRehearsed } from "../rehearse/rehearsal-file.ts";
 import type {
   CheckDocument,
@@ -28,6 +28,7 @@ export type Surroundings = {
   createEngine: CreateEngine;
   /** The script that runs now. */
   entry: string;
+  version: string;
   /** Aborts with the first Ctrl-C. */
   signal: AbortSignal;
   /** Called once, with the exit code of the verb that ran. */
@@ -42,6 +43,8 @@ export type Context = {
   file: MigrationFile;
   engine: Engine;
   logs: LogOutput;
+  log: Logger;
+  version: string;
   signal: AbortSignal;
 };
 
@@ -68,7 +71,19 @@ export async function withEngine(
   const logs = logOutput(io);
   const log = createLogger(levelOf(io.env["REHOUSE_LOG"]), logs.write).child({ migration: file.name });
   await using engine = await around.createEngine(file, { entry: around.entry, filePath, log });
-  around.finished(await work({ io, style: style(io.color), json: options.json === true, file, engine, logs, signal }));
+  around.finished(
+    await work({
+      io,
+      style: style(io.color),
+      json: options.json === true,
+      file,
+      engine,
+      logs,
+      log,
+      version: around.version,
+      signal,
+    }),
+  );
 }
 
 /** One document on stdout. */
