@@ -102,6 +102,12 @@ describe("the alerts and the dashboard", () => {
   });
 
   const promtool = spawnSync("promtool", ["--version"]).error === undefined;
+  it.skipIf(!promtool)("fire when they should, and only then (skipped where there is no promtool on the PATH)", () => {
+    const cases = fileURLToPath(new URL("alerts.yaml", import.meta.url));
+    const { stdout, stderr } = spawnSync("promtool", ["test", "rules", cases], { encoding: "utf8" });
+    expect(stdout + stderr).toContain("SUCCESS");
+  });
+
   it.skipIf(!promtool)("are expressions that Prometheus takes (skipped where there is no promtool on the PATH)", async () => {
     const check = (file: string) => spawnSync("promtool", ["check", "rules", file], { encoding: "utf8" });
     const ours = check(fileURLToPath(new URL("../../ops/alerts/rehouse.yaml", import.meta.url)));
