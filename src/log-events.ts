@@ -44,6 +44,7 @@ const OWN_EVENTS = {
     level: "info",
     meaning: "The migration's state cannot be read for its metrics; they say so (`rehouse_status_up`).",
   },
+  "traces-not-sent": { level: "info", meaning: "The collector did not take spans; they were dropped." },
   failpoint: { level: "warn", meaning: "A failpoint was passed that somebody has armed." },
   kafka: { level: "debug", meaning: "What the Kafka client says of itself; each failure that matters is thrown, too." },
 } as const satisfies Record<string, Meaning>;

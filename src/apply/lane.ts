@@ -16,6 +16,7 @@ import { foreignWrite } from "./foreign-write.ts";
 import { InPlaceRows } from "./in-place.ts";
 import { Inbox, type Segment } from "./inbox.ts";
 import { asFailure, cutOff, trimmed } from "./lane-failures.ts";
+import type { LaneTrace } from "./lane-trace.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
 import { type Plan, Planner, Refusal } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
@@ -56,6 +57,7 @@ export type LaneDeps = {
   /** What the lane waits out, for status; undefined when it goes on. */
   readonly report: (error: RehouseError | undefined) => void;
   readonly log: Logger;
+  readonly trace?: LaneTrace;
 };
 
 const LONGEST_BACKOFF_MS = 10_000;
@@ -175,6 +177,7 @@ export class Lane {
         await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
         continue;
       }
+      this.#deps.trace?.forget();
       await this.#checkTopicHas(place);
       this.inbox.expect(place.nextOffset, place.position);
       this.#deps.feed.seek(place.nextOffset);
@@ -196,7 +199,9 @@ export class Lane {
           const applied = await this.#apply(segment, at, place, transaction);
           if (applied === "again") break;
           at = applied;
+          this.#deps.trace?.written(segment.messages, at);
           if (transaction.isOpen) continue;
+          this.#deps.trace?.committed(at);
           place = { ...place, nextOffset: at.nextOffset, position: at.position };
           wentWell();
           this.#deps.feed.committed(at.nextOffset);

@@ -15,8 +15,9 @@ import { RehouseError } from "../errors.ts";
 import { settled } from "../in-time.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
-import { type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
+import { formatLsn, type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
 import type { ChangesProducer, ChangesTopic, Database, ReplicationStream, SchemaRegistry, TailReader } from "../ports.ts";
+import { published, type Span } from "../traces/index.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import { emitBeats, PREFIX } from "./beat.ts";
 import { Gate } from "./gate.ts";
@@ -51,6 +52,8 @@ export type CaptureDeps = {
   readonly producer: () => Promise<ChangesProducer>;
   readonly registry: SchemaRegistry;
   readonly log: Logger;
+  /** Left out: nobody has asked for traces. */
+  readonly trace?: ((span: Span) => void) | undefined;
 };
 
 /**
@@ -222,6 +225,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
         durable: (commitEnd) => acknowledger.durable(commitEnd),
         beat(beat, lsn, offsetsBefore) {
           const note = notes.beat(beat, lsn, offsetsBefore);
+          deps.trace?.(published({ migration, beat, position: formatLsn(lsn) }, Date.now()));
           recorder.record(note, {
             acknowledged: acknowledger.flushed,
             changes: sequencer.takeChanges(),

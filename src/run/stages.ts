@@ -31,6 +31,7 @@ import { together } from "../together.ts";
 import type { Heart } from "./heart.ts";
 import { MIRROR_PART, type Mirrored, serveMirror } from "./mirror.ts";
 import { soakStage } from "./soak.ts";
+import { startTracing } from "./tracing.ts";
 
 export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
 
@@ -199,11 +200,16 @@ async function captureStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
   const refusesOrphans = file.tenants?.null === "refuse";
   const { version } = deps;
   const { log } = deps.context;
-  const there: CaptureDeps = { ...systems, mapping: move.mapping, version, allTenantsMove, refusesOrphans, log };
+  await using tracing = startTracing("capture", deps);
+  const { trace } = tracing;
+  const there: CaptureDeps = { ...systems, mapping: move.mapping, version, allTenantsMove, refusesOrphans, log, trace };
   const home = ({ mapping, asked }: Mirrored, ended: AbortSignal) =>
     // Whoever is not armed may write rows at the target, too, which belong to nobody here.
     runCapture(
-      { ...mirror, mapping, version, allTenantsMove: false, tenantsAsked: asked, refusesOrphans: false, log: ofMirror(log) },
+      {
+        ...{ ...mirror, mapping, version, tenantsAsked: asked, trace, log: ofMirror(log) },
+        ...{ allTenantsMove: false, refusesOrphans: false },
+      },
       ended,
     );
   await together([(ended) => runCapture(there, ended), (ended) => serveMirror(deps, () => move, heart, home, ended)], signal);
@@ -248,7 +254,9 @@ async function applyStage(deps: StageDeps, heart: Heart, signal: AbortSignal): P
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
-  const both = { paused: () => heart.isPaused };
+  await using tracing = startTracing("apply", deps);
+  const { trace } = tracing;
+  const both = { trace, paused: () => heart.isPaused };
   const there: ApplyDeps = {
     ...{ ...systems, ...both, mapping: move.mapping },
     migration: file.name,

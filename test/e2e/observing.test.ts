@@ -1,8 +1,37 @@
 /** What an operator's tools see of a migration: its log, its metrics, and whether it is alive. */
 
+import { createServer } from "node:http";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { freePorts } from "../../stack/ports.ts";
 import { Migration } from "../support/index.ts";
+
+const spanShape = z.object({ name: z.string(), traceId: z.string(), spanId: z.string(), parentSpanId: z.string().optional() });
+const requestShape = z.object({
+  resourceSpans: z.array(z.object({ scopeSpans: z.array(z.object({ spans: z.array(spanShape) })) })),
+});
+
+/** Takes spans, as a collector of OpenTelemetry would. */
+async function startCollector(): Promise<
+  AsyncDisposable & { readonly url: string; readonly spans: z.infer<typeof spanShape>[] }
+> {
+  const spans: z.infer<typeof spanShape>[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const { resourceSpans } = requestShape.parse(JSON.parse(Buffer.concat(chunks).toString()));
+      spans.push(...resourceSpans.flatMap((of) => of.scopeSpans.flatMap((scope) => scope.spans)));
+      response.end("{}");
+    });
+  });
+  const [port = 0] = await freePorts(1);
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    ...{ url: `http://127.0.0.1:${port}`, spans },
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
 
 type LogRecord = Readonly<Record<string, unknown>>;
 
@@ -22,7 +51,9 @@ test("the log tells of every step once, the metrics of where it stands, and none
     },
   });
   const [port = 0] = await freePorts(1);
-  const run = migration.startWith({ REHOUSE_LOG: "debug" }, "run", "--json", "--metrics", String(port));
+  await using collector = await startCollector();
+  const environment = { REHOUSE_LOG: "debug", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+  const run = migration.startWith(environment, "run", "--json", "--metrics", String(port));
   const get = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`);
     return { status: response.status, text: await response.text() };
@@ -80,5 +111,10 @@ test("the log tells of every step once, the metrics of where it stands, and none
 
   const { err } = await run.stop();
   expect(err).toContain('"event":"role-ended"');
+  const [published, applied] = ["capture publish", "apply commit"].map((name) =>
+    collector.spans.filter((span) => span.name === name),
+  );
+  const ids = new Set(published?.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
+  expect(applied?.some(({ traceId, parentSpanId }) => ids.has(`${traceId} ${parentSpanId}`))).toBe(true);
   for (const secret of ["webhook-pass", "a-webhook-secret", "5000"]) expect(err).not.toContain(secret);
 });
