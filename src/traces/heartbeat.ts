@@ -5,10 +5,10 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Beat } from "../capture/index.ts";
 import type { Span } from "./tracer.ts";
 
-type Way = { readonly migration: string; readonly beat: Pick<Beat, "run" | "number" | "emittedAtMs">; readonly position: string };
+type Beat = { readonly run: string; readonly number: number; readonly emittedAtMs: number };
+type Way = { readonly migration: string; readonly beat: Beat; readonly position: string };
 
 /** It is durable in Kafka, and so is everything that was committed before it. */
 export function published({ migration, beat, position }: Way, endMs: number): Span {
@@ -39,7 +39,7 @@ export function applied(
   };
 }
 
-function idsOf(migration: string, { run, number }: Way["beat"]): { readonly trace: string; readonly span: string } {
+function idsOf(migration: string, { run, number }: Beat): { readonly trace: string; readonly span: string } {
   const digits = hash(`${migration} ${run} ${number}`);
   return { trace: digits.slice(0, 32), span: digits.slice(32, 48) };
 }
