@@ -31,8 +31,9 @@ export function hide(secrets: readonly string[]): void {
   hidden = [...new Set([...hidden, ...secrets.flatMap(formsOf)])].sort((a, b) => b.length - a.length);
 }
 
-/** A very short secret would mask half of a text, and say by that what it is. */
+/** A very short secret would mask half of a text, and say by that what it is. Where nobody points at the text it has to be longer. */
 const SHORTEST = 4;
+const SHORTEST_HIDDEN = 6;
 
 function formsOf(secret: string): string[] {
   const forms = [
@@ -43,7 +44,7 @@ function formsOf(secret: string): string[] {
     JSON.stringify(secret).slice(1, -1),
     Buffer.from(secret).toString("base64"),
   ];
-  return secret.length < SHORTEST ? [] : forms;
+  return secret.length < SHORTEST_HIDDEN ? [] : forms;
 }
 
 /** The text with passwords, SASL secrets, tokens and authorization headers masked, and each of `secrets` wherever it stands. */

@@ -27,9 +27,9 @@ export class JournalLog {
     this.#log = log;
   }
 
-  /** What is written from now on will be told. Called again, it changes nothing: what a failure was between is not left out. */
+  /** What is written from now on will be told. Called again, it changes nothing: what comes while a stage begins anew is not left out. */
   async begin(): Promise<void> {
-    this.#cursor ??= new JournalCursor(await journalEnd(this.#state));
+    await this.#begun().catch((error: unknown) => this.#cannotRead(error));
   }
 
   /** Tells until `signal` aborts, and then what came last; never rejects. */
@@ -39,16 +39,14 @@ export class JournalLog {
       try {
         await this.#look();
       } catch (error) {
-        if (!isLast) this.#log.debug({ event: "journal-not-read", error }, "the journal cannot be read now");
+        this.#cannotRead(error);
       }
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
   async #look(): Promise<void> {
-    await this.begin();
-    const cursor = this.#cursor;
-    if (cursor === undefined) return;
+    const cursor = await this.#begun();
     // Of all migrations: the numbers of theirs are no gaps.
     const rows = await this.#state.query(
       `SELECT entry, migration, tenant, event, detail::text AS detail FROM rehouse.journal
@@ -60,6 +58,15 @@ export class JournalLog {
       Date.now(),
     );
     for (const row of rows) if (row["migration"] === this.#migration) tell(row, this.#log);
+  }
+
+  async #begun(): Promise<JournalCursor> {
+    this.#cursor ??= new JournalCursor(await journalEnd(this.#state));
+    return this.#cursor;
+  }
+
+  #cannotRead(error: unknown): void {
+    this.#log.debug({ event: "journal-not-read", error }, "the journal cannot be read now");
   }
 }
 
@@ -78,17 +85,19 @@ function tell(row: Row, log: Logger): void {
   if (!isJournalEvent(event)) return;
   const { meaning } = LOG_EVENTS[event];
   const detail = detailShape.safeParse(JSON.parse(row["detail"] ?? "{}"));
-  const fields = {
-    tenant: row["tenant"] ?? undefined,
-    ...(detail.success ? short(detail.data) : {}),
-    entry: Number(row["entry"]),
-  };
+  const more = detail.success ? short(detail.data) : {};
+  const fields = { tenant: row["tenant"] ?? undefined, ...more, entry: Number(row["entry"]) };
   if (isAt(event, "error")) log.error({ event, ...fields }, meaning);
   else if (isAt(event, "warn")) log.warn({ event, ...fields }, meaning);
   else if (isAt(event, "info")) log.info({ event, ...fields }, meaning);
 }
 
+/** What a record has of its own; `role` in the journal is a database's. */
+const TAKEN = new Set(["level", "time", "migration", "role", "feed", "event", "tenant", "entry", "msg"]);
+
 /** Numbers, names and sentences. Keys and images of rows are lists and objects, and stay in the journal. */
 function short(detail: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== null && typeof value !== "object"));
+  return Object.fromEntries(
+    Object.entries(detail).filter(([name, value]) => !TAKEN.has(name) && value !== null && typeof value !== "object"),
+  );
 }
