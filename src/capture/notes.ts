@@ -22,6 +22,7 @@ import type { Logger } from "../log.ts";
 import type { JournalEvent } from "../log-events.ts";
 import { formatLsn, type Lsn, ZERO_LSN } from "../model/position.ts";
 import { ConnectionLost, type Database } from "../ports.ts";
+import { redactDeep } from "../redact.ts";
 import type { Beat } from "./beat.ts";
 
 /** Next offset of each partition, index = partition. */
@@ -143,7 +144,7 @@ export class Recorder {
       await this.#target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, $2, $3::jsonb)", [
         this.#migration,
         entry.event,
-        JSON.stringify(entry.detail),
+        JSON.stringify(redactDeep(entry.detail)),
       ]);
       this.#entries.shift();
     }

@@ -1,6 +1,22 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { isJournalEvent, LOG_EVENTS } from "../../src/log-events.ts";
+
+const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
+
+describe("the journal", () => {
+  it("has no event that the log does not know, also where SQL writes it", () => {
+    // What is written through journal() the compiler checks.
+    const insert = /INSERT INTO rehouse\.journal[^`]*?(?:SELECT|VALUES \()[^'`]*'([a-z-]+)'/g;
+    const files = globSync("**/*.ts", { cwd: SRC });
+    const written = files.flatMap((file) =>
+      [...readFileSync(`${SRC}${file}`, "utf8").matchAll(insert)].map(([, event = ""]) => event),
+    );
+    expect(written.length).toBeGreaterThan(8);
+    expect(written.filter((event) => !isJournalEvent(event))).toEqual([]);
+  });
+});
 
 describe("docs/logs.md", () => {
   it("has every event with its level and meaning, in order, each where it comes from", () => {
