@@ -3,7 +3,7 @@ import type { StatusDocument } from "../../src/cli/documents.ts";
 import { RehouseError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { type Listener, listen, listenAddress, MigrationMetrics, metricsPages } from "../../src/metrics/index.ts";
-import { status, tenant } from "../cli/support.ts";
+import { rehouse, status, tenant } from "../cli/support.ts";
 
 const log = createLogger("silent");
 
@@ -161,6 +161,13 @@ describe("the listener", () => {
     ["metrics.internal:9187", { host: "metrics.internal", port: 9187 }],
   ])("is at %s", (text, address) => {
     expect(listenAddress(text)).toEqual(address);
+  });
+
+  it("is asked for before anything is begun", async () => {
+    const { exit, err, calls } = await rehouse(["run", "--metrics", "nowhere", "-f", "FILE"]);
+    expect(exit).toBe(2);
+    expect(err).toContain("--metrics");
+    expect(calls.map(({ method }) => method)).toEqual(["dispose"]);
   });
 
   it.each(["", "host", "host:", "1:2:3", "host:99999", "http://host:1"])("refuses %j", (text) => {
