@@ -41,7 +41,7 @@ export function createLogger(level: LogLevel = levelOf(process.env["REHOUSE_LOG"
       serializers: {},
       hooks: {
         logMethod([fields, text], method) {
-          method.apply(this, [fields, redact(String(text))]);
+          method.apply(this, [fields, said(String(text))]);
         },
       },
     },
@@ -61,6 +61,14 @@ export function levelOf(text: string | undefined): LogLevel {
   });
 }
 
+/** What Postgres adds to the refusal of a row: its values, or those of its key. In the log they would be where nobody expects a customer's data. */
+const ROW = /(Failing row contains )\(.*\)/gs;
+const KEY = /(Key \([^)]*\)=)\(.*?\)(?= |\.|$)/gs;
+
+function said(text: string): string {
+  return redact(text).replace(ROW, "$1(…)").replace(KEY, "$1(…)");
+}
+
 /** A text under such a name is a secret, whatever it looks like. */
 const SECRET_NAME =
   /(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|cookie)$/i;
@@ -77,7 +85,7 @@ function cleanField(name: string, value: unknown, depth: number): unknown {
 }
 
 function cleanValue(value: unknown, depth: number): unknown {
-  if (typeof value === "string") return redact(value);
+  if (typeof value === "string") return said(value);
   if (typeof value === "bigint") return String(value);
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Date) return value.toISOString();
@@ -105,7 +113,7 @@ function cleanError(error: Error, depth: number): Record<string, unknown> {
   return {
     ...clean(said),
     ...(typeof code === "string" ? { code } : {}),
-    ...(isMistake ? { stack: redact(error.stack ?? "") } : {}),
+    ...(isMistake ? { stack: said(error.stack ?? "") } : {}),
     ...(inner === undefined ? {} : { errors: cleanValue(inner, depth + 1) }),
     ...(cause === undefined ? {} : { cause: cleanValue(cause, depth + 1) }),
   };

@@ -50,6 +50,15 @@ describe("the log", () => {
     });
   });
 
+  it("has no row of a customer, which Postgres adds to what it refuses", () => {
+    const { log, lines } = recording();
+    const what = "refused: Failing row contains (2, (a) b, c@d.example). Key (email, n)=(c@d.example, 2) already exists.";
+    log.error({ event: "stopped", what }, what);
+    const record = JSON.parse(lines[0] ?? "");
+    expect([record.what, record.msg]).toEqual([expect.stringContaining("Failing row contains (…)"), record.what]);
+    expect(lines[0]).not.toContain("c@d.example");
+  });
+
   it("ends at cycles and at big values", () => {
     const { log, lines } = recording();
     const cycle: Record<string, unknown> = { many: Array.from({ length: 1000 }, () => 1n), bytes: new Uint8Array(9) };
