@@ -105,13 +105,13 @@ function cleanValue(value: unknown, depth: number): unknown {
 /** What a person needs, and no more: a driver's error also carries its connection, and a server's the values of a row. */
 function cleanError(error: Error, depth: number): Record<string, unknown> {
   const { cause } = error;
-  const said = error instanceof RehouseError ? error.toJSON() : { name: error.name, what: error.message };
+  const own = error instanceof RehouseError ? error.toJSON() : { name: error.name, what: error.message };
   const code: unknown = Reflect.get(error, "sqlstate") ?? Reflect.get(error, "code");
   const inner = error instanceof AggregateError ? error.errors : undefined;
   // What has no code is nobody's answer, but a mistake in a program: whoever mends it needs the place.
   const isMistake = !(error instanceof RehouseError) && typeof code !== "string" && error.stack !== undefined;
   return {
-    ...clean(said),
+    ...clean(own),
     ...(typeof code === "string" ? { code } : {}),
     ...(isMistake ? { stack: said(error.stack ?? "") } : {}),
     ...(inner === undefined ? {} : { errors: cleanValue(inner, depth + 1) }),
