@@ -1,6 +1,7 @@
 /** Everything that the command line can ask for, for one migration. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { type Access, AccessStore } from "./access/index.ts";
 import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName, topicPartitions } from "./capture/index.ts";
 import { check } from "./check/index.ts";
@@ -28,6 +29,7 @@ import { cutover, releaseTenant, rollback, type SwitchDeps } from "./cutover/ind
 import { diagnose } from "./doctor/index.ts";
 import { RehouseError } from "./errors.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
+import { type History, StateHistory } from "./history/index.ts";
 import { mirrorMapping, readArmed, verifyAlongFeeds } from "./mirror/index.ts";
 import type { Mapping } from "./model/mapping.ts";
 import { mirrorName } from "./model/mirror.ts";
@@ -48,10 +50,19 @@ const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "
 const POLL_MS = 200;
 
 export class MigrationEngine implements Engine, AsyncDisposable {
+  readonly history: History;
+  readonly access: Access;
   readonly #deps: EngineDeps;
+  /** Connections of their own, so that short questions of many do not queue behind those of the work. */
+  readonly #aside: readonly Database[];
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
+    const { file, elsewhere, stateSql } = deps;
+    const [source, target] = [elsewhere.database(file.source), elsewhere.database(file.target)];
+    this.#aside = [source, target];
+    this.history = new StateHistory({ migration: file.name, source, target });
+    this.access = new AccessStore({ migration: file.name, target, stateSql });
   }
 
   async check(signal: AbortSignal): Promise<CheckReport> {
@@ -208,7 +219,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#deps.systems.close();
+    await Promise.all([this.#deps.systems.close(), ...this.#aside.map((database) => database.close())]);
   }
 
   async #switching(): Promise<SwitchDeps> {

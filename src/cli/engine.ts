@@ -1,4 +1,6 @@
+import type { Access } from "../access/index.ts";
 import type { MigrationFile } from "../file/index.ts";
+import type { History } from "../history/index.ts";
 import type { Logger } from "../log.ts";
 import type { RehearsalDocument, Step } from "../rehearse/document.ts";
 import type { Warning } from "../rehearse/records.ts";
@@ -90,6 +92,10 @@ export interface Engine {
   /** Takes units out of step that a lost slot or a trimmed topic concerns; `run` brings them back. `tenants` undefined: all. */
   resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
   cancel(signal: AbortSignal): Promise<ControlOutcome>;
+  /** What was written down. */
+  readonly history: History;
+  /** The API's tokens, and the record of what was done with them. */
+  readonly access: Access;
 }
 
 export type EngineContext = {

@@ -17,6 +17,7 @@ import { resyncVerb } from "./resync.ts";
 import { retryVerb } from "./retry.ts";
 import { rollbackVerb } from "./rollback.ts";
 import { runVerb } from "./run.ts";
+import { serveVerb } from "./serve.ts";
 import { skipVerb } from "./skip.ts";
 import { statusVerb } from "./status.ts";
 import { style } from "./style.ts";
@@ -74,11 +75,12 @@ function build(around: Surroundings, version: string): Command {
     skipVerb,
     resyncVerb,
     doctorVerb,
+    serveVerb,
     cancelVerb,
   ].map((make) => make(around));
   for (const command of verbs) root.addCommand(command);
   for (const command of notYetVerbs(() => verbs.map((command) => command.name()))) root.addCommand(command, { hidden: true });
-  for (const command of [root, ...root.commands]) {
+  for (const command of withSubcommands(root)) {
     command
       .exitOverride()
       .allowExcessArguments(command.registeredArguments.length > 0)
@@ -86,6 +88,10 @@ function build(around: Surroundings, version: string): Command {
       .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.out(text), outputError: () => {} });
   }
   return root;
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 function usageError(error: CommanderError, args: readonly string[]): RehouseError {

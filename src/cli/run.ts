@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { redact } from "../redact.ts";
 import type { RunOutcome } from "./documents.ts";
 import { ROLES, type Role, type RunEvent } from "./engine.ts";
+import { LISTEN, type ListenFlags, startApi, withListenOptions } from "./listening.ts";
 import { watch } from "./live/index.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
@@ -14,28 +15,35 @@ const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
   interrupted: EXIT.interrupted,
 };
 
-type RunOptions = CommonOptions & { role?: Role[]; until?: "in-sync" };
+type RunOptions = CommonOptions & ListenFlags & { role?: Role[]; until?: "in-sync"; serve?: string | true };
 
 /** `rehouse run`: works until it is stopped, or with `--until in-sync` until every tenant is there. */
 export function runVerb(around: Surroundings): Command {
-  return verb("run", "do the work until stopped; started again, it goes on where it was")
+  const command = verb("run", "do the work until stopped; started again, it goes on where it was")
     .addOption(
       new Option("--role <role...>", "only these parts of the work, the others in processes of their own").choices(ROLES),
     )
     .addOption(new Option("--until <state>", "end with 0 once every tenant is there").choices(["in-sync"]))
-    .action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
+    .addOption(new Option("--serve [address]", `the HTTP API beside the work, as \`rehouse serve\` has it (default ${LISTEN})`));
+  return withListenOptions(command).action((options: RunOptions) =>
+    withEngine(options, around, (context) => run(options, context)),
+  );
 }
 
-async function run({ role, until }: RunOptions, context: Context): Promise<ExitCode> {
+async function run({ role, until, serve, ...flags }: RunOptions, context: Context): Promise<ExitCode> {
   const { io, json, file, engine, signal } = context;
+  // Before the work: what is wrong about the address is said at once.
+  const api = serve === undefined ? undefined : await startApi(context, serve === true ? LISTEN : serve, flags);
   const view = startView(context);
   let outcome: RunOutcome | undefined;
   try {
+    if (api !== undefined) view.event({ level: "info", role: undefined, text: `the API is at ${api.url}/api/v1` });
     outcome = await engine.run(
       { roles: role === undefined ? undefined : [...new Set(role)], until, onEvent: (event) => view.event(event) },
       signal,
     );
   } finally {
+    await api?.close();
     await view.stop(outcome);
   }
   if (json) printJson(io, { formatVersion: 1, migration: file.name, ...outcome });

@@ -1,7 +1,9 @@
+import type { Access } from "../../src/access/index.ts";
 import type { Phase, RehearsalDocument, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
 import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { program } from "../../src/cli/program.ts";
+import type { History } from "../../src/history/index.ts";
 import { HEAD, inDirectory } from "../file/support.ts";
 import { reportData } from "../report/data.ts";
 
@@ -64,6 +66,26 @@ export function rehearsal(more: Partial<RehearsalDocument> = {}): RehearsalDocum
   };
 }
 
+function fakeHistory(): History {
+  return {
+    journal: async () => [],
+    differences: async () => [],
+    tenant: async () => ({ journal: [], comparisons: [], switch: null, receipt: null }),
+    readiness: async () => ({ source: true, target: true, roles: {} }),
+  };
+}
+
+/** Nobody has a token. */
+function fakeAccess(): Access {
+  const unasked = async () => {
+    throw new Error("no test asks for this");
+  };
+  return {
+    ...{ createToken: unasked, revokeToken: unasked, listTokens: async () => [], hasToken: async () => false },
+    ...{ authenticate: async () => undefined, begin: async () => 1, end: async () => {}, audit: async () => [] },
+  };
+}
+
 export type Call = { method: string; options?: unknown };
 
 /** An engine that notes what it is asked, and answers what a test gives it. */
@@ -91,6 +113,8 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     skip: note("skip", { did: ["Skipped."] }),
     resync: note("resync", { did: ["Resyncing."] }),
     cancel: note("cancel", { did: ["Cancelled."] }),
+    history: fakeHistory(),
+    access: fakeAccess(),
     ...answers,
     [Symbol.asyncDispose]: async () => void calls.push({ method: "dispose" }),
   });
