@@ -5,7 +5,7 @@ import type { Access } from "../access/index.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { Authentication, forbidden } from "./authentication.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, whoIs } from "./caller.ts";
 import { refusalOf } from "./guard.ts";
 import { RefusedRequest } from "./problem.ts";
 import { addressKey, RateLimit } from "./rate-limit.ts";
@@ -78,8 +78,8 @@ export class Admission {
   }
 
   /** Somebody tried to do more than he may; the refusal stands whether or not that can be written down. */
-  async #noteDenied({ routeOptions }: FastifyRequest, { token, name, role, address }: Caller): Promise<void> {
-    const who = { token, name: name ?? address, role, address };
+  async #noteDenied({ routeOptions }: FastifyRequest, caller: Caller): Promise<void> {
+    const who = whoIs(caller);
     const action = routeOptions.url ?? "";
     await this.#access
       .begin({ ...who, action, tenants: null, request: {}, operation: null }, "denied")

@@ -8,3 +8,8 @@ export type Caller = {
   readonly role: AccessRole;
   readonly address: string;
 };
+
+/** What the audit says of the caller. */
+export function whoIs({ token, name, role, address }: Caller) {
+  return { token, name: name ?? address, role, address };
+}

@@ -82,9 +82,9 @@ export const CONTROL_ROUTES: readonly Route[] = [
     summary: "Asks an operation to end; what it has begun is finished or undone",
     takes: takes({ params: z.strictObject({ id: z.string() }) }),
     gives: operation,
-    handle: async ({ params: { id }, around }) => {
+    handle: async ({ params: { id }, around, caller }) => {
       const found = operationOf(around, id);
-      around.operations.cancel(id);
+      await around.operations.cancel(found, caller);
       return { body: { ...found } };
     },
   }),

@@ -42,6 +42,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
 };
 
 type Json = Record<string, unknown>;
+type Names = z.core.$ZodRegistry<{ id: string }>;
 
 export function openApiDocument(): Json {
   const registry = z.registry<{ id: string }>();
@@ -50,7 +51,7 @@ export function openApiDocument(): Json {
   const paths: Record<string, Json> = {};
   for (const route of ROUTES)
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route, registry) };
-  paths[EVENTS_PATH] = { get: eventsOperation() };
+  paths[EVENTS_PATH] = { get: eventsOperation(registry) };
   return {
     openapi: "3.1.0",
     info: {
@@ -67,18 +68,19 @@ export function openApiDocument(): Json {
   };
 }
 
-function operationOf(route: Route, registry: z.core.$ZodRegistry<{ id: string }>): Json {
+function operationOf(route: Route, registry: Names): Json {
   const { params, query, body } = route.takes.shape;
   const parameters = [...parametersOf(params, "path"), ...parametersOf(query, "query")];
   return {
     ...aboutOf(route),
+    operationId: idOf(route),
     summary: route.summary,
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.method === "GET" ? {} : { requestBody: { required: true, content: jsonContent(schemaOf(body)) } }),
     responses: {
       [route.status]: {
         description: "As asked for.",
-        content: jsonContent(registry.has(route.gives) ? referTo(route.gives, registry) : schemaOf(route.gives)),
+        content: jsonContent(typeOf(route.gives, registry)),
       },
       ...(route.path === "/readyz"
         ? { 503: { description: "Not ready.", content: jsonContent({ $ref: refOf("Readiness") }) } }
@@ -88,12 +90,17 @@ function operationOf(route: Route, registry: z.core.$ZodRegistry<{ id: string }>
   };
 }
 
-function eventsOperation(): Json {
-  const events = Object.entries(EVENTS).map(([name, { when }]) => `- \`${name}\`: ${when}`);
+function eventsOperation(registry: Names): Json {
   return {
     ...aboutOf(EVENTS_PERMISSION),
     summary: "Server-Sent Events: what changes, for as long as somebody listens",
-    description: `The data of each event is JSON:\n${events.join("\n")}`,
+    operationId: "getEvents",
+    "x-events": Object.fromEntries(
+      Object.entries(EVENTS).map(([name, { when, data }]) => [
+        name,
+        { description: `Sent ${when}.`, schema: typeOf(data, registry) },
+      ]),
+    ),
     parameters: [
       {
         ...{ name: "Last-Event-ID", in: "header", schema: { type: "string" } },
@@ -105,6 +112,12 @@ function eventsOperation(): Json {
       default: problemResponse(),
     },
   };
+}
+
+/** `getTenantsTenant`, `postCutover`. */
+function idOf({ method, path }: Route): string {
+  const words = path.replace("/api/v1", "").match(/\w+/g) ?? [];
+  return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 }
 
 function aboutOf({ role, tokenless }: Permission): Json {
@@ -123,8 +136,9 @@ function parametersOf(schema: z.ZodObject, place: "path" | "query"): Json[] {
   });
 }
 
-function referTo(schema: z.ZodType, registry: z.core.$ZodRegistry<{ id: string }>): Json {
-  return { $ref: refOf(registry.get(schema)?.id ?? "") };
+function typeOf(schema: z.ZodType, names: Names): Json {
+  const id = names.get(schema)?.id;
+  return id === undefined ? schemaOf(schema) : { $ref: refOf(id) };
 }
 
 function schemaOf(schema: z.core.$ZodType): Json {

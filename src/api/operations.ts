@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { Access } from "../access/index.ts";
 import type { Logger } from "../log.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, whoIs } from "./caller.ts";
 import type { Action, Operation, OperationSummary, Progress, Result } from "./operation-schema.ts";
 import { problemOf, RefusedRequest } from "./problem.ts";
 
@@ -38,6 +38,8 @@ type Live = {
   toldAt: number;
 };
 
+type Outcome = Pick<Operation, "ok" | "result" | "error"> & { readonly state: "done" | "failed" | "cancelled" };
+
 /** Those that have ended are kept for whoever asks late. */
 const MOST_KEPT = 100;
 const MOST_AT_ONCE = 16;
@@ -67,7 +69,7 @@ export class Operations {
       action: plan.action,
       tenants: plan.tenants === undefined ? null : [...plan.tenants],
       dryRun: plan.dryRun === true,
-      startedBy: nameOf(caller),
+      startedBy: whoIs(caller).name,
       startedAt: new Date().toISOString(),
       endedAt: null,
       ...{ state: "running", ok: null, progress: null, error: null, result: null },
@@ -94,22 +96,29 @@ export class Operations {
     return [...this.#all.values()].map(({ operation }) => summaryOf(operation)).toReversed();
   }
 
-  /** Asks it to end; what it has done so far is finished or undone by the engine. False: it has ended already. */
-  cancel(id: string): boolean {
+  /** Asks one to end, where it has not; what it has done so far is finished or undone by the engine. */
+  async cancel({ id, tenants }: Operation, caller: Caller): Promise<void> {
     const live = this.#all.get(id);
-    if (live === undefined || live.operation.endedAt !== null) return false;
-    live.operation.state = "cancelling";
-    live.abort.abort(new Error("the operation was cancelled"));
-    this.#tell(live);
-    return true;
+    if (live === undefined || live.operation.endedAt !== null) return;
+    const deed = { action: "operation cancel", tenants, request: {}, operation: id };
+    const entry = await this.#access.begin({ ...whoIs(caller), ...deed });
+    this.#abort(live);
+    await this.#access.end(entry, "done", null);
   }
 
   /** Cancels all, and waits until they have ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const all = [...this.#all.values()];
-    for (const { operation } of all) this.cancel(operation.id);
+    for (const live of all) this.#abort(live);
     await Promise.all(all.map(({ ended }) => ended));
+  }
+
+  #abort(live: Live): void {
+    if (live.operation.endedAt !== null) return;
+    live.operation.state = "cancelling";
+    live.abort.abort(new Error("the operation was cancelled"));
+    this.#tell(live);
   }
 
   #requireRoom(): void {
@@ -141,33 +150,37 @@ export class Operations {
   }
 
   async #note({ operation, plan }: Live, caller: Caller): Promise<number> {
-    const { token, role, address } = caller;
     const { id, action, tenants } = operation;
     const request = { ...plan.request, ...(operation.dryRun ? { dryRun: true } : {}) };
-    return this.#access.begin({ token, name: nameOf(caller), role, address, action, tenants, request, operation: id });
+    return this.#access.begin({ ...whoIs(caller), action, tenants, request, operation: id });
   }
 
   async #run(live: Live, entry: number): Promise<void> {
+    const { operation } = live;
+    const outcome = await this.#outcomeOf(live);
+    const { state, ok, error } = outcome;
+    const told = state === "done" ? (ok ? "done" : "refused") : state;
+    await this.#access.end(entry, told, error?.code ?? null).catch((failure: unknown) => {
+      this.#log.error({ error: failure, operation: operation.id, outcome: told }, "the outcome could not be written into the audit");
+    });
+    Object.assign(operation, outcome, { endedAt: new Date().toISOString() });
+    this.#forgetOld();
+    this.#tell(live);
+  }
+
+  async #outcomeOf(live: Live): Promise<Outcome> {
     const { operation, plan, abort } = live;
     try {
       const { ok, result } = await plan.work(abort.signal, (progress) => {
         operation.progress = progress;
         if (performance.now() - live.toldAt >= TELL_EVERY_MS) this.#tell(live);
       });
-      Object.assign(operation, { state: "done", ok, result });
+      return { state: "done", ok, result, error: null };
     } catch (error) {
       // Whatever a stage throws while it is being stopped, the reason is the stop.
-      if (abort.signal.aborted) operation.state = "cancelled";
-      else Object.assign(operation, { state: "failed", error: problemOf(error).problem });
+      if (abort.signal.aborted) return { state: "cancelled", ok: null, result: null, error: null };
+      return { state: "failed", ok: null, result: null, error: problemOf(error).problem };
     }
-    operation.endedAt = new Date().toISOString();
-    this.#forgetOld();
-    this.#tell(live);
-    const { state, ok, error } = operation;
-    const outcome = state === "done" ? (ok ? "done" : "refused") : state === "failed" ? "failed" : "cancelled";
-    await this.#access.end(entry, outcome, error?.code ?? null).catch((failure: unknown) => {
-      this.#log.error({ error: failure, operation: operation.id, outcome }, "the outcome could not be written into the audit");
-    });
   }
 
   #tell(live: Live): void {
@@ -191,8 +204,4 @@ function inCommon(some: readonly string[] | undefined, others: readonly string[]
 
 export function summaryOf({ result: _, ...summary }: Operation): OperationSummary {
   return { ...summary };
-}
-
-function nameOf({ name, address }: Caller): string {
-  return name ?? address;
 }

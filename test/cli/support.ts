@@ -1,6 +1,6 @@
 import type { Access } from "../../src/access/index.ts";
 import type { Phase, RehearsalDocument, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
-import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
+import type { Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { program } from "../../src/cli/program.ts";
 import type { History } from "../../src/history/index.ts";
@@ -89,14 +89,14 @@ function fakeAccess(): Access {
 export type Call = { method: string; options?: unknown };
 
 /** An engine that notes what it is asked, and answers what a test gives it. */
-export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): CreateEngine {
+export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Engine & AsyncDisposable {
   const note =
     <T>(method: string, answer: T) =>
     async (options?: unknown): Promise<T> => {
       calls.push(options instanceof AbortSignal || options === undefined ? { method } : { method, options });
       return answer;
     };
-  return async () => ({
+  return {
     check: note("check", { findings: [] }),
     doctor: note("doctor", { state: "running" as const, answered: 4, findings: [] }),
     run: note("run", { outcome: "in-sync" as const, status: status() }),
@@ -117,7 +117,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     access: fakeAccess(),
     ...answers,
     [Symbol.asyncDispose]: async () => void calls.push({ method: "dispose" }),
-  });
+  };
 }
 
 export type Result = { exit: number; out: string; err: string; calls: Call[] };
@@ -150,7 +150,7 @@ export async function rehouse(args: readonly string[], setup: Setup = {}): Promi
       entry: "main.js",
       version: "1.2.3",
       io,
-      createEngine: fakeEngine(calls, setup.engine),
+      createEngine: async () => fakeEngine(calls, setup.engine),
       signal: setup.signal ?? new AbortController().signal,
     }),
   );
