@@ -33,9 +33,7 @@ export class Live {
     const leave = this.#hub.listen(listener, lastEventId);
     if (!this.#isLooking) {
       this.#isLooking = true;
-      void this.#look().finally(() => {
-        this.#isLooking = false;
-      });
+      void this.#look();
     }
     return leave;
   }
@@ -60,7 +58,9 @@ export class Live {
       }
       await delay(Math.max(LOOK_EVERY_MS, this.#snapshots.restMs), undefined, { signal: this.#signal }).catch(() => undefined);
     }
+    // Nothing is waited for since it was seen that nobody listens: whoever comes from now on has it looked for anew.
     this.#hub.forget();
+    this.#isLooking = false;
   }
 
   #tell(snapshot: Snapshot, before: Snapshot | undefined): void {

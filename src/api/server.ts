@@ -13,7 +13,7 @@ import { httpServer, type Tls } from "./http.ts";
 import { Live } from "./live.ts";
 import { openApiDocument } from "./openapi.ts";
 import { Operations } from "./operations.ts";
-import { RefusedRequest } from "./problem.ts";
+import { problemOf, RefusedRequest } from "./problem.ts";
 import type { Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { shared } from "./shared.ts";
@@ -104,7 +104,11 @@ function bareServer({ tls, log }: ServerSettings, admission: Admission): Fastify
     const about = { method, route: routeOptions.url, status, ms: Math.round(elapsedTime), by: caller?.name, address: ip };
     log.info(about, "request");
   });
-  app.setErrorHandler((error, _request, reply) => sendProblem(reply, error));
+  app.setErrorHandler((error, { method, routeOptions }, reply) => {
+    const { problem } = problemOf(error);
+    if (problem.status >= 500) log.error({ error: problem, method, route: routeOptions.url }, "a request failed");
+    return sendProblem(reply, error);
+  });
   app.setNotFoundHandler(() => {
     throw new RefusedRequest("REHOUSE_NOT_FOUND", { what: "there is nothing at this address", fix: "GET /api/v1/openapi.json" });
   });

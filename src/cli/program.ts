@@ -56,6 +56,8 @@ function build(around: Surroundings, version: string): Command {
     .description("Moves live SaaS tenants between Postgres databases and layouts, without downtime, and back again without loss.")
     .version(version, "-V, --version", "print the version")
     .helpCommand(false)
+    // Options are of the verb that they stand behind, also where that has verbs of its own (`serve token list -f FILE`).
+    .enablePositionalOptions()
     .addHelpText(
       "after",
       "\nExit: 0 done; 1 the answer is no; 2 usage or migration file; 3 a server cannot be reached or failed; 130 interrupted.",

@@ -14,7 +14,6 @@ export function serveVerb(around: Surroundings): Command {
     LISTEN,
   );
   return withListenOptions(command)
-    // What stands behind `token list` is that one's own.
     .enablePositionalOptions()
     .addCommand(tokenVerb(around))
     .action((options: ServeOptions) =>
