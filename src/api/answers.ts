@@ -17,11 +17,16 @@ export function sendAnswer(reply: FastifyReply, answer: Answer<unknown>, usualSt
 }
 
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
-  const { problem, retryAfterS } = problemOf(asRefused(thrown));
+  const { problem, retryAfterS } = toldOf(thrown);
   if (retryAfterS !== undefined) reply.header("retry-after", String(retryAfterS));
   // RFC 9110, 11.6.1: it says how to authenticate.
   if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="rehouse"');
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+/** What the client is told of whatever was thrown while it was served. */
+export function toldOf(thrown: unknown): ReturnType<typeof problemOf> {
+  return problemOf(asRefused(thrown));
 }
 
 /** What Fastify itself refuses: a body that is too long, no JSON, or of another type, an address that cannot be decoded. */

@@ -161,7 +161,10 @@ export class Operations {
     const { state, ok, error } = outcome;
     const told = state === "done" ? (ok ? "done" : "refused") : state;
     await this.#access.end(entry, told, error?.code ?? null).catch((failure: unknown) => {
-      this.#log.error({ error: failure, operation: operation.id, outcome: told }, "the outcome could not be written into the audit");
+      this.#log.error(
+        { error: failure, operation: operation.id, outcome: told },
+        "the outcome could not be written into the audit",
+      );
     });
     Object.assign(operation, outcome, { endedAt: new Date().toISOString() });
     this.#forgetOld();

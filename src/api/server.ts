@@ -5,7 +5,7 @@ import type { Engine } from "../cli/engine.ts";
 import { inTime } from "../in-time.ts";
 import type { Logger } from "../log.ts";
 import { Admission } from "./admission.ts";
-import { sendAnswer, sendProblem } from "./answers.ts";
+import { sendAnswer, sendProblem, toldOf } from "./answers.ts";
 import type { Around } from "./around.ts";
 import { EventHub } from "./event-hub.ts";
 import { securityHeaders } from "./headers.ts";
@@ -13,7 +13,7 @@ import { httpServer, type Tls } from "./http.ts";
 import { Live } from "./live.ts";
 import { openApiDocument } from "./openapi.ts";
 import { Operations } from "./operations.ts";
-import { problemOf, RefusedRequest } from "./problem.ts";
+import { RefusedRequest } from "./problem.ts";
 import type { Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { shared } from "./shared.ts";
@@ -105,7 +105,7 @@ function bareServer({ tls, log }: ServerSettings, admission: Admission): Fastify
     log.info(about, "request");
   });
   app.setErrorHandler((error, { method, routeOptions }, reply) => {
-    const { problem } = problemOf(error);
+    const { problem } = toldOf(error);
     if (problem.status >= 500) log.error({ error: problem, method, route: routeOptions.url }, "a request failed");
     return sendProblem(reply, error);
   });
