@@ -2,25 +2,28 @@
 
 import type { Around } from "./around.ts";
 import type { Caller } from "./caller.ts";
-import type { Operation } from "./operation-schema.ts";
+import { type Operation, operation } from "./operation-schema.ts";
 import type { Plan } from "./operations.ts";
 import { RefusedRequest } from "./problem.ts";
 import type { Answer } from "./route.ts";
 
+/** What routes that begin one have in common. */
+export const OPERATION = { method: "POST", tokenless: "never", status: 202, gives: operation } as const;
+
 /** Answers when it has begun. */
 export async function begin({ operations }: Around, caller: Caller, plan: Plan): Promise<Answer<Operation>> {
-  const { operation } = await operations.start(plan, caller);
-  return { body: { ...operation }, location: `/api/v1/operations/${operation.id}` };
+  const begun = await operations.start(plan, caller);
+  return { body: { ...begun.operation }, location: `/api/v1/operations/${begun.operation.id}` };
 }
 
 /** Answers when it has ended, for what takes a moment. */
-export async function perform({ operations }: Around, caller: Caller, plan: Plan): Promise<Operation> {
-  const { operation, ended } = await operations.start(plan, caller);
-  await ended;
-  if (operation.state === "done") return operation;
-  if (operation.error === null)
-    throw new RefusedRequest("REHOUSE_TOO_MANY", { what: "it was cancelled, since the server stops" });
-  const { code, what, where, fix, status } = operation.error;
+export async function perform({ operations }: Around, caller: Caller, plan: Plan): Promise<void> {
+  const begun = await operations.start(plan, caller);
+  await begun.ended;
+  const { state, error } = begun.operation;
+  if (state === "done") return;
+  if (error === null) throw new RefusedRequest("REHOUSE_TOO_MANY", { what: "it was cancelled, since the server stops" });
+  const { code, what, where, fix, status } = error;
   throw new RefusedRequest(code, { what, ...(where === null ? {} : { where }), ...(fix === null ? {} : { fix }) }, { status });
 }
 
