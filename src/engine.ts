@@ -104,22 +104,25 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return readStatus({ migration, slot: slotName(migration), source, target, soakMs });
   }
 
-  async verify({ tenants, repair, onProgress }: Parameters<Engine["verify"]>[0], signal: AbortSignal): Promise<VerifyDocument> {
+  async verify(
+    { tenants, repair, by, onProgress }: Parameters<Engine["verify"]>[0],
+    signal: AbortSignal,
+  ): Promise<VerifyDocument> {
     await this.#requireBegun();
     const move = await resolved(this.#deps.file, this.#deps.systems);
-    const request = { tenants, onProgress, repairFor: repair ? operatorName() : undefined };
+    const request = { tenants, onProgress, repairFor: repair ? (by ?? operatorName()) : undefined };
     return verifyAlongFeeds(this.#deps, move, request, signal);
   }
 
   async cutover(
-    { tenants, parallel, dryRun, onWarning, onTenant }: Parameters<Engine["cutover"]>[0],
+    { tenants, parallel, dryRun, by = operatorName(), onWarning, onTenant }: Parameters<Engine["cutover"]>[0],
     signal: AbortSignal,
   ): Promise<CutoverDocument> {
     const switching = await this.#switching();
     const { systems, file, move } = switching;
     const warnings = await rehearsalWarnings(systems.target, file.name, fingerprintOf(move));
     for (const warning of warnings) onWarning?.(warning);
-    const document = await cutover(switching, { tenants, parallel, dryRun, onTenant, by: operatorName() }, signal);
+    const document = await cutover(switching, { tenants, parallel, dryRun, onTenant, by }, signal);
     return { ...document, warnings };
   }
 
@@ -129,17 +132,17 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async rollback(
-    { tenants, keep, dryRun, onTenant }: Parameters<Engine["rollback"]>[0],
+    { tenants, keep, dryRun, by = operatorName(), onTenant }: Parameters<Engine["rollback"]>[0],
     signal: AbortSignal,
   ): Promise<SwitchDocument> {
-    return rollback(await this.#switching(), { tenants, keep, dryRun, onTenant, by: operatorName() }, signal);
+    return rollback(await this.#switching(), { tenants, keep, dryRun, onTenant, by }, signal);
   }
 
   async contract(
-    { tenants, archive, now, onTenant }: Parameters<Engine["contract"]>[0],
+    { tenants, archive, now, by = operatorName(), onTenant }: Parameters<Engine["contract"]>[0],
     signal: AbortSignal,
   ): Promise<ContractDocument> {
-    return contract(await this.#switching(), { tenants, archive, now, onTenant, by: operatorName() }, signal);
+    return contract(await this.#switching(), { tenants, archive, now, onTenant, by }, signal);
   }
 
   async report(document: VerifyDocument): Promise<ReportData> {
@@ -158,15 +161,15 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return this.#setState("running", "Resumed.");
   }
 
-  async retry(options: { tenants: string[] }): Promise<ControlOutcome> {
+  async retry({ tenants, by = operatorName() }: Parameters<Engine["retry"]>[0]): Promise<ControlOutcome> {
     await this.#requireBegun();
     const did: string[] = [];
-    for (const tenant of options.tenants) {
-      if (await releaseTenant(this.#deps.systems.target, this.#deps.file.name, tenant, operatorName())) {
+    for (const tenant of tenants) {
+      if (await releaseTenant(this.#deps.systems.target, this.#deps.file.name, tenant, by)) {
         did.push(`Tenant ${tenant} is no longer held back; it is moved from the beginning.`);
         continue;
       }
-      const retried = await this.#inEitherFeed((state, name) => retryTenant(state, name, tenant, operatorName()));
+      const retried = await this.#inEitherFeed((state, name) => retryTenant(state, name, tenant, by));
       did.push(
         retried
           ? `Tenant ${tenant} goes on from the change that stopped it.`
@@ -176,9 +179,8 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return { did };
   }
 
-  async skip({ tenant, position }: { tenant: string; position: string }): Promise<ControlOutcome> {
+  async skip({ tenant, position, by = operatorName() }: Parameters<Engine["skip"]>[0]): Promise<ControlOutcome> {
     await this.#requireBegun();
-    const by = operatorName();
     const skipped = await this.#inEitherFeed((state, name) => skipChange(state, name, { tenant, position, by }));
     return {
       did: [

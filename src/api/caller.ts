@@ -9,6 +9,11 @@ export type Caller = {
   readonly address: string;
 };
 
+/** For journal and receipts, beside the `user@host` of those at a command line. */
+export function signatureOf({ name, address }: Caller): string {
+  return `${name ?? address} (API)`;
+}
+
 /** What the audit says of the caller. */
 export function whoIs({ token, name, role, address }: Caller) {
   return { token, name: name ?? address, role, address };

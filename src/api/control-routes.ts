@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { ControlDocument, ControlOutcome } from "../cli/documents.ts";
 import type { Around } from "./around.ts";
 import { perform } from "./begin.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, signatureOf } from "./caller.ts";
 import { type Operation, operation } from "./operation-schema.ts";
 import type { Plan } from "./operations.ts";
 import { RefusedRequest } from "./problem.ts";
@@ -49,7 +49,7 @@ export const CONTROL_ROUTES: readonly Route[] = [
     handle: async ({ body: { tenants }, around, caller }) => {
       requireKnown(await around.snapshots.current(), tenants);
       return control(around, caller, { action: "retry", tenants, lock: "change", request: {} }, (signal) =>
-        around.engine.retry({ tenants }, signal),
+        around.engine.retry({ tenants, by: signatureOf(caller) }, signal),
       );
     },
   }),
@@ -71,7 +71,7 @@ export const CONTROL_ROUTES: readonly Route[] = [
     handle: async ({ body: { tenant, position }, around, caller }) => {
       requireKnown(await around.snapshots.current(), [tenant]);
       return control(around, caller, { action: "skip", tenants: [tenant], lock: "change", request: { position } }, (signal) =>
-        around.engine.skip({ tenant, position }, signal),
+        around.engine.skip({ tenant, position, by: signatureOf(caller) }, signal),
       );
     },
   }),

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { SwitchDocument, SwitchedTenant } from "../cli/documents.ts";
 import { isDone } from "../cutover/document.ts";
 import { begin, OPERATION, requireConfirmed, requireOneOf } from "./begin.ts";
+import { signatureOf } from "./caller.ts";
 import type { Progress, Result } from "./operation-schema.ts";
 import type { Plan } from "./operations.ts";
 import { RefusedRequest } from "./problem.ts";
@@ -36,7 +37,7 @@ export const SWITCH_ROUTES: readonly Route[] = [
       requireKnown(await around.snapshots.current(), tenants ?? []);
       if (!dryRun) requireConfirmed(tenants ?? [around.migration], confirm);
       const switching = switches("cutover", { tenants, dryRun, request: { parallel } }, (onTenant, signal) =>
-        around.engine.cutover({ tenants, parallel, dryRun, onTenant }, signal),
+        around.engine.cutover({ tenants, parallel, dryRun, by: signatureOf(caller), onTenant }, signal),
       );
       return begin(around, caller, switching);
     },
@@ -58,7 +59,7 @@ export const SWITCH_ROUTES: readonly Route[] = [
       requireKnown(await around.snapshots.current(), tenants);
       if (!dryRun) requireConfirmed(tenants, confirm);
       const switching = switches("rollback", { tenants, dryRun, request: { keep } }, (onTenant, signal) =>
-        around.engine.rollback({ tenants, keep, dryRun, onTenant }, signal),
+        around.engine.rollback({ tenants, keep, dryRun, by: signatureOf(caller), onTenant }, signal),
       );
       return begin(around, caller, switching);
     },
@@ -92,8 +93,8 @@ export const SWITCH_ROUTES: readonly Route[] = [
         ...{ action: "contract", tenants, lock: "change", request: { archive, now } },
         work: async (signal, report) => {
           const onTenant = counting(tenants.length, report);
-          const directory = archive ? around.archive : undefined;
-          const result = await around.engine.contract({ tenants, archive: directory, now, onTenant }, signal);
+          const [directory, by] = [archive ? around.archive : undefined, signatureOf(caller)];
+          const result = await around.engine.contract({ tenants, archive: directory, now, by, onTenant }, signal);
           return { ok: result.tenants.every(({ outcome }) => outcome === "contracted"), result };
         },
       });

@@ -5,6 +5,7 @@ import type { Engine } from "../cli/engine.ts";
 import { STEPS } from "../rehearse/document.ts";
 import type { Sample } from "../rehearse/sample.ts";
 import { begin, OPERATION, requireConfirmed } from "./begin.ts";
+import { signatureOf } from "./caller.ts";
 import { RefusedRequest } from "./problem.ts";
 import { type Route, route, takes } from "./route.ts";
 import { requireKnown } from "./snapshot.ts";
@@ -41,7 +42,7 @@ export const TASK_ROUTES: readonly Route[] = [
         work: async (signal, report) => {
           const onProgress: Parameters<Engine["verify"]>[0]["onProgress"] = ({ tenant, table, rowsCompared, rowsEstimated }) =>
             report({ unit: "rows", done: rowsCompared, total: rowsEstimated, now: `${tenant} ${table}` });
-          const result = await around.engine.verify({ tenants, repair, onProgress }, signal);
+          const result = await around.engine.verify({ tenants, repair, by: signatureOf(caller), onProgress }, signal);
           return { ok: result.equal, result };
         },
       });

@@ -32,7 +32,8 @@ export type VerifyProgress = { tenant: string; table: string; rowsCompared: numb
 
 /**
  * All that the command line asks of Rehouse, for one migration file. Every method rejects with a RehouseError for what a user can
- * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up.
+ * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up. `by`: who wants it, for
+ * journal and receipts; left out: who runs this process.
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
@@ -47,7 +48,7 @@ export interface Engine {
   status(signal: AbortSignal): Promise<StatusDocument>;
   /** `tenants` undefined: all of them. */
   verify(
-    options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
+    options: { tenants: string[] | undefined; repair: boolean; by?: string; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
   /**
@@ -59,6 +60,7 @@ export interface Engine {
       tenants: string[] | undefined;
       parallel: number;
       dryRun: boolean;
+      by?: string;
       onWarning?: (warning: Warning) => void;
       onTenant: (tenant: SwitchedTenant) => void;
     },
@@ -66,12 +68,18 @@ export interface Engine {
   ): Promise<CutoverDocument>;
   /** Back to the source; a tenant that was not switched is given up, its rows at the target removed unless `keep`. */
   rollback(
-    options: { tenants: string[]; keep: boolean; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
+    options: { tenants: string[]; keep: boolean; dryRun: boolean; by?: string; onTenant: (tenant: SwitchedTenant) => void },
     signal: AbortSignal,
   ): Promise<SwitchDocument>;
   /** Removes tenants from their old home; `now`: without waiting for the soak. `archive`: a directory that keeps the rows. */
   contract(
-    options: { tenants: string[]; archive: string | undefined; now: boolean; onTenant: (tenant: ContractedTenant) => void },
+    options: {
+      tenants: string[];
+      archive: string | undefined;
+      now: boolean;
+      by?: string;
+      onTenant: (tenant: ContractedTenant) => void;
+    },
     signal: AbortSignal,
   ): Promise<ContractDocument>;
   /**
@@ -86,9 +94,9 @@ export interface Engine {
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;
   resume(signal: AbortSignal): Promise<ControlOutcome>;
-  retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
+  retry(options: { tenants: string[]; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Goes on without the one change that stopped the tenant, which `position` has to name. */
-  skip(options: { tenant: string; position: string }, signal: AbortSignal): Promise<ControlOutcome>;
+  skip(options: { tenant: string; position: string; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Takes units out of step that a lost slot or a trimmed topic concerns; `run` brings them back. `tenants` undefined: all. */
   resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
   cancel(signal: AbortSignal): Promise<ControlOutcome>;

@@ -134,7 +134,7 @@ describe("a request", () => {
       expect(one.headers).toMatchObject({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
       expect((await it.get(`/api/v1/tenants?tenant=${encodeURIComponent(name)}`)).body).toMatchObject({ total: 1 });
       expect(await it.post("otto", "/api/v1/retry", { tenants: [name] })).toMatchObject({ status: 200 });
-      expect(it.calls.at(-1)).toEqual({ method: "retry", options: { tenants: [name] } });
+      expect(it.calls.at(-1)).toEqual({ method: "retry", options: { tenants: [name], by: "otto (API)" } });
       expect(await it.post("otto", "/api/v1/retry", { tenants: [`${name}\0`] })).toMatchObject({ status: 400 });
     },
   );

@@ -144,6 +144,9 @@ test("a tenant is switched through the API: tried first, confirmed, seen by all 
     status: 200,
     body: { status: { phase: "soaking", route: { home: "target" } }, switch: null, receipt: null },
   });
+  expect(one.body.journal).toContainEqual(
+    expect.objectContaining({ event: "switch-begun", detail: expect.objectContaining({ by: "admin (API)" }) }),
+  );
   const events = one.body.journal.map(({ event }: { event: string }) => event);
   expect(events).toEqual(expect.arrayContaining(["planned", "soaking"]));
 
