@@ -55,6 +55,8 @@ export class Streams {
     const listener: Listener = {
       hears: (event) => hasToken || !NEEDS_TOKEN.has(event),
       send: (frame) => {
+        // Until the client has heard of the end it is one of those that are told.
+        if (response.writableEnded || response.destroyed) return;
         response.write(frame);
         if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
       },
