@@ -12,7 +12,11 @@ export type Policy = "retry" | "stop-tenant" | "stop-role" | "usage";
 export const ERROR_CODES = {
   REHOUSE_FILE_INVALID: { policy: "usage", exit: 2, meaning: "The migration file has mistakes." },
   REHOUSE_FILE_NOT_FOUND: { policy: "usage", exit: 2, meaning: "The migration file cannot be read." },
-  REHOUSE_USAGE: { policy: "usage", exit: 2, meaning: "The command line is not one that Rehouse knows." },
+  REHOUSE_USAGE: {
+    policy: "usage",
+    exit: 2,
+    meaning: "The command line, or a request to the API, is not one that Rehouse knows.",
+  },
   REHOUSE_PREFLIGHT: { policy: "stop-role", exit: 1, meaning: "The preflight has findings that stand in the way." },
   REHOUSE_UNREACHABLE: { policy: "retry", exit: 3, meaning: "A server cannot be reached." },
   REHOUSE_SERVER: { policy: "stop-role", exit: 3, meaning: "A server answered with an error that Rehouse does not expect." },

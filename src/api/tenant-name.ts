@@ -11,4 +11,5 @@ export const fewTenants = z
   .array(tenantName)
   .min(1)
   .max(1_000)
-  .refine((names) => new Set(names).size === names.length, "a tenant is named twice");
+  .refine((names) => new Set(names).size === names.length, "a tenant is named twice")
+  .meta({ uniqueItems: true });
