@@ -12,6 +12,9 @@ import { summarize } from "./tenants.ts";
 const LOOK_EVERY_MS = 1_000;
 /** Whoever lost the connection comes back within it, and goes on where it was. */
 const LINGER_MS = 60_000;
+/** Tenant → {@link marksOf}. */
+type Marks = ReadonlyMap<string, string>;
+
 /** Where more than this change at once (a wave that begins), the list is asked for again. */
 const MOST_TENANTS = 200;
 
@@ -39,7 +42,7 @@ export class Live {
   }
 
   async #look(): Promise<void> {
-    let before: Snapshot | undefined;
+    let marks: Marks | undefined;
     let trouble: string | undefined;
     this.#lastHeardAt = performance.now();
     while (!this.#signal.aborted) {
@@ -47,8 +50,7 @@ export class Live {
       else if (performance.now() - this.#lastHeardAt > LINGER_MS) break;
       try {
         const snapshot = await this.#snapshots.renewed();
-        this.#tell(snapshot, before);
-        before = snapshot;
+        marks = this.#tell(snapshot, marks);
         trouble = undefined;
       } catch (error) {
         const { problem } = problemOf(error);
@@ -63,21 +65,20 @@ export class Live {
     this.#isLooking = false;
   }
 
-  #tell(snapshot: Snapshot, before: Snapshot | undefined): void {
-    this.#hub.publish("status", summarize(snapshot.status));
-    if (before === undefined) return;
-    const changed = snapshot.status.tenants.filter((tenant) => marksOf(tenant) !== marksOf(before.tenants.get(tenant.tenant)));
-    const gone = before.tenants.size + changed.filter(({ tenant }) => !before.tenants.has(tenant)).length - snapshot.tenants.size;
-    if (changed.length + gone === 0) return;
+  #tell({ status }: Snapshot, before: Marks | undefined): Marks {
+    this.#hub.publish("status", summarize(status));
+    const marks = new Map(status.tenants.map((tenant) => [tenant.tenant, marksOf(tenant)]));
+    if (before === undefined) return marks;
+    const changed = status.tenants.filter(({ tenant }) => marks.get(tenant) !== before.get(tenant));
+    const gone = [...before.keys()].filter((tenant) => !marks.has(tenant)).length;
     const event: TenantsChanged = { count: changed.length + gone, tenants: changed.slice(0, MOST_TENANTS) };
-    this.#hub.publish("tenants", event);
+    if (event.count > 0) this.#hub.publish("tenants", event);
+    return marks;
   }
 }
 
 /** What about a tenant is an event. Its rows, lag and changes move with every look. */
-function marksOf(tenant: TenantStatus | undefined): string {
-  if (tenant === undefined) return "";
-  const { phase, stopped, held, route, verified, foreignWrites, lateWrites, soak, reverse } = tenant;
+function marksOf({ phase, stopped, held, route, verified, foreignWrites, lateWrites, soak, reverse }: TenantStatus): string {
   return [
     phase,
     stopped?.code,
