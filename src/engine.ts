@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName, topicPartitions } from "./capture/index.ts";
-import { check } from "./check/index.ts";
+import { check, type GrantsReport, grants, type RoleNames } from "./check/index.ts";
 import { childController } from "./child-controller.ts";
 import type {
   CheckReport,
@@ -56,6 +56,12 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async check(signal: AbortSignal): Promise<CheckReport> {
     return { findings: await check({ file: this.#deps.file, ...this.#deps.systems }, signal) };
+  }
+
+  async grants(names: RoleNames): Promise<GrantsReport> {
+    await this.#requireServers();
+    const { source, target } = this.#deps.systems;
+    return grants({ file: this.#deps.file, source, target }, names);
   }
 
   async doctor(signal: AbortSignal): Promise<DoctorReport> {

@@ -11,6 +11,7 @@ import {
   SESSION_PATH,
   startupOptions,
 } from "./settings.ts";
+import { withTls } from "./tls.ts";
 import { ASK_AFTER_MS, whyUnheard } from "./unheard.ts";
 
 export type DatabaseAddress = {
@@ -132,8 +133,7 @@ export function clientConfig(
   options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {},
 ): ClientConfig {
   return {
-    connectionString: address.url,
-    ...(address.tls === undefined ? {} : { ssl: address.tls }),
+    ...withTls(address.url, address.tls),
     application_name: options.name ?? address.applicationName ?? "rehouse",
     connectionTimeoutMillis: address.connectTimeoutMs ?? 10_000,
     keepAlive: true,

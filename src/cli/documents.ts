@@ -1,3 +1,4 @@
+import type { GrantsReport } from "../check/index.ts";
 import type { SwitchDocument } from "../cutover/document.ts";
 import type { Warning } from "../rehearse/records.ts";
 
@@ -104,6 +105,8 @@ export type StatusDocument = {
 export type CheckFinding = { code: string; severity: "error" | "warning"; place: string; what: string; fix: string };
 export type CheckReport = { findings: CheckFinding[] };
 export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
+
+export type GrantsDocument = { formatVersion: 1; migration: string } & GrantsReport;
 
 export type DoctorReport = {
   /** `not-begun`: the target knows no such migration. `unknown`: the target does not answer. */

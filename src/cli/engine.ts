@@ -1,3 +1,4 @@
+import type { GrantsReport, RoleNames } from "../check/index.ts";
 import type { MigrationFile } from "../file/index.ts";
 import type { Logger } from "../log.ts";
 import type { RehearsalDocument, Step } from "../rehearse/document.ts";
@@ -34,6 +35,8 @@ export type VerifyProgress = { tenant: string; table: string; rowsCompared: numb
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
+  /** The SQL that gives the roles of both servers what the migration needs, and no more. */
+  grants(names: RoleNames): Promise<GrantsReport>;
   /** What is wrong now. It rejects for no server that is away: that is a finding. */
   doctor(signal: AbortSignal): Promise<DoctorReport>;
   /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */

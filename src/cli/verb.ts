@@ -7,6 +7,7 @@ import type {
   ContractDocument,
   ControlDocument,
   DoctorDocument,
+  GrantsDocument,
   RehearsalDocument,
   RunDocument,
   StatusDocument,
@@ -66,6 +67,7 @@ export function printJson(
   document:
     | CheckDocument
     | DoctorDocument
+    | GrantsDocument
     | StatusDocument
     | VerifyDocument
     | RunDocument

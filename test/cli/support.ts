@@ -1,3 +1,4 @@
+import type { GrantsReport } from "../../src/check/index.ts";
 import type { Phase, RehearsalDocument, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
 import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
@@ -64,6 +65,17 @@ export function rehearsal(more: Partial<RehearsalDocument> = {}): RehearsalDocum
   };
 }
 
+function grantsReport(): GrantsReport {
+  const side = (place: string): GrantsReport["source"] => ({
+    place,
+    role: "mover",
+    version: 18,
+    grants: [{ sql: 'ALTER ROLE "mover" REPLICATION;', why: "capture reads\nDROP TABLE x;" }],
+    revocations: [{ sql: 'ALTER ROLE "mover" NOREPLICATION;', why: "it is over" }],
+  });
+  return { source: side("old:5432/app"), target: side("new:5432/app") };
+}
+
 export type Call = { method: string; options?: unknown };
 
 /** An engine that notes what it is asked, and answers what a test gives it. */
@@ -76,6 +88,7 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     };
   return async () => ({
     check: note("check", { findings: [] }),
+    grants: note("grants", grantsReport()),
     doctor: note("doctor", { state: "running" as const, answered: 4, findings: [] }),
     run: note("run", { outcome: "in-sync" as const, status: status() }),
     status: note("status", status()),
