@@ -11,8 +11,8 @@ import {
   SESSION_PATH,
   startupOptions,
 } from "./settings.ts";
-import { withTls } from "./tls.ts";
 import { ASK_AFTER_MS, whyUnheard } from "./unheard.ts";
+import { connectionTo } from "./url.ts";
 
 export type DatabaseAddress = {
   /** postgres://user:password@host:port/database */
@@ -133,7 +133,7 @@ export function clientConfig(
   options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {},
 ): ClientConfig {
   return {
-    ...withTls(address.url, address.tls),
+    ...connectionTo(address.url, address.tls),
     application_name: options.name ?? address.applicationName ?? "rehouse",
     connectionTimeoutMillis: address.connectTimeoutMs ?? 10_000,
     keepAlive: true,

@@ -12,7 +12,7 @@ export async function checkPostgresEncryption(
   server: Pick<ServerAddress, "url" | "tls">,
 ): Promise<Finding[]> {
   const url = new URL(server.url);
-  if (isLoopback(url.hostname)) return [];
+  if (isLoopback(url.searchParams.get("host") ?? url.hostname)) return [];
   const [row] = await database.query("SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()");
   const place = `${side} ${database.place}`;
   if (row?.["ssl"] !== "t")

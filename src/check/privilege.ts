@@ -32,6 +32,7 @@ export type Role = {
   readonly isSuperuser: boolean;
   readonly replicates: boolean;
   readonly creates: boolean;
+  readonly createsTemporary: boolean;
   /** May set session_replication_role, so that triggers and foreign keys do not fire for what Rehouse writes. */
   readonly switchesTriggersOff: boolean;
   readonly seesActivity: boolean;
@@ -57,7 +58,7 @@ export async function readRole(database: Database): Promise<Role> {
   const [row] = await database.query(`
     SELECT current_user AS name, current_database() AS database, r.rolsuper, ${REPLICATES} AS replicates,
            EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication') AS by_membership,
-           has_database_privilege(current_database(), 'CREATE') AS creates,
+           has_database_privilege(current_database(), 'CREATE') AS creates, has_database_privilege(current_database(), 'TEMP') AS temporary,
            ${version >= GRANTS_PARAMETERS ? "has_parameter_privilege('session_replication_role', 'SET')" : "r.rolsuper"} AS replica_role,
            pg_has_role('pg_read_all_stats', 'USAGE') AS sees_activity,
            state.nspowner IS NOT NULL AS has_state, coalesce(pg_has_role(state.nspowner, 'USAGE'), true) AS state_ours,
@@ -72,6 +73,7 @@ export async function readRole(database: Database): Promise<Role> {
     isSuperuser: flag(at, "rolsuper"),
     replicates: flag(at, "replicates"),
     creates: flag(at, "creates"),
+    createsTemporary: flag(at, "temporary"),
     switchesTriggersOff: flag(at, "replica_role"),
     seesActivity: flag(at, "sees_activity"),
     replicationStatement: flag(at, "by_membership") ? memberOf("rds_replication", version) : REPLICATION,

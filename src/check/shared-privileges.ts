@@ -2,7 +2,7 @@
 
 import { ident } from "../model/sql.ts";
 import { error, type Finding, warning } from "./finding.ts";
-import { BYPASSES_ROW_SECURITY, memberOf, type Privilege, type Role } from "./privilege.ts";
+import { BYPASSES_ROW_SECURITY, memberOf, onDatabase, type Privilege, type Role } from "./privilege.ts";
 
 /** Of the source, and of the target where there is a way back. */
 export function replication(side: "source" | "target", place: string, role: Role, why: string): Privilege {
@@ -66,5 +66,20 @@ export function activity(side: "source" | "target", place: string, role: Role): 
           `role ${role.name} does not see since when the transactions of others last: the gate of ${when} lets them pass, and the fence waits for them`,
           statement.grant(role.name),
         ),
+  };
+}
+
+const TEMPORARY = {
+  source: "asks Postgres for the types of expressions, with temporary views",
+  target: "keeps rows of a later snapshot apart, in temporary tables, until they are loaded",
+} as const;
+
+export function temporary(side: "source" | "target", place: string, role: Role): Privilege {
+  const statement = onDatabase("TEMPORARY", role.database);
+  const what = `role ${role.name} may not make temporary tables and views in database ${role.database}`;
+  return {
+    why: TEMPORARY[side],
+    ...statement,
+    lacking: role.createsTemporary ? undefined : error("create-privilege", place, what, statement.grant(role.name)),
   };
 }

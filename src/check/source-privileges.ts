@@ -18,7 +18,7 @@ import {
   readRole,
 } from "./privilege.ts";
 import { sequencePrivileges } from "./sequence-privileges.ts";
-import { activity, replication, seesAllRows, state, superuserOwner } from "./shared-privileges.ts";
+import { activity, replication, seesAllRows, state, superuserOwner, temporary } from "./shared-privileges.ts";
 
 /** `publication`: the migration's. `begun`: it is there already. */
 export async function sourcePrivileges(
@@ -34,6 +34,7 @@ export async function sourcePrivileges(
   const place = `source ${source.place}`;
   return [
     replication("source", place, role, "capture reads the changes from the WAL"),
+    temporary("source", place, role),
     ...state("source", role),
     ...accesses.flatMap((access) => reading(access, role)),
     creating(place, role, publication, begun),

@@ -20,7 +20,7 @@ import {
 } from "./privilege.ts";
 import { replicaRole } from "./replica-role.ts";
 import { sequencePrivileges } from "./sequence-privileges.ts";
-import { seesAllRows, state, superuserOwner } from "./shared-privileges.ts";
+import { seesAllRows, state, superuserOwner, temporary } from "./shared-privileges.ts";
 import { notOurs, type Places } from "./target-places.ts";
 
 /** `acting`: what of the tables that are there would act on rows that are written. */
@@ -34,6 +34,7 @@ export async function targetPrivileges(target: Database, places: Places, acting:
   const isForced = notOurs(places).some(({ table }) => table.model?.rowSecurity === "forced");
   return [
     creating(`target ${target.place}`, role),
+    temporary("target", `target ${target.place}`, role),
     ...(await schemas(target, places, role)),
     ...state("target", role),
     ...replicaRole("target", target.place, role, acting),
