@@ -1,7 +1,9 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${VAR} is the syntax of the migration file
 import { type Command, InvalidArgumentError } from "commander";
 import { RehouseError } from "../errors.ts";
 import type { Sample } from "../rehearse/sample.ts";
 import { formatRehearsal, formatStep } from "./rehearsal.ts";
+import { serverArgument } from "./server-argument.ts";
 import { type CommonOptions, collect, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type RehearseOptions = CommonOptions & { tenant?: string[]; fraction?: number; on?: string; keep?: boolean; rate: number };
@@ -14,13 +16,17 @@ export function rehearseVerb(around: Surroundings): Command {
   return verb("rehearse", "the whole move, there and back, on a copy, with clients that write; the source is only read")
     .option("--tenant <tenant>", "copy the rows of this tenant, and the shared ones; may be given again", collect)
     .option("--fraction <part>", "copy this part of the tenants, or without tenants of the rows", part)
-    .option("--on <url>", "the server for the copy (default: the target's); its role needs CREATEDB")
+    .option(
+      "--on <url>",
+      "the server for the copy, '${VAR}' for one with a password (default: the target's); its role needs CREATEDB",
+    )
     .option("--rate <n>", "transactions a second of the clients", rate, RATE)
     .option("--keep", "leave the databases of the copy")
     .action(async (options: RehearseOptions) => {
       const sample = sampleOf(options);
       await withEngine(options, around, async ({ io, style, json, engine, signal }) => {
-        const { on, keep = false, rate } = options;
+        const { keep = false, rate } = options;
+        const on = options.on === undefined ? undefined : serverArgument("--on", options.on, io.env);
         const onStep = (step: Parameters<typeof formatStep>[0]) => {
           if (!json) io.out(`${formatStep(step, style)}\n`);
         };
