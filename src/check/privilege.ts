@@ -3,7 +3,7 @@
  * `check --grants` prints all of them. Neither can know of one that the other does not.
  */
 
-import { flag, number, text } from "../catalog/fields.ts";
+import { flag, number, optional, text } from "../catalog/fields.ts";
 import { type TableName, tableText } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
@@ -37,9 +37,8 @@ export type Role = {
   readonly switchesTriggersOff: boolean;
   readonly seesActivity: boolean;
   readonly replicationStatement: Statement;
-  /** Of schema rehouse, where it is there and the role does not own it. */
-  readonly foreignStateOwner: string | undefined;
-  readonly hasState: boolean;
+  /** Of schema rehouse, where it is there. */
+  readonly state: { readonly owner: string; readonly owns: boolean; readonly ofSuperuser: boolean } | undefined;
 };
 
 /** SQL: whether the role may replicate. Amazon's servers grant that by membership. */
@@ -61,9 +60,8 @@ export async function readRole(database: Database): Promise<Role> {
            has_database_privilege(current_database(), 'CREATE') AS creates, has_database_privilege(current_database(), 'TEMP') AS temporary,
            ${version >= GRANTS_PARAMETERS ? "has_parameter_privilege('session_replication_role', 'SET')" : "r.rolsuper"} AS replica_role,
            pg_has_role('pg_read_all_stats', 'USAGE') AS sees_activity,
-           state.nspowner IS NOT NULL AS has_state, coalesce(pg_has_role(state.nspowner, 'USAGE'), true) AS state_ours,
-           coalesce(pg_get_userbyid(state.nspowner), '') AS state_owner
-      FROM pg_roles r LEFT JOIN pg_namespace state ON state.nspname = 'rehouse'
+           pg_has_role(state.nspowner, 'USAGE') AS owns_state, o.rolname AS state_owner, o.rolsuper AS state_of_superuser
+      FROM pg_roles r LEFT JOIN (pg_namespace state JOIN pg_roles o ON o.oid = state.nspowner) ON state.nspname = 'rehouse'
      WHERE r.rolname = current_user`);
   const at = row ?? {};
   return {
@@ -77,8 +75,10 @@ export async function readRole(database: Database): Promise<Role> {
     switchesTriggersOff: flag(at, "replica_role"),
     seesActivity: flag(at, "sees_activity"),
     replicationStatement: flag(at, "by_membership") ? memberOf("rds_replication", version) : REPLICATION,
-    foreignStateOwner: flag(at, "state_ours") ? undefined : text(at, "state_owner"),
-    hasState: flag(at, "has_state"),
+    state:
+      optional(at, "state_owner") === undefined
+        ? undefined
+        : { owner: text(at, "state_owner"), owns: flag(at, "owns_state"), ofSuperuser: flag(at, "state_of_superuser") },
   };
 }
 
@@ -120,12 +120,15 @@ function on(privileges: string, object: string): Statement {
   };
 }
 
-/** What the other role owns counts as the role's own. It need not be able to become that role, where the server can tell the two apart. */
+/**
+ * What the other role owns counts as the role's own. It need not be able to become that role, where the server can tell the two apart. Empty for the
+ * owner itself.
+ */
 export function memberOf(owner: string, version: number): Statement {
   const options = version >= GRANTS_INHERITANCE ? " WITH INHERIT TRUE, SET FALSE" : "";
   return {
-    grant: (role) => `GRANT ${ident(owner)} TO ${ident(role)}${options};`,
-    revoke: (role) => `REVOKE ${ident(owner)} FROM ${ident(role)};`,
+    grant: (role) => (role === owner ? "" : `GRANT ${ident(owner)} TO ${ident(role)}${options};`),
+    revoke: (role) => (role === owner ? "" : `REVOKE ${ident(owner)} FROM ${ident(role)};`),
   };
 }
 

@@ -18,21 +18,23 @@ export function replication(side: "source" | "target", place: string, role: Role
   return { why, ...role.replicationStatement, lacking: role.replicates ? undefined : lacking() };
 }
 
-/** The schema of another migration's role, whose tables and functions this one is to share. */
+/** The schema that is there already, perhaps of another migration's role: its tables and functions are shared. */
 export function state(side: "source" | "target", role: Role): Privilege[] {
-  const owner = role.foreignStateOwner;
-  if (owner === undefined || role.isSuperuser) return [];
+  if (role.state === undefined) return [];
+  const { owner, owns, ofSuperuser } = role.state;
   const statement = memberOf(owner, role.version);
   return [
     {
-      why: "shares the schema rehouse with the migrations that are there",
+      why: `shares the schema rehouse with the migrations that are there${superuserOwner(owner, ofSuperuser)}`,
       ...statement,
-      lacking: error(
-        "create-privilege",
-        `${side} schema rehouse`,
-        `the state of migrations is kept in it, and it belongs to ${owner}`,
-        statement.grant(role.name),
-      ),
+      lacking: owns
+        ? undefined
+        : error(
+            "create-privilege",
+            `${side} schema rehouse`,
+            `the state of migrations is kept in it, and it belongs to ${owner}`,
+            statement.grant(role.name),
+          ),
     },
   ];
 }

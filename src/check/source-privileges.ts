@@ -51,7 +51,7 @@ function creating(place: string, role: Role, publication: string, begun: boolean
     const fix = statement.grant(role.name);
     const may = `role ${role.name} may not create in database ${role.database}, and so cannot make`;
     if (!begun) return error("publication-privilege", place, `${may} the publication ${publication}`, fix);
-    return role.hasState
+    return role.state !== undefined
       ? undefined
       : error("create-privilege", place, `${may} the schema rehouse, which a switch needs to hold back writers`, fix);
   };
