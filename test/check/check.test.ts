@@ -326,7 +326,7 @@ describe("a target that lacks something", () => {
       );
       expect(short(findings)).toEqual([
         `error create-privilege: target ${writer.place}`,
-        "error create-privilege: target schema public",
+        "error create-privilege: target schema rehouse",
         `error replica-role: target ${writer.place}`,
         "error write-privilege: target public.things",
         "error row-security: target public.things",
@@ -334,6 +334,7 @@ describe("a target that lacks something", () => {
         "error publication-privilege: target public.things",
         "warning foreign-writes-unseen: target public.things",
         "warning probe-failed: target public.things",
+        `warning activity-hidden: target ${writer.place}`,
       ]);
     } finally {
       await writer.close();

@@ -27,6 +27,10 @@ it("what no statement can give is said where it is missed, and not printed as a 
   };
   const [privilege] = replicaRole("target", "db:5432/app", role, ["trigger t of public.a"]);
   expect(privilege?.grant("mover")).toBe("");
-  expect(privilege?.lacking).toMatchObject({ code: "replica-role", severity: "error", fix: expect.stringContaining("superuser") });
+  expect(privilege?.lacking).toMatchObject({
+    code: "replica-role",
+    severity: "error",
+    fix: expect.stringContaining("superuser"),
+  });
   expect(replicaRole("target", "db:5432/app", { ...role, switchesTriggersOff: true }, [])).toEqual([]);
 });

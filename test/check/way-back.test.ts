@@ -124,6 +124,7 @@ describe("servers that lack what only the way back needs", () => {
         `error replication-privilege: target ${servers.target.place}`,
         "error publication-privilege: target public.things",
         "error write-privilege: source public.things",
+        `warning activity-hidden: target ${servers.target.place}`,
         `warning replica-role: source ${servers.source.place}`,
       ]);
       expect(more[2]?.what).toBe(`role ${role} may not DELETE, UPDATE there, as a rollback has to`);

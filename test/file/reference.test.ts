@@ -7,7 +7,8 @@ function keysIn(schema: unknown, found = new Set<string>()): Set<string> {
   if (Array.isArray(schema)) for (const each of schema) keysIn(each, found);
   else if (typeof schema === "object" && schema !== null)
     for (const [word, inner] of Object.entries(schema)) {
-      if (word === "properties" && typeof inner === "object" && inner !== null) for (const key of Object.keys(inner)) found.add(key);
+      if (word === "properties" && typeof inner === "object" && inner !== null)
+        for (const key of Object.keys(inner)) found.add(key);
       if (!["examples", "default", "enum", "const"].includes(word)) keysIn(inner, found);
     }
   return found;

@@ -73,7 +73,8 @@ function certificate({ subject, key, extensions, validUntil = Date.now() + DAY_M
   );
   const signature = sign("sha256", body, issuer.key);
   const whole = der(0x30, body, algorithm, der(0x03, Buffer.from([0]), signature));
-  return `-----BEGIN CERTIFICATE-----\n${whole.toString("base64").replaceAll(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
+  const lines = whole.toString("base64").match(/.{1,64}/g) ?? [];
+  return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }
 
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
