@@ -60,7 +60,9 @@ export function kafkaFailure(error: unknown, where: string): RehouseError {
   return new RehouseError("REHOUSE_SERVER", {
     what: `Kafka answered with an error: ${reason}`,
     where,
-    fix: "check the rights of this client and the state of the topic",
+    fix: /\bSASL\b/.test(reason)
+      ? "check mechanism, username and password in kafka.sasl"
+      : "check the rights of this client and the state of the topic",
     cause: error,
   });
 }
