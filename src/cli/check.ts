@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import type { CheckFinding } from "./documents.ts";
 import { findingBlocks, plural } from "./findings.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 /** `rehouse check`: 0 when nothing stands in the way, 1 when something does (warnings alone do not), 3 when a server does not answer. */
 export function checkVerb(around: Surroundings): Command {
-  return verb("check", "preflight on both sides: what stands in the way of the move, and how to clear it").action(
+  const command = verb("check", "preflight on both sides: what stands in the way of the move, and how to clear it").action(
     (options: CommonOptions) =>
       withEngine(options, around, async ({ io, style, json, file, engine, signal }) => {
         const { findings } = await engine.check(signal);
@@ -17,6 +17,10 @@ export function checkVerb(around: Surroundings): Command {
         return ok ? EXIT.done : EXIT.no;
       }),
   );
+  return examples(command, [
+    ["rehouse check", "findings for people; 1 when one stands in the way"],
+    ["rehouse check -f move.yaml --json", "the same for a program"],
+  ]);
 }
 
 /** Errors first, each with its place and its fix; then how many there are. */

@@ -11,10 +11,12 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   SwitchedTenant,
+  TopicsDocument,
   VerifyDocument,
 } from "./documents.ts";
 
@@ -34,6 +36,10 @@ export type VerifyProgress = { tenant: string; table: string; rowsCompared: numb
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
+  /** What `run` and the verbs after it would do; both databases are only read. */
+  plan(signal: AbortSignal): Promise<PlanDocument>;
+  /** Of the migration, whether it has begun or not. */
+  topics(signal: AbortSignal): Promise<TopicsDocument>;
   /** What is wrong now. It rejects for no server that is away: that is a finding. */
   doctor(signal: AbortSignal): Promise<DoctorReport>;
   /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */

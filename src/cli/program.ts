@@ -8,9 +8,11 @@ import { cutoverVerb } from "./cutover.ts";
 import { doctorVerb } from "./doctor.ts";
 import type { CreateEngine } from "./engine.ts";
 import { failureDocument, formatFailure, formatStack } from "./failure.ts";
+import { initVerb } from "./init.ts";
 import type { Io } from "./io.ts";
 import { notYetVerbs } from "./not-yet.ts";
 import { pauseVerb } from "./pause.ts";
+import { planVerb } from "./plan.ts";
 import { rehearseVerb } from "./rehearse.ts";
 import { resumeVerb } from "./resume.ts";
 import { resyncVerb } from "./resync.ts";
@@ -20,6 +22,7 @@ import { runVerb } from "./run.ts";
 import { skipVerb } from "./skip.ts";
 import { statusVerb } from "./status.ts";
 import { style } from "./style.ts";
+import { topicsVerb } from "./topics.ts";
 import { EXIT, type ExitCode, type Surroundings } from "./verb.ts";
 import { verifyVerb } from "./verify.ts";
 
@@ -29,17 +32,18 @@ export type Invocation = {
   version: string;
   io: Io;
   createEngine: CreateEngine;
+  openDatabase: Surroundings["openDatabase"];
   signal: AbortSignal;
 };
 
 /** Runs one command line and gives its exit code. It never throws, and never ends the process. */
-export async function program({ args, entry, version, io, createEngine, signal }: Invocation): Promise<ExitCode> {
+export async function program({ args, entry, version, io, createEngine, openDatabase, signal }: Invocation): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;
   const finished = (code: ExitCode) => {
     exit = code;
   };
   try {
-    await build({ io, createEngine, entry, signal, finished }, version).parseAsync(args, { from: "user" });
+    await build({ io, createEngine, openDatabase, entry, signal, finished }, version).parseAsync(args, { from: "user" });
     return exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
@@ -60,7 +64,9 @@ function build(around: Surroundings, version: string): Command {
       "\nExit: 0 done; 1 the answer is no; 2 usage or migration file; 3 a server cannot be reached or failed; 130 interrupted.",
     );
   const verbs = [
+    initVerb,
     checkVerb,
+    planVerb,
     runVerb,
     statusVerb,
     verifyVerb,
@@ -74,6 +80,7 @@ function build(around: Surroundings, version: string): Command {
     skipVerb,
     resyncVerb,
     doctorVerb,
+    topicsVerb,
     cancelVerb,
   ].map((make) => make(around));
   for (const command of verbs) root.addCommand(command);

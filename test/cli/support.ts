@@ -1,4 +1,11 @@
-import type { Phase, RehearsalDocument, StatusDocument, TenantStatus } from "../../src/cli/documents.ts";
+import type {
+  Phase,
+  PlanDocument,
+  RehearsalDocument,
+  StatusDocument,
+  TenantStatus,
+  TopicsDocument,
+} from "../../src/cli/documents.ts";
 import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { program } from "../../src/cli/program.ts";
@@ -64,6 +71,46 @@ export function rehearsal(more: Partial<RehearsalDocument> = {}): RehearsalDocum
   };
 }
 
+export function plan(more: Partial<PlanDocument> = {}): PlanDocument {
+  return {
+    formatVersion: 1,
+    migration: "move-enterprise",
+    source: "source:5432/app",
+    target: "target:5432/app",
+    begun: false,
+    tenants: { count: 2, examples: ["42", "43"] },
+    tables: [{ table: "public.users", kind: "tenant", target: "tenant_42.users", isThere: false, rows: 9, bytes: 8192 }],
+    rows: 9,
+    bytes: 8192,
+    streams: { slot: "rehouse_m", publication: "rehouse_m", topic: "rehouse.m.changes", partitions: 9 },
+    steps: [{ step: "copy", what: "9 rows", command: null, ms: null }],
+    ddl: [{ tenant: "42", tables: 1, create: ['CREATE TABLE "tenant_42"."users" (id int)'], finish: [] }],
+    findings: [],
+    measured: null,
+    ...more,
+  };
+}
+
+export function topics(): TopicsDocument {
+  return {
+    formatVersion: 1,
+    migration: "move-enterprise",
+    brokers: ["localhost:9092"],
+    registry: "http://localhost:8081",
+    topics: [
+      {
+        topic: "rehouse.move-enterprise.changes",
+        kind: "changes",
+        what: "every change",
+        exists: true,
+        partitions: [{ partition: 0, low: "2", high: "9" }],
+        schemas: [{ subject: "rehouse.move-enterprise.changes-x.Envelope", id: 7, version: 1 }],
+      },
+    ],
+    subscribe: { kcat: "kcat -b localhost:9092", properties: { topics: "rehouse.move-enterprise.changes" } },
+  };
+}
+
 export type Call = { method: string; options?: unknown };
 
 /** An engine that notes what it is asked, and answers what a test gives it. */
@@ -76,6 +123,8 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
     };
   return async () => ({
     check: note("check", { findings: [] }),
+    plan: note("plan", plan()),
+    topics: note("topics", topics()),
     doctor: note("doctor", { state: "running" as const, answered: 4, findings: [] }),
     run: note("run", { outcome: "in-sync" as const, status: status() }),
     status: note("status", status()),
@@ -127,6 +176,7 @@ export async function rehouse(args: readonly string[], setup: Setup = {}): Promi
       version: "1.2.3",
       io,
       createEngine: fakeEngine(calls, setup.engine),
+      openDatabase: async () => Promise.reject(new Error("a test that opens a database brings its own")),
       signal: setup.signal ?? new AbortController().signal,
     }),
   );
