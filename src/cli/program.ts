@@ -3,6 +3,7 @@ import { RehouseError } from "../errors.ts";
 import { asRehouseError } from "../server-failure.ts";
 import { cancelVerb } from "./cancel.ts";
 import { checkVerb } from "./check.ts";
+import { completionVerb } from "./complete.ts";
 import { contractVerb } from "./contract.ts";
 import { cutoverVerb } from "./cutover.ts";
 import { doctorVerb } from "./doctor.ts";
@@ -43,7 +44,7 @@ export async function program({ args, entry, version, io, createEngine, openData
     exit = code;
   };
   try {
-    await build({ io, createEngine, openDatabase, entry, signal, finished }, version).parseAsync(args, { from: "user" });
+    await commandTree({ io, createEngine, openDatabase, entry, signal, finished }, version).parseAsync(args, { from: "user" });
     return exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
@@ -53,7 +54,8 @@ export async function program({ args, entry, version, io, createEngine, openData
   }
 }
 
-function build(around: Surroundings, version: string): Command {
+/** Every verb of this version; those that are declared only are hidden in it. */
+export function commandTree(around: Surroundings, version: string): Command {
   const { io } = around;
   const root = new Command("rehouse")
     .description("Moves live SaaS tenants between Postgres databases and layouts, without downtime, and back again without loss.")
@@ -61,7 +63,7 @@ function build(around: Surroundings, version: string): Command {
     .helpCommand(false)
     .addHelpText(
       "after",
-      "\nExit: 0 done; 1 the answer is no; 2 usage or migration file; 3 a server cannot be reached or failed; 130 interrupted.",
+      "\nBegin: rehouse init, then check, plan, run; rehouse VERB --help has examples.\nExit: 0 done; 1 the answer is no; 2 usage or migration file; 3 a server cannot be reached or failed; 130 interrupted.",
     );
   const verbs = [
     initVerb,
@@ -82,13 +84,14 @@ function build(around: Surroundings, version: string): Command {
     doctorVerb,
     topicsVerb,
     cancelVerb,
+    completionVerb,
   ].map((make) => make(around));
   for (const command of verbs) root.addCommand(command);
   for (const command of notYetVerbs(() => verbs.map((command) => command.name()))) root.addCommand(command, { hidden: true });
   for (const command of [root, ...root.commands]) {
     command
       .exitOverride()
-      .allowExcessArguments(command.registeredArguments.length > 0)
+      .allowExcessArguments(false)
       // Errors are written by fail(), in the form of all errors.
       .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.out(text), outputError: () => {} });
   }

@@ -9,6 +9,7 @@ import type {
 import type { CreateEngine, Engine } from "../../src/cli/engine.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { program } from "../../src/cli/program.ts";
+import type { Surroundings } from "../../src/cli/verb.ts";
 import { HEAD, inDirectory } from "../file/support.ts";
 import { reportData } from "../report/data.ts";
 
@@ -145,6 +146,19 @@ export function fakeEngine(calls: Call[], answers: Partial<Engine> = {}): Create
   });
 }
 
+/** For what is asked of the program itself: nothing of it is run. */
+export function quiet(): Surroundings {
+  const io: Io = {
+    ...{ out: () => {}, err: () => {}, terminal: false, color: false, columns: () => 80, rows: () => 24 },
+    ...{ onResize: () => () => {}, ask: undefined, env: {} },
+  };
+  return { io, createEngine: fakeEngine([]), openDatabase, entry: "main.js", signal: AbortSignal.any([]), finished: () => {} };
+}
+
+async function openDatabase(): Promise<never> {
+  throw new Error("a test that opens a database brings its own");
+}
+
 export type Result = { exit: number; out: string; err: string; calls: Call[] };
 export type Setup = { file?: string; engine?: Partial<Engine>; io?: Partial<Io>; signal?: AbortSignal };
 
@@ -176,7 +190,7 @@ export async function rehouse(args: readonly string[], setup: Setup = {}): Promi
       version: "1.2.3",
       io,
       createEngine: fakeEngine(calls, setup.engine),
-      openDatabase: async () => Promise.reject(new Error("a test that opens a database brings its own")),
+      openDatabase,
       signal: setup.signal ?? new AbortController().signal,
     }),
   );
