@@ -24,7 +24,7 @@ export type PlannedStep = {
   what: string;
   /** The command that does it; null: `rehouse run` does it by itself. */
   command: string | null;
-  /** As a rehearsal has measured it; null: not measured. */
+  /** As a rehearsal has measured it; of the soak, as the file has it. Null: not measured. */
   ms: number | null;
 };
 
