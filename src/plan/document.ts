@@ -2,7 +2,7 @@
 
 import type { Finding } from "../check/finding.ts";
 import type { PreviewedUnit } from "../expand/index.ts";
-import type { Measured } from "../rehearse/index.ts";
+import type { Measured } from "../rehearse/document.ts";
 
 export type PlannedTable = {
   table: string;

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { optional, text } from "../catalog/fields.ts";
 import type { Database } from "../ports.ts";
-import type { RehearsalDocument, Size } from "./document.ts";
+import type { Measured, RehearsalDocument } from "./document.ts";
 
 /** Something to think about before a switch, and no obstacle to it. */
 export type Warning = { code: "never-rehearsed" | "rehearsal-failed" | "mapping-changed"; what: string; fix: string };
@@ -28,17 +28,6 @@ export async function recordEnded(target: Database, document: RehearsalDocument)
     [document.id, document.ended, document.outcome, JSON.stringify(document)],
   );
 }
-
-/** What the newest rehearsal that came to an end has measured. */
-export type Measured = {
-  at: string;
-  outcome: "passed" | "differences" | "failed";
-  /** Of the copy, and of all that moved by then. */
-  copied: Size;
-  whole: Size;
-  /** Whether the mapping is still the one that was rehearsed. */
-  isSameMapping: boolean;
-} & RehearsalDocument["predicted"];
 
 const size = z.object({ rows: z.number(), bytes: z.number() });
 const measured = z.object({
