@@ -70,16 +70,16 @@ function tenantLines({ tenants, others, tables }: Proposal): string[] {
     ...others.map((other) => comment(`${other.column} might be it as well: ${whereItIs(other, tables)}`, 2)),
     `  column: ${yamlValue(columnText(tenants.column))}`,
     comment(
-      `Who moves: all${root === undefined ? "" : ` (about ${count(root.rowsEstimated)})`}, a list, [42, 43], or a query, { query: "SELECT id FROM accounts WHERE ..." }`,
+      `Who moves: all${root === undefined ? "" : ` (about ${count(root.rowsEstimated)})`}, a list, [42, 43], or a query, { query: "SELECT ..." }`,
       2,
     ),
     "  move: all",
   ];
 }
 
-function whereItIs({ holders, root, column }: Candidate, tables: readonly ProposedTable[]): string {
+function whereItIs({ holders, root }: Candidate, tables: readonly ProposedTable[]): string {
   const many = `in ${holders.size} of ${tables.length} tables`;
-  return root === undefined ? many : `${many}, for ${root.table}.${root.key}${column === root.key ? "" : ", where tenants are"}`;
+  return root === undefined ? many : `${many}, for the tenants of ${root.table}.${root.key}`;
 }
 
 function layoutLines({ tenants }: Proposal, { inOneDatabase }: FileFacts): string[] {
@@ -135,7 +135,7 @@ function leftOut({ table, role, cares }: ProposedTable): string[] {
     role.kind === "through"
       ? `{ tenant: { through: ${yamlValue(columnText(role.column))}, of: ${yamlValue(tableKey(role.of))} } }`
       : "{}";
-  return [...cares.flatMap(careLines), comment(`  ${key}: ${says} # ${sizeText(table)}`)];
+  return [...cares.flatMap(careLines), comment(`${key}: ${says} # ${sizeText(table)}`, 2)];
 }
 
 function careLines({ code, what, fix }: Care): string[] {
