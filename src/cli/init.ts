@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { RehouseError } from "../errors.ts";
 import type { InitDocument, Proposed, Wish } from "../init/index.ts";
+import { redact } from "../redact.ts";
 import { plural } from "./findings.ts";
+import { shellWord } from "./live/shell-word.ts";
 import { oneLine } from "./live/width.ts";
 import { type Style, style } from "./style.ts";
 import { EXIT, examples, printJson, type Surroundings } from "./verb.ts";
@@ -62,8 +64,12 @@ async function init(options: InitOptions, { io, openDatabase, signal, finished }
   const engine = await import("../init/index.ts");
   await using source = await opened(sourceUrl, openDatabase);
   await using target = targetUrl ? await opened(targetUrl, openDatabase) : undefined;
-  const asked = { source: source.database, target: target?.database, name: options.name, wish: wishOf(options.tenantColumn) };
-  const proposed = await engine.init(asked);
+  const onTargetAway = (error: RehouseError) => {
+    if (options.target !== undefined) throw error;
+    io.err(`TARGET_URL does not answer, and is taken for another database: ${oneLine(redact(error.message))}\n`);
+  };
+  const databases = { source: source.database, target: target?.database, onTargetAway };
+  const proposed = await engine.init({ ...databases, name: options.name, wish: wishOf(options.tenantColumn) });
   signal.throwIfAborted();
   if (path !== undefined) await write(path, proposed.text, options.force === true);
   if (options.json) printJson(io, proposed.document(path ?? null));
@@ -146,7 +152,7 @@ function summary(
     dim(
       file === "rehouse.yaml"
         ? "next: look through it, then rehouse check"
-        : `next: look through it, then rehouse check -f ${oneLine(file ?? "")}`,
+        : `next: look through it, then rehouse check -f ${shellWord(file ?? "")}`,
     ),
   ].join("\n");
 }

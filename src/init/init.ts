@@ -13,6 +13,8 @@ export type InitRequest = {
   readonly source: Database;
   /** Asked whether it is the source itself; undefined: not known yet. */
   readonly target: Database | undefined;
+  /** A target that is not there yet is taken for another database, unless this throws. */
+  readonly onTargetAway: (error: RehouseError) => void;
   /** Of the migration; undefined: after the source's database. */
   readonly name: string | undefined;
   readonly wish: Wish;
@@ -26,7 +28,7 @@ export type Proposed = {
 };
 
 /** Changes nothing, anywhere. REHOUSE_USAGE where the source has no table. */
-export async function init({ source, target, name, wish }: InitRequest): Promise<Proposed> {
+export async function init({ source, target, onTargetAway, name, wish }: InitRequest): Promise<Proposed> {
   const { version, tables } = await readTables(source);
   if (tables.length === 0)
     throw new RehouseError("REHOUSE_USAGE", {
@@ -37,9 +39,19 @@ export async function init({ source, target, name, wish }: InitRequest): Promise
   const proposal = propose(tables, wish);
   requireMoving(proposal, source.place);
   const migration = name ?? nameAfter(source.place);
-  const inOneDatabase = target !== undefined && (await togetherness(source, target)) === "same database";
+  const inOneDatabase = target !== undefined && (await isSame(source, target, onTargetAway));
   const text = fileText(proposal, { name: migration, place: source.place, inOneDatabase });
   return { proposal, text, document: (file) => documentOf(proposal, { migration, file, source: source.place, version }) };
+}
+
+async function isSame(source: Database, target: Database, onTargetAway: InitRequest["onTargetAway"]): Promise<boolean> {
+  try {
+    return (await togetherness(source, target)) === "same database";
+  } catch (error) {
+    if (!(error instanceof RehouseError && error.code === "REHOUSE_UNREACHABLE")) throw error;
+    onTargetAway(error);
+    return false;
+  }
 }
 
 /** A file without a table would be none. */

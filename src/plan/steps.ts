@@ -1,7 +1,9 @@
 /** The steps of a migration, in the words of this one. Pure. */
 
 import { bytes, count, duration } from "../cli/live/numbers.ts";
+import { shellWord } from "../cli/live/shell-word.ts";
 import type { MigrationFile } from "../file/index.ts";
+import { WHOLE_UNIT } from "../model/mapping.ts";
 import type { PlanDocument, PlannedStep } from "./document.ts";
 
 type Facts = Pick<PlanDocument, "begun" | "tenants" | "tables" | "rows" | "bytes" | "streams" | "ddl" | "measured">;
@@ -11,7 +13,7 @@ export function stepsOf(facts: Facts, rollback: MigrationFile["rollback"]): Plan
   const step = (name: PlannedStep["step"], what: string, command: string | null, ms: number | null = null): PlannedStep => ({
     ...{ step: name, what, command, ms },
   });
-  const whom = facts.tenants === null ? "*" : (facts.tenants.examples[0] ?? "T");
+  const whom = shellWord(facts.tenants === null ? WHOLE_UNIT : (facts.tenants.examples[0] ?? "T"));
   return [
     step("streams", streams(facts), "rehouse run"),
     step("expand", expanding(facts), null),

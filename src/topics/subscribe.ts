@@ -1,6 +1,6 @@
 /** How to read the changes topic with tools of others. No secret is in it: names of the environment stand for them. Pure. */
 
-import { shellWord } from "../cli/live/stopped.ts";
+import { shellWord } from "../cli/live/shell-word.ts";
 import type { KafkaSettings, RegistryAuth, RegistrySettings, SaslSettings } from "../file/index.ts";
 import { redact } from "../redact.ts";
 import type { TopicsDocument } from "./document.ts";
@@ -75,7 +75,7 @@ function signingIn({ mechanism, username }: SaslSettings): Record<string, string
   const login = mechanism === "plain" ? "plain.PlainLoginModule" : "scram.ScramLoginModule";
   return {
     "sasl.mechanism": MECHANISMS[mechanism],
-    "sasl.jaas.config": `org.apache.kafka.common.security.${login} required username="${username}" password="$KAFKA_PASSWORD";`,
+    "sasl.jaas.config": `org.apache.kafka.common.security.${login} required username=${JSON.stringify(username)} password="$KAFKA_PASSWORD";`,
   };
 }
 

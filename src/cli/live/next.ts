@@ -2,7 +2,7 @@
 
 import type { StatusDocument, TenantStatus } from "../documents.ts";
 import { duration } from "./numbers.ts";
-import { shellWord } from "./stopped.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** `command` undefined: there is nothing to do. `isUrgent`: something stands still, or is about to be lost, until it is done. */
 export type Next = { readonly command: string | undefined; readonly why: string; readonly isUrgent: boolean };
