@@ -19,7 +19,8 @@ function functionOf(path: string, { options, verbs, words }: CompletedVerb): str
   const described = verbs.map(({ name, description }) => `    ${quoted(`${name}:${description.replaceAll(":", "\\:")}`)}`);
   const cases = verbs.map(({ name }) => `        ${name}) ${functionName(`${path} ${name}`)} ;;`);
   return `${functionName(path)}() {
-  local state line
+  local curcontext="$curcontext" state line
+  local -A opt_args
   local -a verbs
   verbs=(
 ${described.join("\n")}
