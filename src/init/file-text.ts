@@ -4,7 +4,7 @@
 import { bytes, count } from "../cli/live/numbers.ts";
 import { oneLine } from "../cli/live/width.ts";
 import { formatTableName } from "../file/index.ts";
-import type { TableName } from "../model/mapping.ts";
+import { type TableName, tableText } from "../model/mapping.ts";
 import type { Candidate } from "./candidates.ts";
 import type { Care, Proposal, ProposedTable } from "./propose.ts";
 
@@ -19,7 +19,8 @@ export type FileFacts = {
 
 export function fileText(found: Proposal, facts: FileFacts): string {
   const proposal = facts.inOneDatabase ? withoutShared(found) : found;
-  const sections = [head(facts), tenantLines(proposal), layoutLines(proposal, facts), tableLines(proposal)];
+  const renamed = facts.inOneDatabase ? renamedIn(proposal) : new Map<string, string>();
+  const sections = [head(facts), tenantLines(proposal), layoutLines(proposal, facts), tableLines(proposal, renamed)];
   return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
@@ -30,6 +31,22 @@ function withoutShared(proposal: Proposal): Proposal {
     (one): ProposedTable => (one.role.kind === "shared" ? { ...one, role: { kind: "left-out" }, cares: [care] } : one),
   );
   return { ...proposal, tables };
+}
+
+/** Tables of several schemas that have one name, where all go to one schema: source table → another name for it. */
+function renamedIn({ tables }: Proposal): Map<string, string> {
+  const taken = new Set<string>();
+  const renamed = new Map<string, string>();
+  for (const { table } of tables.filter(isMoving)) {
+    const { schema, table: name } = table.name;
+    if (taken.has(name)) renamed.set(tableText(table.name), `${schema}_${name}`);
+    taken.add(name);
+  }
+  return renamed;
+}
+
+function isMoving({ role }: ProposedTable): boolean {
+  return role.kind !== "through" && role.kind !== "left-out";
 }
 
 /** How a table is named in the file. */
@@ -96,10 +113,11 @@ function layoutLines({ tenants }: Proposal, { inOneDatabase }: FileFacts): strin
   ];
 }
 
-function tableLines(proposal: Proposal): string[] {
+function tableLines(proposal: Proposal, renamed: ReadonlyMap<string, string>): string[] {
   const { tables, tenants, circles } = proposal;
-  const moving = tables.filter(({ role }) => role.kind !== "through" && role.kind !== "left-out");
-  const not = tables.filter((table) => !moving.includes(table));
+  const moving = tables.filter(isMoving);
+  const not = tables.filter((table) => !isMoving(table));
+  const lines = (table: ProposedTable) => entry(table, tenants, renamed.get(tableText(table.table.name)));
   const shared = moving.filter(({ role }) => role.kind === "shared");
   const own = moving.filter(({ role }) => role.kind !== "shared");
   const circleLines = circles.map((circle) =>
@@ -107,26 +125,26 @@ function tableLines(proposal: Proposal): string[] {
   );
   return [
     "tables:",
-    ...section("No tenant: copied whole, and kept in step for as long as tenants move.", shared, proposal),
+    ...section("No tenant: copied whole, and kept in step for as long as tenants move.", shared.flatMap(lines)),
     ...(shared.length > 0 && own.length > 0 ? [""] : []),
-    ...section(tenants === undefined ? "Parents first." : "Of tenants, parents first.", own, proposal),
+    ...section(tenants === undefined ? "Parents first." : "Of tenants, parents first.", own.flatMap(lines)),
     ...circleLines,
     ...(not.length > 0 ? ["", comment("Left out, and why.", 2), ...not.flatMap((table) => leftOut(table))] : []),
   ];
 }
 
-function section(title: string, tables: readonly ProposedTable[], { tenants }: Proposal): string[] {
-  return tables.length === 0 ? [] : [comment(title, 2), ...tables.flatMap((table) => entry(table, tenants))];
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [comment(title, 2), ...lines];
 }
 
-function entry({ table, role, cares }: ProposedTable, tenants: Candidate | undefined): string[] {
-  const says =
-    role.kind === "shared"
-      ? "{ shared: true }"
-      : role.kind === "tenant" && role.column !== tenants?.column
-        ? `{ tenant: ${yamlValue(columnText(role.column))} }`
-        : "{}";
-  return [...cares.flatMap(careLines), `  ${yamlKey(tableKey(table.name))}: ${says} # ${sizeText(table)}`];
+function entry({ table, role, cares }: ProposedTable, tenants: Candidate | undefined, to: string | undefined): string[] {
+  const says = [
+    ...(role.kind === "shared" ? ["shared: true"] : []),
+    ...(role.kind === "tenant" && role.column !== tenants?.column ? [`tenant: ${yamlValue(columnText(role.column))}`] : []),
+    ...(to === undefined ? [] : [`to: ${yamlValue(formatTableName({ schema: undefined, table: to }))}`]),
+  ];
+  const map = says.length === 0 ? "{}" : `{ ${says.join(", ")} }`;
+  return [...cares.flatMap(careLines), `  ${yamlKey(tableKey(table.name))}: ${map} # ${sizeText(table)}`];
 }
 
 function leftOut({ table, role, cares }: ProposedTable): string[] {

@@ -35,7 +35,7 @@ function found(tables: readonly Table[], wish?: Wish) {
 /** Of what is written, as our own loader has it. */
 async function loaded(tables: readonly Table[], more: Partial<typeof FACTS> = {}, wish?: Wish) {
   const text = fileText(propose(tables, wish), { ...FACTS, ...more });
-  const file = await load(text, SERVERS);
+  const file = await load(text, more.inOneDatabase === true ? { ...SERVERS, TARGET_URL: SERVERS.SOURCE_URL } : SERVERS);
   return { text, file, tables: file.tables.map(({ source }) => tableText(source)) };
 }
 
@@ -278,6 +278,16 @@ describe("the file", () => {
     expect(file.layout.schema).toBe("tenant_{tenant}");
     expect(tables).not.toContain("public.countries");
     expect(text).toMatch(/^ {2}# countries: \{\}/m);
+  });
+
+  it("gives tables of one name another one where two schemas become one", async () => {
+    const tables = shapes({
+      "billing.invoices": { columns: ["id bigint", "tenant_id bigint"] },
+      "archive.invoices": { columns: ["id bigint", "tenant_id bigint"] },
+    });
+    expect((await loaded(tables)).file.tables.map(({ to }) => to.table)).toEqual(["invoices", "invoices"]);
+    const { file } = await loaded(tables, { inOneDatabase: true });
+    expect(file.tables.map(({ to }) => to.table)).toEqual(["invoices", "billing_invoices"]);
   });
 
   it("names its migration after the database", () => {
