@@ -35,7 +35,11 @@ test("a change that cannot be applied stops its tenant alone; retry brings it ba
   const [changes, routes] = topics.topics;
   expect(changes).toMatchObject({ topic: `rehouse.${migration.name}.changes`, kind: "changes", exists: true });
   expect(changes?.partitions.map(({ partition }) => partition)).toEqual([0, 1]);
-  expect(changes?.schemas).toContainEqual({ subject: expect.stringMatching(/\.message\.Message$/), id: expect.any(Number), version: 1 });
+  expect(changes?.schemas).toContainEqual({
+    subject: expect.stringMatching(/\.message\.Message$/),
+    id: expect.any(Number),
+    version: 1,
+  });
   expect(routes).toMatchObject({ kind: "routes", exists: false, partitions: [] });
   await migration.source.run("UPDATE orders SET total = total + 1 WHERE id < 100");
   await migration.source.run("UPDATE orders SET total = 5000 WHERE id IN (3, 4, 5)");
