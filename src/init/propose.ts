@@ -158,7 +158,17 @@ function roleOf(table: Table, seen: Seen): Judged {
       what: `it refers to rows of tenants by ${doubtful.columns.join(", ")} (${doubtful.parent}), but not every row has one tenant by that`,
       fix: `give it the column ${tenants.column}, or share it whole if all tenants may see its rows`,
     });
-  return { role: { kind: "shared" }, cares: [...found, ...remarks(table, undefined)] };
+  const isIsland = !links.some((link) => link.table === name || link.parent === name);
+  const island: Care[] = isIsland
+    ? [
+        {
+          code: "unrelated",
+          what: "no table refers to it, and it to none: if it holds rows of tenants, it is not to be shared",
+          fix: "",
+        },
+      ]
+    : [];
+  return { role: { kind: "shared" }, cares: [...found, ...remarks(table, undefined), ...island] };
 }
 
 function throughParent(

@@ -104,6 +104,7 @@ describe("other shapes", () => {
     // Whose lines they are is guessed by nobody, but they are not shared either.
     expect(found(tables).tables).toContain("invoice_lines: through invoice_id of invoices");
     expect(found(tables).tables).toContain("currencies: shared");
+    expect(found(tables).cares["currencies"]).toEqual(["unrelated"]);
   });
 
   it("knows the table of tenants by its name where there are no foreign keys", () => {
