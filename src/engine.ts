@@ -11,11 +11,13 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RehearsalDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   TenantStatus,
+  TopicsDocument,
   VerifyDocument,
 } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
@@ -33,6 +35,7 @@ import type { Mapping } from "./model/mapping.ts";
 import { mirrorName } from "./model/mirror.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
+import { plan } from "./plan/index.ts";
 import type { Database } from "./ports.ts";
 import { fingerprintOf, rehearsalWarnings, rehearse } from "./rehearse/index.ts";
 import { type ReportData, readReport } from "./report/index.ts";
@@ -42,6 +45,7 @@ import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, withSupervisor } from "./run/supervised.ts";
 import { supervise } from "./run/supervisor.ts";
 import type { EngineDeps, Systems } from "./systems.ts";
+import { topics } from "./topics/index.ts";
 
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
@@ -62,6 +66,14 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await this.#requireServers();
     const { source, target } = this.#deps.systems;
     return grants({ file: this.#deps.file, source, target }, names);
+  }
+
+  async plan(signal: AbortSignal): Promise<PlanDocument> {
+    return plan(this.#deps, signal);
+  }
+
+  async topics(signal: AbortSignal): Promise<TopicsDocument> {
+    return topics(this.#deps, signal);
   }
 
   async doctor(signal: AbortSignal): Promise<DoctorReport> {

@@ -40,6 +40,16 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
     schema: async (id) => (await calling((client) => client.getBySubjectAndId("", id))).schema,
     subjects: async (prefix) =>
       (await calling((client) => client.getAllSubjects())).filter((subject) => subject.startsWith(prefix)),
+    latest: (subject) =>
+      calling(async (client) => {
+        try {
+          const { id = 0, version = 0 } = await client.getLatestSchemaMetadata(subject);
+          return { id, version };
+        } catch (error) {
+          ignoreMissing(error);
+          return undefined;
+        }
+      }),
     // Softly: whenever a subject goes for good, Apicurio (2.6) sweeps away the content that none uses, and with it that of a registration
     // which is under way. Its id is granted, has no schema, and the subject refuses all that come after. No id that was given out is lost either.
     remove: (subject) => calling((client) => client.deleteSubject(subject, false).then(() => undefined, ignoreMissing)),

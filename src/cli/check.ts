@@ -4,14 +4,14 @@ import type { CheckFinding } from "./documents.ts";
 import { findingBlocks, plural } from "./findings.ts";
 import { formatGrants, SIDES, type Side } from "./grants.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 /** `grants`: true for both sides. */
 type CheckOptions = CommonOptions & { grants?: true | Side; sourceRole?: string; targetRole?: string };
 
 /** `rehouse check`: 0 when nothing stands in the way, 1 when something does (warnings alone do not), 3 when a server does not answer. */
 export function checkVerb(around: Surroundings): Command {
-  return verb("check", "preflight on both sides: what stands in the way of the move, and how to clear it")
+  const command = verb("check", "preflight on both sides: what stands in the way of the move, and how to clear it")
     .option("--grants [side]", "print the SQL that gives the roles of source and target what the move needs, and no more", sideOf)
     .option(
       "--source-role <name>",
@@ -35,6 +35,11 @@ export function checkVerb(around: Surroundings): Command {
         return ok ? EXIT.done : EXIT.no;
       });
     });
+  return examples(command, [
+    ["rehouse check", "findings for people; 1 when one stands in the way"],
+    ["rehouse check -f move.yaml --json", "the same for a program"],
+    ["rehouse check --grants source", "SQL for the source's role, to be read and piped into psql"],
+  ]);
 }
 
 function sideOf(text: string): Side {

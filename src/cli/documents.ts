@@ -119,7 +119,10 @@ export type DoctorDocument = { formatVersion: 1; migration: string; ok: boolean 
 
 export type { ContractDocument, ContractedTenant } from "../contract/document.ts";
 export type { SwitchDocument, SwitchedTenant } from "../cutover/document.ts";
+export type { InitDocument } from "../init/document.ts";
+export type { PlanDocument } from "../plan/document.ts";
 export type { RehearsalDocument } from "../rehearse/document.ts";
+export type { TopicsDocument } from "../topics/document.ts";
 export type { Difference, VerifyDocument } from "../verify/index.ts";
 
 /** `warnings`: what the newest rehearsal says about this move; they keep nothing from being done. */

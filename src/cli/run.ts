@@ -5,7 +5,17 @@ import { ROLES, type Role, type RunEvent } from "./engine.ts";
 import { watch } from "./live/index.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, type Context, EXIT, type ExitCode, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import {
+  type CommonOptions,
+  type Context,
+  EXIT,
+  type ExitCode,
+  examples,
+  printJson,
+  type Surroundings,
+  verb,
+  withEngine,
+} from "./verb.ts";
 
 const INTERVAL_MS = { terminal: 500, elsewhere: 5000 };
 const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
@@ -18,12 +28,17 @@ type RunOptions = CommonOptions & { role?: Role[]; until?: "in-sync" };
 
 /** `rehouse run`: works until it is stopped, or with `--until in-sync` until every tenant is there. */
 export function runVerb(around: Surroundings): Command {
-  return verb("run", "do the work until stopped; started again, it goes on where it was")
+  const command = verb("run", "do the work until stopped; started again, it goes on where it was")
     .addOption(
       new Option("--role <role...>", "only these parts of the work, the others in processes of their own").choices(ROLES),
     )
     .addOption(new Option("--until <state>", "end with 0 once every tenant is there").choices(["in-sync"]))
     .action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
+  return examples(command, [
+    ["rehouse run", "all roles, until Ctrl-C"],
+    ["rehouse run --until in-sync", "ends with 0 once every tenant is there"],
+    ["rehouse run --role capture --role apply", "two roles; the others run elsewhere"],
+  ]);
 }
 
 async function run({ role, until }: RunOptions, context: Context): Promise<ExitCode> {

@@ -37,7 +37,7 @@ export async function findMigrationFile(path: string | undefined): Promise<strin
   throw new RehouseError("REHOUSE_FILE_NOT_FOUND", {
     what: path === undefined ? "There is no migration file in this directory." : "There is no such migration file.",
     where: path === undefined ? resolvePath(".") : resolvePath(path),
-    fix: path === undefined ? `write ${DEFAULT_FILES[0]}, or name the file with -f` : "check the path behind -f",
+    fix: path === undefined ? "rehouse init writes one from a database, or name the file with -f" : "check the path behind -f",
   });
 }
 

@@ -21,7 +21,8 @@ function topicThatIs(there: boolean): ChangesTopic {
 }
 
 function registryThat(answers: () => Promise<string>): SchemaRegistry {
-  return { register: async () => 1, schema: answers, remove: async () => undefined, subjects: async () => [] };
+  const none = async () => undefined;
+  return { register: async () => 1, schema: answers, remove: none, subjects: async () => [], latest: none };
 }
 
 const unknownId = () =>

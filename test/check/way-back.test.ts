@@ -17,7 +17,8 @@ function checked({ source, target }: Servers, file: MigrationFile): Promise<Find
     longestMessage: async () => 0,
     delete: async () => undefined,
   };
-  const registry = { register: async () => 1, schema: async () => "", remove: async () => undefined, subjects: async () => [] };
+  const none = async () => undefined;
+  const registry = { register: async () => 1, schema: async () => "", remove: none, subjects: async () => [], latest: none };
   return check({ file, source, target, topic, registry }, new AbortController().signal);
 }
 
