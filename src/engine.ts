@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Access, AccessStore } from "./access/index.ts";
 import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName, topicPartitions } from "./capture/index.ts";
-import { check } from "./check/index.ts";
+import { check, type GrantsReport, grants, type RoleNames } from "./check/index.ts";
 import { childController } from "./child-controller.ts";
 import type {
   CheckReport,
@@ -12,11 +12,13 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RehearsalDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   TenantStatus,
+  TopicsDocument,
   VerifyDocument,
 } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
@@ -35,6 +37,7 @@ import type { Mapping } from "./model/mapping.ts";
 import { mirrorName } from "./model/mirror.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
+import { plan } from "./plan/index.ts";
 import type { Database } from "./ports.ts";
 import { fingerprintOf, rehearsalWarnings, rehearse } from "./rehearse/index.ts";
 import { type ReportData, readReport } from "./report/index.ts";
@@ -44,6 +47,7 @@ import { resolved, stageOf } from "./run/stages.ts";
 import { SUPERVISED, withSupervisor } from "./run/supervised.ts";
 import { supervise } from "./run/supervisor.ts";
 import type { EngineDeps, Systems } from "./systems.ts";
+import { topics } from "./topics/index.ts";
 
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
@@ -67,6 +71,20 @@ export class MigrationEngine implements Engine, AsyncDisposable {
 
   async check(signal: AbortSignal): Promise<CheckReport> {
     return { findings: await check({ file: this.#deps.file, ...this.#deps.systems }, signal) };
+  }
+
+  async grants(names: RoleNames): Promise<GrantsReport> {
+    await this.#requireServers();
+    const { source, target } = this.#deps.systems;
+    return grants({ file: this.#deps.file, source, target }, names);
+  }
+
+  async plan(signal: AbortSignal): Promise<PlanDocument> {
+    return plan(this.#deps, signal);
+  }
+
+  async topics(signal: AbortSignal): Promise<TopicsDocument> {
+    return topics(this.#deps, signal);
   }
 
   async doctor(signal: AbortSignal): Promise<DoctorReport> {

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   },
   REHOUSE_PREFLIGHT: { policy: "stop-role", exit: 1, meaning: "The preflight has findings that stand in the way." },
   REHOUSE_UNREACHABLE: { policy: "retry", exit: 3, meaning: "A server cannot be reached." },
+  REHOUSE_TLS: { policy: "retry", exit: 3, meaning: "A server cannot be trusted, or does not speak TLS where it is asked for." },
   REHOUSE_SERVER: { policy: "stop-role", exit: 3, meaning: "A server answered with an error that Rehouse does not expect." },
   REHOUSE_SLOT_EXISTS: {
     policy: "stop-role",

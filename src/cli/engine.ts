@@ -1,4 +1,5 @@
 import type { Access } from "../access/index.ts";
+import type { GrantsReport, RoleNames } from "../check/index.ts";
 import type { MigrationFile } from "../file/index.ts";
 import type { History } from "../history/index.ts";
 import type { Logger } from "../log.ts";
@@ -13,10 +14,12 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   SwitchedTenant,
+  TopicsDocument,
   VerifyDocument,
 } from "./documents.ts";
 
@@ -37,6 +40,12 @@ export type VerifyProgress = { tenant: string; table: string; rowsCompared: numb
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
+  /** The SQL that gives the roles of both servers what the migration needs, and no more. */
+  grants(names: RoleNames): Promise<GrantsReport>;
+  /** What `run` and the verbs after it would do; both databases are only read. */
+  plan(signal: AbortSignal): Promise<PlanDocument>;
+  /** Of the migration, whether it has begun or not. */
+  topics(signal: AbortSignal): Promise<TopicsDocument>;
   /** What is wrong now. It rejects for no server that is away: that is a finding. */
   doctor(signal: AbortSignal): Promise<DoctorReport>;
   /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */

@@ -6,7 +6,17 @@ import { LISTEN, type ListenFlags, startApi, withListenOptions } from "./listeni
 import { watch } from "./live/index.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, type Context, EXIT, type ExitCode, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import {
+  type CommonOptions,
+  type Context,
+  EXIT,
+  type ExitCode,
+  examples,
+  printJson,
+  type Surroundings,
+  verb,
+  withEngine,
+} from "./verb.ts";
 
 const INTERVAL_MS = { terminal: 500, elsewhere: 5000 };
 const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
@@ -25,9 +35,13 @@ export function runVerb(around: Surroundings): Command {
     )
     .addOption(new Option("--until <state>", "end with 0 once every tenant is there").choices(["in-sync"]))
     .addOption(new Option("--serve [address]", `the HTTP API beside the work, as \`rehouse serve\` has it (default ${LISTEN})`));
-  return withListenOptions(command).action((options: RunOptions) =>
-    withEngine(options, around, (context) => run(options, context)),
-  );
+  withListenOptions(command).action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
+  return examples(command, [
+    ["rehouse run", "all roles, until Ctrl-C"],
+    ["rehouse run --until in-sync", "ends with 0 once every tenant is there"],
+    ["rehouse run --role capture --role apply", "two roles; the others run elsewhere"],
+    ["rehouse run --serve", "and the HTTP API beside them"],
+  ]);
 }
 
 async function run({ role, until, serve, ...flags }: RunOptions, context: Context): Promise<ExitCode> {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Command } from "commander";
 import { LISTEN, type ListenFlags, startApi, withListenOptions } from "./listening.ts";
 import { tokenVerb } from "./token.ts";
-import { type CommonOptions, EXIT, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type ServeOptions = CommonOptions & ListenFlags & { listen: string };
 
@@ -13,7 +13,7 @@ export function serveVerb(around: Surroundings): Command {
     "where; others can reach what is no loopback address, so that takes TLS and a token",
     LISTEN,
   );
-  return withListenOptions(command)
+  withListenOptions(command)
     .enablePositionalOptions()
     .addCommand(tokenVerb(around))
     .action((options: ServeOptions) =>
@@ -30,4 +30,8 @@ export function serveVerb(around: Surroundings): Command {
         return EXIT.interrupted;
       }),
     );
+  return examples(command, [
+    ["rehouse serve", "this machine only"],
+    ["rehouse serve --listen 0.0.0.0:7443 --tls-cert api.pem --tls-key api.key", "from elsewhere, once there is a token"],
+  ]);
 }

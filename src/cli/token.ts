@@ -3,7 +3,7 @@ import { ACCESS_ROLES, type AccessRole, type TokenRecord } from "../access/index
 import { operatorName } from "../operator.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, EXIT, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, type Surroundings, verb, withEngine } from "./verb.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 60 * 60_000, d: DAY_MS };
@@ -13,11 +13,16 @@ type CreateOptions = CommonOptions & { role: AccessRole; name: string; expires?:
 
 /** `rehouse serve token`: who may use the API. */
 export function tokenVerb(around: Surroundings): Command {
-  return new Command("token")
+  const command = new Command("token")
     .description("make, list and revoke the tokens of the API")
     .addCommand(createVerb(around))
     .addCommand(listVerb(around))
     .addCommand(revokeVerb(around));
+  return examples(command, [
+    ["rehouse serve token create --role operator --name deploys --expires 90d", "prints it once"],
+    ["rehouse serve token list", "who has one, and when each was used last"],
+    ["rehouse serve token revoke deploys", "by its name or id"],
+  ]);
 }
 
 function createVerb(around: Surroundings): Command {
