@@ -45,6 +45,13 @@ const OWN_EVENTS = {
     meaning: "The migration's state cannot be read for its metrics; they say so (`rehouse_status_up`).",
   },
   "traces-not-sent": { level: "info", meaning: "The collector did not take spans; they were dropped." },
+  request: { level: "info", meaning: "The API answered: `method`, `route`, `status`, `ms`, and the token's name in `by`." },
+  "request-failed": { level: "error", meaning: "A request failed of what is no fault of who asked." },
+  "denial-not-written": { level: "warn", meaning: "What the API denied could not be written into the audit." },
+  "outcome-not-written": {
+    level: "error",
+    meaning: "The outcome of what was asked through the API could not be written into the audit.",
+  },
   failpoint: { level: "warn", meaning: "A failpoint was passed that somebody has armed." },
   kafka: { level: "debug", meaning: "What the Kafka client says of itself; each failure that matters is thrown, too." },
 } as const satisfies Record<string, Meaning>;
@@ -86,6 +93,7 @@ const JOURNAL_EVENTS = {
   armed: { level: "info", meaning: "The feed home of a tenant was set up." },
   disarmed: { level: "info", meaning: "The feed home of a tenant, or of all, was taken away." },
   "switch-begun": { level: "info", meaning: "A switch has begun, in `direction`." },
+  "sequences-moving": { level: "info", meaning: "Sequences are about to be moved ahead at the new home." },
   "sequences-moved": { level: "info", meaning: "Sequences were moved ahead at the new home." },
   switched: {
     level: "info",
@@ -104,6 +112,10 @@ const JOURNAL_EVENTS = {
   "contract-counted": { level: "info", meaning: "What is to be removed was counted." },
   "contract-archived": { level: "info", meaning: "What is to be removed is in the archive." },
   "contract-ended": { level: "info", meaning: "The old home is empty of the tenant; the receipt is written." },
+  "receipt-replaced": {
+    level: "info",
+    meaning: "The receipt of an earlier migration with this name, which made room for a new one.",
+  },
   paused: { level: "info", meaning: "Somebody paused the migration." },
   resumed: { level: "info", meaning: "Somebody resumed it." },
   cancelling: { level: "info", meaning: "The migration is being cancelled." },

@@ -14,7 +14,7 @@ function read(path: string): string {
 }
 
 /** Files of schemas/state: what is referred to comes first. */
-const STATE = ["migration", "copy", "stream", "comparison", "routes", "switch", "foreign-writes", "fence"] as const;
+const STATE = ["migration", "copy", "stream", "comparison", "routes", "switch", "foreign-writes", "fence", "access"] as const;
 
 /** The statements that install or renew the state tables. */
 export function stateSql(): string {

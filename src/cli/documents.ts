@@ -1,3 +1,4 @@
+import type { GrantsReport } from "../check/index.ts";
 import type { SwitchDocument } from "../cutover/document.ts";
 import type { Warning } from "../rehearse/records.ts";
 
@@ -116,6 +117,8 @@ export type CheckFinding = { code: string; severity: "error" | "warning"; place:
 export type CheckReport = { findings: CheckFinding[] };
 export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
 
+export type GrantsDocument = { formatVersion: 1; migration: string } & GrantsReport;
+
 export type DoctorReport = {
   /** `not-begun`: the target knows no such migration. `unknown`: the target does not answer. */
   state: StatusDocument["state"] | "not-begun" | "unknown";
@@ -127,7 +130,10 @@ export type DoctorDocument = { formatVersion: 1; migration: string; ok: boolean 
 
 export type { ContractDocument, ContractedTenant } from "../contract/document.ts";
 export type { SwitchDocument, SwitchedTenant } from "../cutover/document.ts";
+export type { InitDocument } from "../init/document.ts";
+export type { PlanDocument } from "../plan/document.ts";
 export type { RehearsalDocument } from "../rehearse/document.ts";
+export type { TopicsDocument } from "../topics/document.ts";
 export type { Difference, VerifyDocument } from "../verify/index.ts";
 
 /** `warnings`: what the newest rehearsal says about this move; they keep nothing from being done. */

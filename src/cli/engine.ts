@@ -1,4 +1,7 @@
+import type { Access } from "../access/index.ts";
+import type { GrantsReport, RoleNames } from "../check/index.ts";
 import type { MigrationFile } from "../file/index.ts";
+import type { History } from "../history/index.ts";
 import type { Logger } from "../log.ts";
 import type { RehearsalDocument, Step } from "../rehearse/document.ts";
 import type { Warning } from "../rehearse/records.ts";
@@ -11,10 +14,12 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   SwitchedTenant,
+  TopicsDocument,
   VerifyDocument,
 } from "./documents.ts";
 
@@ -33,10 +38,17 @@ export type VerifyProgress = { tenant: string; table: string; rowsCompared: numb
 
 /**
  * All that the command line asks of Rehouse, for one migration file. Every method rejects with a RehouseError for what a user can
- * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up.
+ * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up. `by`: who wants it, for
+ * journal and receipts; left out: who runs this process.
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
+  /** The SQL that gives the roles of both servers what the migration needs, and no more. */
+  grants(names: RoleNames): Promise<GrantsReport>;
+  /** What `run` and the verbs after it would do; both databases are only read. */
+  plan(signal: AbortSignal): Promise<PlanDocument>;
+  /** Of the migration, whether it has begun or not. */
+  topics(signal: AbortSignal): Promise<TopicsDocument>;
   /** What is wrong now. It rejects for no server that is away: that is a finding. */
   doctor(signal: AbortSignal): Promise<DoctorReport>;
   /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */
@@ -48,7 +60,7 @@ export interface Engine {
   status(signal: AbortSignal): Promise<StatusDocument>;
   /** `tenants` undefined: all of them. */
   verify(
-    options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
+    options: { tenants: string[] | undefined; repair: boolean; by?: string; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
   /**
@@ -60,6 +72,7 @@ export interface Engine {
       tenants: string[] | undefined;
       parallel: number;
       dryRun: boolean;
+      by?: string;
       onWarning?: (warning: Warning) => void;
       onTenant: (tenant: SwitchedTenant) => void;
     },
@@ -67,12 +80,18 @@ export interface Engine {
   ): Promise<CutoverDocument>;
   /** Back to the source; a tenant that was not switched is given up, its rows at the target removed unless `keep`. */
   rollback(
-    options: { tenants: string[]; keep: boolean; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
+    options: { tenants: string[]; keep: boolean; dryRun: boolean; by?: string; onTenant: (tenant: SwitchedTenant) => void },
     signal: AbortSignal,
   ): Promise<SwitchDocument>;
   /** Removes tenants from their old home; `now`: without waiting for the soak. `archive`: a directory that keeps the rows. */
   contract(
-    options: { tenants: string[]; archive: string | undefined; now: boolean; onTenant: (tenant: ContractedTenant) => void },
+    options: {
+      tenants: string[];
+      archive: string | undefined;
+      now: boolean;
+      by?: string;
+      onTenant: (tenant: ContractedTenant) => void;
+    },
     signal: AbortSignal,
   ): Promise<ContractDocument>;
   /**
@@ -87,12 +106,16 @@ export interface Engine {
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   pause(signal: AbortSignal): Promise<ControlOutcome>;
   resume(signal: AbortSignal): Promise<ControlOutcome>;
-  retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
+  retry(options: { tenants: string[]; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Goes on without the one change that stopped the tenant, which `position` has to name. */
-  skip(options: { tenant: string; position: string }, signal: AbortSignal): Promise<ControlOutcome>;
+  skip(options: { tenant: string; position: string; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Takes units out of step that a lost slot or a trimmed topic concerns; `run` brings them back. `tenants` undefined: all. */
   resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
   cancel(signal: AbortSignal): Promise<ControlOutcome>;
+  /** What was written down. */
+  readonly history: History;
+  /** The API's tokens, and the record of what was done with them. */
+  readonly access: Access;
 }
 
 export type EngineContext = {

@@ -1,16 +1,21 @@
 import { Command } from "commander";
 import { findMigrationFile, loadMigrationFile, type MigrationFile } from "../file/index.ts";
 import { createLogger, type Logger, levelOf } from "../log.ts";
+import type { Database } from "../ports.ts";
 import { asRehearsed } from "../rehearse/rehearsal-file.ts";
 import type {
   CheckDocument,
   ContractDocument,
   ControlDocument,
   DoctorDocument,
+  GrantsDocument,
+  InitDocument,
+  PlanDocument,
   RehearsalDocument,
   RunDocument,
   StatusDocument,
   SwitchDocument,
+  TopicsDocument,
   VerifyDocument,
 } from "./documents.ts";
 import type { CreateEngine, Engine } from "./engine.ts";
@@ -26,6 +31,8 @@ export type ExitCode = 0 | 1 | 2 | 3 | 130;
 export type Surroundings = {
   io: Io;
   createEngine: CreateEngine;
+  /** A database by its URL alone, for what is done before there is a migration file. */
+  openDatabase: (url: string) => Promise<Database>;
   /** The script that runs now. */
   entry: string;
   version: string;
@@ -86,19 +93,32 @@ export async function withEngine(
   );
 }
 
+/** Command lines with what each is for, at the end of a verb's help. */
+export function examples(command: Command, lines: readonly (readonly [line: string, what: string])[]): Command {
+  const widest = Math.max(...lines.map(([line]) => line.length));
+  return command.addHelpText(
+    "after",
+    `\nExamples:\n${lines.map(([line, what]) => `  ${line.padEnd(widest)}  ${what}`).join("\n")}`,
+  );
+}
+
 /** One document on stdout. */
 export function printJson(
   io: Io,
   document:
     | CheckDocument
     | DoctorDocument
+    | GrantsDocument
     | StatusDocument
     | VerifyDocument
     | RunDocument
     | ControlDocument
     | SwitchDocument
     | ContractDocument
-    | RehearsalDocument,
+    | RehearsalDocument
+    | InitDocument
+    | PlanDocument
+    | TopicsDocument,
 ): void {
   io.out(`${JSON.stringify(document)}\n`);
 }

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { basename, extname, resolve as resolvePath } from "node:path";
+import { basename, dirname, extname, resolve as resolvePath } from "node:path";
 import { RehouseError } from "../errors.ts";
 import { hide } from "../redact.ts";
 import { crossChecks } from "./checks.ts";
@@ -24,7 +24,9 @@ const MODULES = [".ts", ".mts", ".js", ".mjs"];
  */
 export async function loadMigrationFile(path: string | undefined, env: Environment): Promise<MigrationFile> {
   const found = await findMigrationFile(path);
-  const read = MODULES.includes(extname(found)) ? await readModule(found, env) : readYaml(await readText(found), env);
+  const read = MODULES.includes(extname(found))
+    ? await readModule(found, env)
+    : readYaml(await readText(found), env, dirname(found));
   return accept(read, found);
 }
 
@@ -37,7 +39,7 @@ export async function findMigrationFile(path: string | undefined): Promise<strin
   throw new RehouseError("REHOUSE_FILE_NOT_FOUND", {
     what: path === undefined ? "There is no migration file in this directory." : "There is no such migration file.",
     where: path === undefined ? resolvePath(".") : resolvePath(path),
-    fix: path === undefined ? `write ${DEFAULT_FILES[0]}, or name the file with -f` : "check the path behind -f",
+    fix: path === undefined ? "rehouse init writes one from a database, or name the file with -f" : "check the path behind -f",
   });
 }
 
