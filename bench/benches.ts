@@ -1,4 +1,5 @@
 import type { Bench } from "./bench.ts";
+import { benchApi } from "./cases/api.ts";
 import { benchBackfill } from "./cases/backfill.ts";
 import { benchCutover } from "./cases/cutover.ts";
 import { benchFence } from "./cases/fence.ts";
@@ -26,6 +27,7 @@ export async function runBenches(bench: Bench, names: readonly BenchName[], tell
     [wants("verify"), () => benchVerify(bench)],
     [wants("cutover"), () => benchCutover(bench)],
     [wants("fence"), () => benchFence(bench)],
+    [wants("api"), () => benchApi(bench)],
   ];
   for (const [isWanted, run] of plan) if (isWanted) for (const result of await run()) tell(result);
 }

@@ -84,6 +84,11 @@ export class Migration {
     return this.#start(["run", "--json", ...roles.flatMap((role) => ["--role", role])], env);
   }
 
+  /** `rehouse serve` on `address`, without the work. */
+  serve(address: string): Running {
+    return this.#start(["serve", "--json", "--listen", address]);
+  }
+
   /** Resolves when every tenant is in-sync and every process has ended. */
   async runUntilInSync(): Promise<void> {
     await this.#start(["run", "--json", "--until", "in-sync"]).ended;

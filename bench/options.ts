@@ -14,6 +14,7 @@ export const BENCHES = [
   "verify",
   "cutover",
   "fence",
+  "api",
 ] as const;
 export type BenchName = (typeof BENCHES)[number];
 

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { openApiDocument } from "../src/api/index.ts";
 import { migrationJsonSchema } from "../src/file/json-schema.ts";
 import { ROUTE_KEY_SCHEMA, ROUTE_SCHEMA } from "../src/route/index.ts";
 
@@ -7,6 +8,7 @@ import { ROUTE_KEY_SCHEMA, ROUTE_SCHEMA } from "../src/route/index.ts";
 
 const WRITTEN: Readonly<Record<string, unknown>> = {
   "migration.schema.json": migrationJsonSchema(),
+  "openapi.json": openApiDocument(),
   "route-key.avsc": JSON.parse(ROUTE_KEY_SCHEMA.text),
   "route.avsc": JSON.parse(ROUTE_SCHEMA.text),
 };

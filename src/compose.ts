@@ -15,10 +15,12 @@ import { slotName } from "./capture/index.ts";
 import type { Engine, EngineContext } from "./cli/engine.ts";
 import { MigrationEngine } from "./engine.ts";
 import { changesTopicName } from "./envelope/index.ts";
+import { RehouseError } from "./errors.ts";
 import type { MigrationFile, ServerAddress } from "./file/index.ts";
 import { mirrorName } from "./model/mirror.ts";
 import { groupName } from "./orphans/index.ts";
 import { packageVersion, stateSql } from "./package.ts";
+import type { Database } from "./ports.ts";
 import { routesTopicName } from "./route/index.ts";
 import type { Elsewhere, Systems } from "./systems.ts";
 
@@ -31,6 +33,16 @@ export async function createEngine(file: MigrationFile, context: EngineContext):
     stateSql: stateSql(),
     version: packageVersion(),
   });
+}
+
+/** A database by its URL alone. */
+export function openDatabase(url: string): Database {
+  if (!URL.canParse(url))
+    throw new RehouseError("REHOUSE_USAGE", {
+      what: "That is not a URL of a database.",
+      fix: "postgres://user@host:5432/database",
+    });
+  return createDatabase({ url, applicationName: "rehouse" });
 }
 
 function elsewhere(context: Pick<EngineContext, "log">): Elsewhere {

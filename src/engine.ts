@@ -1,9 +1,10 @@
 /** Everything that the command line can ask for, for one migration. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { type Access, AccessStore } from "./access/index.ts";
 import { retryTenant, skipChange } from "./apply/index.ts";
 import { slotName, topicPartitions } from "./capture/index.ts";
-import { check } from "./check/index.ts";
+import { check, type GrantsReport, grants, type RoleNames } from "./check/index.ts";
 import { childController } from "./child-controller.ts";
 import type {
   CheckReport,
@@ -11,12 +12,14 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RehearsalDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   TenantStatus,
   ThrottleOutcome,
+  TopicsDocument,
   VerifyDocument,
 } from "./cli/documents.ts";
 import type { Engine, Role, RunEvent } from "./cli/engine.ts";
@@ -28,11 +31,13 @@ import { cutover, releaseTenant, rollback, type SwitchDeps } from "./cutover/ind
 import { diagnose } from "./doctor/index.ts";
 import { RehouseError } from "./errors.ts";
 import { armFailpoints, FAILPOINTS_VARIABLE } from "./failpoint.ts";
+import { type History, StateHistory } from "./history/index.ts";
 import { mirrorMapping, readArmed, verifyAlongFeeds } from "./mirror/index.ts";
 import type { Mapping } from "./model/mapping.ts";
 import { mirrorName } from "./model/mirror.ts";
 import { type Lsn, parseLsn, parsePosition } from "./model/position.ts";
 import { operatorName } from "./operator.ts";
+import { plan } from "./plan/index.ts";
 import type { Database } from "./ports.ts";
 import { fingerprintOf, rehearsalWarnings, rehearse } from "./rehearse/index.ts";
 import { type ReportData, readReport } from "./report/index.ts";
@@ -43,6 +48,7 @@ import { SUPERVISED, withSupervisor } from "./run/supervised.ts";
 import { supervise } from "./run/supervisor.ts";
 import type { EngineDeps, Systems } from "./systems.ts";
 import { pauseMigration, readChanges, readThrottle, resumeMigration, setPace } from "./throttle/index.ts";
+import { topics } from "./topics/index.ts";
 
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
@@ -50,14 +56,37 @@ const POLL_MS = 200;
 const SHOWN_CHANGES = 20;
 
 export class MigrationEngine implements Engine, AsyncDisposable {
+  readonly history: History;
+  readonly access: Access;
   readonly #deps: EngineDeps;
+  /** Connections of their own, so that short questions of many do not queue behind those of the work. */
+  readonly #aside: readonly Database[];
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
+    const { file, elsewhere, stateSql } = deps;
+    const [source, target] = [elsewhere.database(file.source), elsewhere.database(file.target)];
+    this.#aside = [source, target];
+    this.history = new StateHistory({ migration: file.name, source, target });
+    this.access = new AccessStore({ migration: file.name, target, stateSql });
   }
 
   async check(signal: AbortSignal): Promise<CheckReport> {
     return { findings: await check({ file: this.#deps.file, ...this.#deps.systems }, signal) };
+  }
+
+  async grants(names: RoleNames): Promise<GrantsReport> {
+    await this.#requireServers();
+    const { source, target } = this.#deps.systems;
+    return grants({ file: this.#deps.file, source, target }, names);
+  }
+
+  async plan(signal: AbortSignal): Promise<PlanDocument> {
+    return plan(this.#deps, signal);
+  }
+
+  async topics(signal: AbortSignal): Promise<TopicsDocument> {
+    return topics(this.#deps, signal);
   }
 
   async doctor(signal: AbortSignal): Promise<DoctorReport> {
@@ -95,22 +124,25 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return readStatus({ migration, slot: slotName(migration), source, target, soakMs, throttle: this.#deps.file.throttle });
   }
 
-  async verify({ tenants, repair, onProgress }: Parameters<Engine["verify"]>[0], signal: AbortSignal): Promise<VerifyDocument> {
+  async verify(
+    { tenants, repair, by, onProgress }: Parameters<Engine["verify"]>[0],
+    signal: AbortSignal,
+  ): Promise<VerifyDocument> {
     await this.#requireBegun();
     const move = await resolved(this.#deps.file, this.#deps.systems);
-    const request = { tenants, onProgress, repairFor: repair ? operatorName() : undefined };
+    const request = { tenants, onProgress, repairFor: repair ? (by ?? operatorName()) : undefined };
     return verifyAlongFeeds(this.#deps, move, request, signal);
   }
 
   async cutover(
-    { tenants, parallel, dryRun, onWarning, onTenant }: Parameters<Engine["cutover"]>[0],
+    { tenants, parallel, dryRun, by = operatorName(), onWarning, onTenant }: Parameters<Engine["cutover"]>[0],
     signal: AbortSignal,
   ): Promise<CutoverDocument> {
     const switching = await this.#switching();
     const { systems, file, move } = switching;
     const warnings = await rehearsalWarnings(systems.target, file.name, fingerprintOf(move));
     for (const warning of warnings) onWarning?.(warning);
-    const document = await cutover(switching, { tenants, parallel, dryRun, onTenant, by: operatorName() }, signal);
+    const document = await cutover(switching, { tenants, parallel, dryRun, onTenant, by }, signal);
     return { ...document, warnings };
   }
 
@@ -120,17 +152,17 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async rollback(
-    { tenants, keep, dryRun, onTenant }: Parameters<Engine["rollback"]>[0],
+    { tenants, keep, dryRun, by = operatorName(), onTenant }: Parameters<Engine["rollback"]>[0],
     signal: AbortSignal,
   ): Promise<SwitchDocument> {
-    return rollback(await this.#switching(), { tenants, keep, dryRun, onTenant, by: operatorName() }, signal);
+    return rollback(await this.#switching(), { tenants, keep, dryRun, onTenant, by }, signal);
   }
 
   async contract(
-    { tenants, archive, now, onTenant }: Parameters<Engine["contract"]>[0],
+    { tenants, archive, now, by = operatorName(), onTenant }: Parameters<Engine["contract"]>[0],
     signal: AbortSignal,
   ): Promise<ContractDocument> {
-    return contract(await this.#switching(), { tenants, archive, now, onTenant, by: operatorName() }, signal);
+    return contract(await this.#switching(), { tenants, archive, now, onTenant, by }, signal);
   }
 
   async report(document: VerifyDocument): Promise<ReportData> {
@@ -138,8 +170,8 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return readReport({ migration: this.#deps.file.name, version: this.#deps.version, source, target }, document);
   }
 
-  async pause({ forMs }: Parameters<Engine["pause"]>[0]): Promise<ControlOutcome> {
-    const isNew = await pauseMigration(this.#deps.systems.target, await this.#hand(), forMs);
+  async pause({ forMs, by }: Parameters<Engine["pause"]>[0]): Promise<ControlOutcome> {
+    const isNew = await pauseMigration(this.#deps.systems.target, await this.#hand(by), forMs);
     if (!isNew) return { did: [`${this.#deps.file.name} is paused already.`] };
     const end = forMs === undefined ? "" : ` It goes on by itself at ${until(forMs)}.`;
     return {
@@ -149,13 +181,13 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     };
   }
 
-  async resume(): Promise<ControlOutcome> {
-    const isNew = await resumeMigration(this.#deps.systems.target, await this.#hand());
+  async resume({ by }: Parameters<Engine["resume"]>[0]): Promise<ControlOutcome> {
+    const isNew = await resumeMigration(this.#deps.systems.target, await this.#hand(by));
     return { did: [isNew ? "Resumed." : `${this.#deps.file.name} is running already.`] };
   }
 
-  async throttle({ pace, role, forMs }: Parameters<Engine["throttle"]>[0]): Promise<ControlOutcome> {
-    await setPace(this.#deps.systems.target, await this.#hand(), { role, pace, forMs });
+  async throttle({ pace, role, forMs, by }: Parameters<Engine["throttle"]>[0]): Promise<ControlOutcome> {
+    await setPace(this.#deps.systems.target, await this.#hand(by), { role, pace, forMs });
     const whose = role ?? "all roles";
     if (pace === 1) return { did: [`The ceiling of ${whose} is lifted.`] };
     const end = forMs === undefined ? "until it is set anew" : `until ${until(forMs)}`;
@@ -172,15 +204,15 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return { ...now, changes };
   }
 
-  async retry(options: { tenants: string[] }): Promise<ControlOutcome> {
+  async retry({ tenants, by = operatorName() }: Parameters<Engine["retry"]>[0]): Promise<ControlOutcome> {
     await this.#requireBegun();
     const did: string[] = [];
-    for (const tenant of options.tenants) {
-      if (await releaseTenant(this.#deps.systems.target, this.#deps.file.name, tenant, operatorName())) {
+    for (const tenant of tenants) {
+      if (await releaseTenant(this.#deps.systems.target, this.#deps.file.name, tenant, by)) {
         did.push(`Tenant ${tenant} is no longer held back; it is moved from the beginning.`);
         continue;
       }
-      const retried = await this.#inEitherFeed((state, name) => retryTenant(state, name, tenant, operatorName()));
+      const retried = await this.#inEitherFeed((state, name) => retryTenant(state, name, tenant, by));
       did.push(
         retried
           ? `Tenant ${tenant} goes on from the change that stopped it.`
@@ -190,9 +222,8 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     return { did };
   }
 
-  async skip({ tenant, position }: { tenant: string; position: string }): Promise<ControlOutcome> {
+  async skip({ tenant, position, by = operatorName() }: Parameters<Engine["skip"]>[0]): Promise<ControlOutcome> {
     await this.#requireBegun();
-    const by = operatorName();
     const skipped = await this.#inEitherFeed((state, name) => skipChange(state, name, { tenant, position, by }));
     return {
       did: [
@@ -233,7 +264,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#deps.systems.close();
+    await Promise.all([this.#deps.systems.close(), ...this.#aside.map((database) => database.close())]);
   }
 
   async #switching(): Promise<SwitchDeps> {
@@ -262,11 +293,9 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     if (only === undefined || roles.length > 1 || process.env[SUPERVISED] === undefined) {
       return supervise({ ...context, roles, onEvent }, signal);
     }
-    const stage = stageOf(only, { ...this.#deps, onEvent });
-    return runRole(
-      { role: only, migration: file.name, target: systems.target, stage, onEvent, log: context.log.child({ role: only }) },
-      withSupervisor(signal),
-    );
+    const log = context.log.child({ role: only });
+    const stage = stageOf(only, { ...this.#deps, context: { ...context, log }, onEvent });
+    return runRole({ role: only, migration: file.name, target: systems.target, stage, onEvent, log }, withSupervisor(signal));
   }
 
   /** What the state tables say of an earlier run is not enough: all that was committed before this one has to be applied. */
@@ -301,9 +330,9 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await Promise.all([source.query("SELECT 1"), target.query("SELECT 1"), topic.exists(), registry.subjects("-")]);
   }
 
-  async #hand(): Promise<{ migration: string; by: string }> {
+  async #hand(by = operatorName()): Promise<{ migration: string; by: string }> {
     await this.#requireBegun();
-    return { migration: this.#deps.file.name, by: operatorName() };
+    return { migration: this.#deps.file.name, by };
   }
 
   /** A tenant stands still in the feed that it is in: the migration's own, or the one home. */

@@ -7,14 +7,21 @@
  * - `stop-role`: the process ends with the error, a person has to act;
  * - `usage`: nothing was started.
  */
+import { redact } from "./redact.ts";
+
 export type Policy = "retry" | "stop-tenant" | "stop-role" | "usage";
 
 export const ERROR_CODES = {
   REHOUSE_FILE_INVALID: { policy: "usage", exit: 2, meaning: "The migration file has mistakes." },
   REHOUSE_FILE_NOT_FOUND: { policy: "usage", exit: 2, meaning: "The migration file cannot be read." },
-  REHOUSE_USAGE: { policy: "usage", exit: 2, meaning: "The command line is not one that Rehouse knows." },
+  REHOUSE_USAGE: {
+    policy: "usage",
+    exit: 2,
+    meaning: "The command line, or a request to the API, is not one that Rehouse knows.",
+  },
   REHOUSE_PREFLIGHT: { policy: "stop-role", exit: 1, meaning: "The preflight has findings that stand in the way." },
   REHOUSE_UNREACHABLE: { policy: "retry", exit: 3, meaning: "A server cannot be reached." },
+  REHOUSE_TLS: { policy: "retry", exit: 3, meaning: "A server cannot be trusted, or does not speak TLS where it is asked for." },
   REHOUSE_SERVER: { policy: "stop-role", exit: 3, meaning: "A server answered with an error that Rehouse does not expect." },
   REHOUSE_SLOT_EXISTS: {
     policy: "stop-role",
@@ -155,6 +162,29 @@ export const ERROR_CODES = {
     exit: 1,
     meaning: "The tenant's changes were not all applied in the time that its writers may be held back.",
   },
+  REHOUSE_UNSAFE_LISTEN: {
+    policy: "usage",
+    exit: 2,
+    meaning: "The API was to listen where others can reach it, without what keeps it safe there.",
+  },
+  REHOUSE_UNAUTHENTICATED: { policy: "usage", exit: 2, meaning: "A request to the API has no token, or none that is good." },
+  REHOUSE_FORBIDDEN: {
+    policy: "usage",
+    exit: 2,
+    meaning: "A request to the API asks for more than its token's role may do, or comes from another site.",
+  },
+  REHOUSE_NOT_FOUND: { policy: "usage", exit: 2, meaning: "There is no such tenant, operation, token or address." },
+  REHOUSE_NOT_CONFIRMED: {
+    policy: "usage",
+    exit: 2,
+    meaning: "A request to the API does not repeat the names that it has to confirm.",
+  },
+  REHOUSE_OPERATION_UNDER_WAY: {
+    policy: "usage",
+    exit: 1,
+    meaning: "Another operation of the API on the same tenants is under way.",
+  },
+  REHOUSE_TOO_MANY: { policy: "retry", exit: 3, meaning: "More was asked of the API at once than it takes." },
   REHOUSE_INTERNAL: { policy: "stop-role", exit: 3, meaning: "Rehouse met a state that its own rules exclude." },
 } as const satisfies Record<string, { policy: Policy; exit: 1 | 2 | 3; meaning: string }>;
 
@@ -196,7 +226,9 @@ export class RehouseError extends Error {
     return ERROR_CODES[this.code].exit;
   }
 
+  /** As documents, state tables and the log have it. */
   toJSON() {
-    return { code: this.code, what: this.message, where: this.where, fix: this.fix };
+    const [where, fix] = [this.where, this.fix].map((text) => (text === undefined ? undefined : redact(text)));
+    return { code: this.code, what: redact(this.message), where, fix };
   }
 }

@@ -95,7 +95,7 @@ async function pass(name: Failpoint, point: Armed | undefined): Promise<void> {
     return;
   }
   point.left--;
-  log?.warn({ failpoint: name, action: point.action.kind }, `failpoint ${point.text}`);
+  log?.warn({ event: "failpoint", failpoint: name, action: point.action.kind }, `failpoint ${point.text}`);
   await act(name, point.action);
 }
 

@@ -40,6 +40,7 @@ process.exitCode = await program({
     const { createEngine } = await import("./compose.ts");
     return createEngine(file, context);
   },
+  openDatabase: async (url) => (await import("./compose.ts")).openDatabase(url),
 });
 
 // The engine has given back everything by now. A socket that it forgot must not keep a finished command from ending.

@@ -14,7 +14,18 @@ function read(path: string): string {
 }
 
 /** Files of schemas/state: what is referred to comes first. */
-const STATE = ["migration", "copy", "stream", "comparison", "routes", "switch", "foreign-writes", "fence", "throttle"] as const;
+const STATE = [
+  "migration",
+  "copy",
+  "stream",
+  "comparison",
+  "routes",
+  "switch",
+  "foreign-writes",
+  "fence",
+  "access",
+  "throttle",
+] as const;
 
 /** The statements that install or renew the state tables. */
 export function stateSql(): string {

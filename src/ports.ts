@@ -288,6 +288,8 @@ export interface SchemaRegistry {
   schema(id: number): Promise<string>;
   /** The subjects whose name begins with `prefix`. */
   subjects(prefix: string): Promise<string[]>;
+  /** The newest schema of a subject; undefined: there is no such subject. */
+  latest(subject: string): Promise<{ readonly id: number; readonly version: number } | undefined>;
   /** Takes a subject with all versions out of use; their ids stay readable. Nothing happens when it is not there. */
   remove(subject: string): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import kafkajs, { type Kafka, type KafkaConfig, type SASLOptions } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
 import type { Logger } from "../../src/log.ts";
+import { untrusted } from "../../src/untrusted.ts";
 
 export type KafkaAddress = {
   readonly brokers: readonly string[];
@@ -30,7 +31,7 @@ export function createKafka(address: KafkaAddress, name: string, log: Logger): K
       () =>
       ({ namespace, log: entry }) => {
         const { message, timestamp: _timestamp, logger: _logger, ...fields } = entry;
-        log.debug({ namespace, ...fields }, message);
+        log.debug({ event: "kafka", namespace, ...fields }, message);
       },
     ...(address.ssl === undefined ? {} : { ssl: address.ssl }),
     ...(address.sasl === undefined ? {} : { sasl: sasl(address.sasl) }),
@@ -45,6 +46,8 @@ function sasl({ mechanism, username, password }: NonNullable<KafkaAddress["sasl"
 /** What kafkajs threw, as an error of the closed list. */
 export function kafkaFailure(error: unknown, where: string): RehouseError {
   if (error instanceof RehouseError) return error;
+  const distrust = untrusted(error, { server: "Kafka", where, section: "kafka.ssl" });
+  if (distrust !== undefined) return distrust;
   const reason = error instanceof Error ? error.message : String(error);
   if (isUnavailable(error)) {
     return new RehouseError("REHOUSE_UNREACHABLE", {
@@ -57,7 +60,9 @@ export function kafkaFailure(error: unknown, where: string): RehouseError {
   return new RehouseError("REHOUSE_SERVER", {
     what: `Kafka answered with an error: ${reason}`,
     where,
-    fix: "check the rights of this client and the state of the topic",
+    fix: /\bSASL\b/.test(reason)
+      ? "check mechanism, username and password in kafka.sasl"
+      : "check the rights of this client and the state of the topic",
     cause: error,
   });
 }

@@ -86,8 +86,8 @@ const ANSWERED_WITHIN_MS = REQUEST_TIMEOUT_MS + 5_000;
  * Gives up on an answer that kafkajs waits for on a connection that it is leaving: nobody would ever hear of it. TimedOut: nobody knows what becomes of
  * the request; it may yet be sent.
  */
-export function answered<T>(answer: Promise<T>): Promise<T> {
-  return inTime(answer, ANSWERED_WITHIN_MS, "no answer");
+export function answered<T>(answer: Promise<T>, withinMs = ANSWERED_WITHIN_MS): Promise<T> {
+  return inTime(answer, withinMs, "no answer");
 }
 
 /** A broker whose connection is gone may come back at another address. */

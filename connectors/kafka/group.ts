@@ -4,11 +4,15 @@
  */
 
 import type { Kafka } from "kafkajs";
-import { leave } from "./cluster.ts";
+import { TimedOut } from "../../src/in-time.ts";
+import { answered, leave } from "./cluster.ts";
 
 /** The least that a broker with default settings allows: for as long the partitions of a killed process stand still. */
 const SESSION_MS = 6_000;
 const COMMIT_EVERY_MS = 5_000;
+/** A member that neither beats nor joins for so long, a rebalance included, waits for an answer that will not come. */
+const SILENT_MS = 60_000;
+const LOOK_EVERY_MS = 5_000;
 /** The pause of a consumer with nothing to fetch. Leaving the group takes as long. */
 const IDLE_MS = 100;
 
@@ -35,7 +39,14 @@ export class Group {
       maxWaitTimeInMs: IDLE_MS,
     });
     let joined: readonly number[] = [];
+    let silence: NodeJS.Timeout | undefined;
+    let heardAt = performance.now();
+    const heard = () => {
+      heardAt = performance.now();
+    };
+    consumer.on(consumer.events.HEARTBEAT, heard);
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      heard();
       consumer.pause([{ topic }]);
       joined = payload.memberAssignment[topic] ?? [];
       assigned(joined);
@@ -49,17 +60,22 @@ export class Group {
       if (offsets.length > 0) consumer.commitOffsets(offsets).catch(() => undefined);
     }, COMMIT_EVERY_MS);
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topic, fromBeginning: true });
+      await answered(consumer.connect().then(() => consumer.subscribe({ topic, fromBeginning: true })));
+      heard();
       await new Promise<void>((resolve, reject) => {
         signal.addEventListener("abort", () => resolve(), { once: true });
         if (signal.aborted) return resolve();
         consumer.on(consumer.events.CRASH, ({ payload }) => {
           if (!payload.restart) reject(payload.error);
         });
+        silence = setInterval(() => {
+          if (performance.now() - heardAt > SILENT_MS)
+            reject(new TimedOut(`the consumer group does not answer, after ${SILENT_MS} ms`));
+        }, LOOK_EVERY_MS);
         consumer.run({ autoCommit: false, eachBatch: () => Promise.resolve() }).catch(reject);
       });
     } finally {
+      clearInterval(silence);
       clearInterval(commit);
       await leave(consumer);
     }

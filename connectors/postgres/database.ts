@@ -12,6 +12,7 @@ import {
   startupOptions,
 } from "./settings.ts";
 import { ASK_AFTER_MS, whyUnheard } from "./unheard.ts";
+import { connectionTo } from "./url.ts";
 
 export type DatabaseAddress = {
   /** postgres://user:password@host:port/database */
@@ -132,8 +133,7 @@ export function clientConfig(
   options: { readonly name?: string; readonly settings?: Readonly<Record<string, string>> } = {},
 ): ClientConfig {
   return {
-    connectionString: address.url,
-    ...(address.tls === undefined ? {} : { ssl: address.tls }),
+    ...connectionTo(address.url, address.tls),
     application_name: options.name ?? address.applicationName ?? "rehouse",
     connectionTimeoutMillis: address.connectTimeoutMs ?? 10_000,
     keepAlive: true,

@@ -1,6 +1,7 @@
 import { DatabaseError } from "pg";
 import { RehouseError } from "../../src/errors.ts";
 import { ConnectionLost, ServerError } from "../../src/ports.ts";
+import { untrusted } from "../../src/untrusted.ts";
 
 /** SQLSTATE classes that mean "this server cannot serve anybody now": connection exceptions, shutdown, starting up, too many clients. */
 const UNAVAILABLE = /^(08|57P0[123]|53300)/;
@@ -25,6 +26,8 @@ export function failure(error: unknown, statement?: number): ServerError | Conne
 
 /** Why a connection could not be opened. The password is never part of pg's messages, nor of `place`. */
 export function connectFailure(error: unknown, place: string): RehouseError {
+  const distrust = untrusted(error, { server: "Postgres", where: place, section: "the server's tls" });
+  if (distrust !== undefined) return distrust;
   const refused = error instanceof DatabaseError && error.code !== undefined && !UNAVAILABLE.test(error.code);
   const reason = reasonOf(error);
   return refused

@@ -1,12 +1,12 @@
 import { Pool } from "pg";
 import type { ClientPool } from "../../src/systems.ts";
 import type { DatabaseAddress } from "./database.ts";
+import { connectionTo } from "./url.ts";
 
 /** Connections as an application has them, with its settings and not with ours. */
 export function createClientPool({ url, tls, applicationName }: DatabaseAddress, connections: number): ClientPool {
   const pool = new Pool({
-    connectionString: url,
-    ...(tls === undefined ? {} : { ssl: tls }),
+    ...connectionTo(url, tls),
     ...(applicationName === undefined ? {} : { application_name: applicationName }),
     max: connections,
   });

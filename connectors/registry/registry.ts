@@ -1,14 +1,19 @@
+import { Agent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ConnectionOptions } from "node:tls";
 // Not from the package's index, which loads the key services of four clouds: 3 s and 50 MB more.
 import { RestError } from "@confluentinc/schemaregistry/dist/rest-error.js";
 import type { SchemaRegistryClient } from "@confluentinc/schemaregistry/dist/schemaregistry-client.js";
 import { RehouseError } from "../../src/errors.ts";
 import type { SchemaRegistry } from "../../src/ports.ts";
 import { redact } from "../../src/redact.ts";
+import { untrusted } from "../../src/untrusted.ts";
 
 export type RegistryAddress = {
   readonly url: string;
   readonly auth?: { readonly username: string; readonly password: string } | { readonly token: string } | undefined;
+  /** Undefined: what the URL says, against the system's authorities. */
+  readonly tls?: ConnectionOptions | undefined;
 };
 
 /** Answers of a server that has troubles of its own, or of a proxy before it, which time heals. 501: it will never know the request. */
@@ -35,6 +40,16 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
     schema: async (id) => (await calling((client) => client.getBySubjectAndId("", id))).schema,
     subjects: async (prefix) =>
       (await calling((client) => client.getAllSubjects())).filter((subject) => subject.startsWith(prefix)),
+    latest: (subject) =>
+      calling(async (client) => {
+        try {
+          const { id = 0, version = 0 } = await client.getLatestSchemaMetadata(subject);
+          return { id, version };
+        } catch (error) {
+          ignoreMissing(error);
+          return undefined;
+        }
+      }),
     // Softly: whenever a subject goes for good, Apicurio (2.6) sweeps away the content that none uses, and with it that of a registration
     // which is under way. Its id is granted, has no schema, and the subject refuses all that come after. No id that was given out is lost either.
     remove: (subject) => calling((client) => client.deleteSubject(subject, false).then(() => undefined, ignoreMissing)),
@@ -42,13 +57,17 @@ export function createSchemaRegistry(address: RegistryAddress): SchemaRegistry {
 }
 
 /** Loaded by who asks the registry: the client's signing in (joi) is a third of the time in which a verb or a role starts, and most never ask. */
-async function connect({ url, auth }: RegistryAddress): Promise<SchemaRegistryClient> {
+async function connect({ url, auth, tls }: RegistryAddress): Promise<SchemaRegistryClient> {
   const { SchemaRegistryClient } = await import("@confluentinc/schemaregistry/dist/schemaregistry-client.js");
   return new SchemaRegistryClient({
     baseURLs: [url],
     cacheCapacity: 10_000,
     maxRetries: 2,
-    createAxiosDefaults: { timeout: 10_000, ...authorization(auth) },
+    createAxiosDefaults: {
+      timeout: 10_000,
+      ...authorization(auth),
+      ...(tls === undefined ? {} : { httpsAgent: new Agent({ keepAlive: true, ...tls }) }),
+    },
   });
 }
 
@@ -83,6 +102,8 @@ function ignoreMissing(error: unknown): void {
 }
 
 function registryFailure(error: unknown, where: string): RehouseError {
+  const distrust = untrusted(error, { server: "the schema registry", where, section: "registry.tls" });
+  if (distrust !== undefined) return distrust;
   const reason = redact(error instanceof Error ? error.message : String(error));
   if (error instanceof RestError && !HEALS.has(error.status)) {
     return new RehouseError("REHOUSE_SERVER", {

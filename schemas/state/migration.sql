@@ -67,3 +67,4 @@ CREATE TABLE IF NOT EXISTS rehouse.journal (
   event     text NOT NULL,
   detail    jsonb NOT NULL DEFAULT '{}'
 );
+CREATE INDEX IF NOT EXISTS journal_of_tenant ON rehouse.journal (migration, tenant, entry);

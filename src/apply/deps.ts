@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
 import type { ChangesReader, ChangesTopic, Database, SchemaRegistry } from "../ports.ts";
 import type { Pace } from "../throttle/index.ts";
+import type { Span } from "../traces/index.ts";
 import type { Lane } from "./lane.ts";
 import type { LaneName } from "./membership.ts";
 
@@ -27,6 +28,8 @@ export type ApplyDeps = {
   /** What a lane waits out; undefined when it goes on. */
   readonly report: (error: RehouseError | undefined, lane: string) => void;
   readonly log: Logger;
+  /** Left out: nobody has asked for traces. */
+  readonly trace?: ((span: Span) => void) | undefined;
 };
 
 /** A lane that reads with `reader`, which may be shared by the lanes of several partitions. */

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RehouseError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Logger } from "../log.ts";
-import { comparePositions, type Position } from "../model/position.ts";
+import { comparePositions, formatPosition, type Position } from "../model/position.ts";
 import { type Database, type IncomingBatch, ServerError, type Session } from "../ports.ts";
 import type { Pace } from "../throttle/index.ts";
 import { ExactReplay } from "./exact.ts";
@@ -17,6 +17,7 @@ import { foreignWrite } from "./foreign-write.ts";
 import { InPlaceRows } from "./in-place.ts";
 import { Inbox, type Segment } from "./inbox.ts";
 import { asFailure, cutOff, trimmed } from "./lane-failures.ts";
+import type { LaneTrace } from "./lane-trace.ts";
 import { joinMainLane, type LaneName, loadPlace, MAIN_LANE, type Place } from "./membership.ts";
 import { type Plan, Planner, Refusal } from "./plan.ts";
 import type { Refetch } from "./refetch.ts";
@@ -58,6 +59,7 @@ export type LaneDeps = {
   /** What the lane waits out, for status; undefined when it goes on. */
   readonly report: (error: RehouseError | undefined) => void;
   readonly log: Logger;
+  readonly trace?: LaneTrace;
 };
 
 const LONGEST_BACKOFF_MS = 10_000;
@@ -136,7 +138,7 @@ export class Lane {
         failures++;
         this.#isWaiting = true;
         this.#deps.report(failure);
-        this.#deps.log.warn({ error: failure, failures }, "the lane waits and goes on from its place");
+        this.#deps.log.warn({ event: "lane-waits", error: failure, failures }, "the lane waits and goes on from its place");
         await delay(Math.min(100 * 2 ** failures, LONGEST_BACKOFF_MS), undefined, { signal }).catch(() => undefined);
       } finally {
         signal.removeEventListener("abort", leave);
@@ -177,6 +179,7 @@ export class Lane {
         await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
         continue;
       }
+      this.#deps.trace?.forget();
       await this.#checkTopicHas(place);
       this.inbox.expect(place.nextOffset, place.position);
       this.#deps.feed.seek(place.nextOffset);
@@ -199,12 +202,20 @@ export class Lane {
           const applied = await this.#apply(segment, at, place, transaction);
           if (applied === "again") break;
           at = applied;
+          this.#deps.trace?.written(segment.messages, at);
           if (transaction.isOpen) continue;
+          this.#deps.trace?.committed(at);
           place = { ...place, nextOffset: at.nextOffset, position: at.position };
           wentWell();
           this.#deps.feed.committed(at.nextOffset);
           await failpoint("apply.place.after");
-          if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) return true;
+          if (name.lane !== MAIN_LANE && (await joinMainLane(this.#deps.target, name))) {
+            this.#deps.log.info(
+              { event: "lane-joined", tenants: place.members.size, position: formatPosition(at.position) },
+              "the late lane has met the main lane, which goes on for its tenants",
+            );
+            return true;
+          }
           // Outside a transaction: nobody at the target waits for a lane that rests.
           if (this.#deps.pace.now() < 1) await this.#deps.pace.rest(performance.now() - began, signal);
         }
@@ -250,11 +261,7 @@ export class Lane {
   async #recover(error: ServerError | Refusal, { membership }: Place): Promise<void> {
     const refused = error instanceof Refusal ? error : foreignWrite(error);
     if (refused !== undefined) {
-      if (!(await stopTenant(this.#deps.target, this.#deps.name, refused, membership))) return;
-      this.#deps.log.error(
-        { tenant: refused.tenant, table: refused.table, error: refused.error },
-        "a change cannot be applied; its tenant stops",
-      );
+      await stopTenant(this.#deps.target, this.#deps.name, refused, membership);
       return;
     }
     if (error instanceof ServerError && meaningOf(error) === "lane-moved") return;

@@ -24,7 +24,10 @@ export async function runLateLanes(deps: ApplyDeps, makeLane: MakeLane, signal: 
         const done = runLateLane(deps, makeLane, name, stop.signal)
           .catch((error: unknown) => {
             if (error instanceof RehouseError && error.policy !== "retry") failure ??= error;
-            deps.log.warn({ error, lane: id }, "a late lane ended, and is begun again from its place");
+            deps.log.warn(
+              { event: "lane-restarted", error, lane: name.lane, partition: name.partition },
+              "a late lane ended, and is begun again from its place",
+            );
           })
           .finally(() => running.delete(id));
         running.set(id, done);

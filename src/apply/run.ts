@@ -3,6 +3,7 @@ import { FULL_PACE } from "../throttle/index.ts";
 import { together } from "../together.ts";
 import type { ApplyDeps, MakeLane } from "./deps.ts";
 import { Lane } from "./lane.ts";
+import { LaneTrace } from "./lane-trace.ts";
 import { runLateLanes } from "./late-lanes.ts";
 import { LowOffsets } from "./low-offsets.ts";
 import { runMainLanes } from "./main-lanes.ts";
@@ -46,6 +47,7 @@ async function laneMaker(deps: ApplyDeps): Promise<MakeLane> {
       pace: deps.pace ?? FULL_PACE,
       report: (error) => deps.report(error, `${name.partition}/${name.lane}`),
       log: deps.log.child({ lane: name.lane, partition: name.partition }),
+      ...(deps.trace === undefined ? {} : { trace: new LaneTrace(deps.trace, name, schemas) }),
     });
 }
 

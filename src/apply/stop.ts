@@ -12,6 +12,7 @@ import type { Refusal } from "./plan.ts";
  * other members than those that it was refused with: another process that reads it too has stopped the tenant, which may have been retried since.
  */
 export async function stopTenant(target: Database, name: LaneName, refusal: Refusal, membership: bigint): Promise<boolean> {
+  const { code, what, fix } = refusal.error.toJSON();
   return target.transaction(async (session) => {
     const lane = [name.migration, String(name.partition), name.lane];
     const asRefused = await session.query(
@@ -30,9 +31,9 @@ export async function stopTenant(target: Database, name: LaneName, refusal: Refu
       [
         ...lane,
         refusal.tenant,
-        refusal.error.code,
-        refusal.error.message,
-        refusal.error.fix ?? null,
+        code,
+        what,
+        fix ?? null,
         refusal.table,
         refusal.position === undefined ? null : formatPosition(refusal.position),
         refusal.position === undefined ? null : formatLsn(refusal.position.lsn),

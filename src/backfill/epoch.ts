@@ -76,7 +76,10 @@ export class EpochHolder {
       // Rows in place are read as they are. Who keeps a snapshot keeps every row that was replaced since.
       if (context.mapping.tables.every(({ inPlace }) => inPlace !== undefined)) await this.#sessions.close(holder);
       else this.#held.set(wave, { session: holder, openedAt: Date.now() });
-      context.log.info({ wave, epoch, snapshot: taken.snapshot, first: state.firstEpoch === undefined }, "opened an epoch");
+      context.log.info(
+        { event: "epoch-opened", wave, epoch, snapshot: taken.snapshot, first: state.firstEpoch === undefined },
+        "opened an epoch",
+      );
     } catch (error) {
       await this.#sessions.close(holder);
       throw error;
@@ -111,7 +114,7 @@ export class EpochHolder {
       ]);
     }
     await decider.query("UPDATE rehouse.wave SET planned = true WHERE migration = $1 AND wave = $2", [migration, String(wave)]);
-    log.info({ wave, chunks: plan.chunks.length, tenants: units.tenants.length }, "planned a wave");
+    log.info({ event: "wave-planned", wave, chunks: plan.chunks.length, tenants: units.tenants.length }, "planned a wave");
   }
 
   async #read(decider: Session, wave: number): Promise<WaveState | undefined> {

@@ -30,7 +30,10 @@ export async function replanRelations(context: Context, decider: Session, holder
         String(wave),
         relation,
       ]);
-      context.log.warn({ wave, relation }, "the relation was rewritten at the source: its chunks are planned anew");
+      context.log.warn(
+        { event: "relation-rewritten", wave, relation },
+        "the relation was rewritten at the source: its chunks are planned anew",
+      );
     }
     await insertChunks(decider, context.migration, wave, chunks);
   }

@@ -49,7 +49,10 @@ async function work(context: Context, deps: BackfillDeps, sessions: Sessions, st
   for (let index = 0; index < Math.max(1, deps.workers ?? DEFAULT_WORKERS); index++) {
     const { session, triggersFire } = await openWriter(sessions, context.target, `rehouse backfill write ${index + 1}`);
     if (triggersFire && index === 0)
-      context.log.warn({}, "the target's role may not set session_replication_role: its triggers fire for copied rows");
+      context.log.warn(
+        { event: "triggers-fire" },
+        "the target's role may not set session_replication_role: its triggers fire for copied rows",
+      );
     workers.push(new Worker(context, sessions, epochs, sizes, session));
   }
   await Promise.all(

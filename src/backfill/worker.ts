@@ -89,7 +89,14 @@ export class Worker {
     await this.#target.query("COMMIT");
     await failpoint("chunk.commit.after");
     this.#context.log.debug(
-      { chunk: chunk.id, table: tableText(chunk.table.source), rows: copied.rows, leftOut: copied.leftOut, tookMs },
+      {
+        event: "chunk-copied",
+        chunk: chunk.id,
+        table: tableText(chunk.table.source),
+        rows: copied.rows,
+        leftOut: copied.leftOut,
+        tookMs,
+      },
       "copied a chunk",
     );
   }
@@ -112,7 +119,10 @@ export class Worker {
     await failpoint("chunk.commit.before");
     await this.#target.query("COMMIT");
     await failpoint("chunk.commit.after");
-    log.debug({ chunk: chunk.id, table: tableText(chunk.table.source), isDone: brought.isDone, tookMs }, "brought rows in step");
+    log.debug(
+      { event: "chunk-brought", chunk: chunk.id, table: tableText(chunk.table.source), isDone: brought.isDone, tookMs },
+      "brought rows in step",
+    );
     // As long as it worked, it rests: the application's writes are the ones that count here.
     await rest(brought.byUnit.size === 0 && !brought.isDone ? HELD_MS : tookMs, signal);
     return "chunk";

@@ -1,6 +1,6 @@
 /** From the source's WAL to the changes topic. See README.md beside this file. */
 
-export { PREFIX } from "./beat.ts";
+export { type Beat, PREFIX, parseBeat } from "./beat.ts";
 export { partitionOf, tenantPartitions, topicPartitions } from "./partition.ts";
 export { type Provision, type ProvisionDeps, provision, removeProvision } from "./provision.ts";
 export { ensurePublication, extendPublication, shrinkPublication } from "./publication.ts";

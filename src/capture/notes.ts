@@ -19,8 +19,10 @@
 import { Bell } from "../bell.ts";
 import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { JournalEvent } from "../log-events.ts";
 import { formatLsn, type Lsn, ZERO_LSN } from "../model/position.ts";
 import { ConnectionLost, type Database } from "../ports.ts";
+import { redactDeep } from "../redact.ts";
 import type { Beat } from "./beat.ts";
 
 /** Next offset of each partition, index = partition. */
@@ -99,7 +101,7 @@ export class Recorder {
   readonly #log: Logger;
   #note: Note | undefined;
   #progress: Progress | undefined;
-  #entries: { readonly event: string; readonly detail: Readonly<Record<string, string>> }[] = [];
+  #entries: { readonly event: JournalEvent; readonly detail: Readonly<Record<string, string>> }[] = [];
   readonly #bell = new Bell();
   #prunedAt = 0;
   /** Whether some tenant is still on its way. */
@@ -120,7 +122,7 @@ export class Recorder {
   }
 
   /** Puts a line into the journal. */
-  journal(event: string, detail: Readonly<Record<string, string>>): void {
+  journal(event: JournalEvent, detail: Readonly<Record<string, string>>): void {
     this.#entries.push({ event, detail });
     this.#bell.ring();
   }
@@ -132,7 +134,7 @@ export class Recorder {
         await this.#write();
       } catch (error) {
         if (!isPassing(error)) throw error;
-        this.#log.warn({ error: String(error) }, "capture goes on, but its notes cannot be written now");
+        this.#log.warn({ event: "notes-not-written", error }, "capture goes on, but its notes cannot be written now");
       }
     }
   }
@@ -142,7 +144,7 @@ export class Recorder {
       await this.#target.query("INSERT INTO rehouse.journal (migration, event, detail) VALUES ($1, $2, $3::jsonb)", [
         this.#migration,
         entry.event,
-        JSON.stringify(entry.detail),
+        JSON.stringify(redactDeep(entry.detail)),
       ]);
       this.#entries.shift();
     }

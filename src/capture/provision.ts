@@ -61,6 +61,12 @@ export async function provision(deps: ProvisionDeps, signal: AbortSignal): Promi
   return makeSlot(deps, name, signal);
 }
 
+/** One statement: an answer that is lost is asked for again by the next look. */
+const MADE = `
+  WITH made AS (UPDATE rehouse.migration SET slot_lsn = $2::pg_lsn, slot_snapshot = $3 WHERE name = $1 RETURNING name)
+  INSERT INTO rehouse.journal (migration, event, detail)
+  SELECT name, 'slot-made', jsonb_build_object('slot', $4::text, 'lsn', $2::pg_lsn) FROM made`;
+
 async function makeSlot(
   { mapping, source, target, slots }: ProvisionDeps,
   name: string,
@@ -71,14 +77,7 @@ async function makeSlot(
   try {
     await failpoint("slot.after");
     const snapshot = await blaming(source, describeSnapshot(source, slot.snapshot));
-    await blaming(
-      target,
-      target.query("UPDATE rehouse.migration SET slot_lsn = $2, slot_snapshot = $3 WHERE name = $1", [
-        mapping.migration,
-        formatLsn(slot.lsn),
-        snapshot,
-      ]),
-    );
+    await blaming(target, target.query(MADE, [mapping.migration, formatLsn(slot.lsn), snapshot, name]));
     return { lsn: slot.lsn, snapshot };
   } finally {
     await slot.release();

@@ -15,8 +15,9 @@ import { RehouseError } from "../errors.ts";
 import { settled } from "../in-time.ts";
 import type { Logger } from "../log.ts";
 import type { Mapping } from "../model/mapping.ts";
-import { type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
+import { formatLsn, type Lsn, type Position, ZERO_LSN } from "../model/position.ts";
 import type { ChangesProducer, ChangesTopic, Database, ReplicationStream, SchemaRegistry, TailReader } from "../ports.ts";
+import { published, type Span } from "../traces/index.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import { emitBeats, PREFIX } from "./beat.ts";
 import { Gate } from "./gate.ts";
@@ -51,6 +52,8 @@ export type CaptureDeps = {
   readonly producer: () => Promise<ChangesProducer>;
   readonly registry: SchemaRegistry;
   readonly log: Logger;
+  /** Left out: nobody has asked for traces. */
+  readonly trace?: ((span: Span) => void) | undefined;
 };
 
 /**
@@ -149,10 +152,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
   const outbox = new Outbox();
   const publisher = new Publisher(outbox, producer, start.next);
   const recorder = new Recorder(target, migration, deps.tenantsAsked ?? NONE_ADDED, log);
-  const report = (change: SourceChange) => {
-    log.warn(change, "the source's tables have changed");
-    recorder.journal("source-changed", change);
-  };
+  const report = (change: SourceChange) => recorder.journal("source-changed", change);
   const tables = new CapturedTables({
     mapping,
     source,
@@ -182,9 +182,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
       if (deps.refusesOrphans && written !== undefined) throw withoutTenant(table, written());
       const count = (orphans.get(table) ?? 0) + 1;
       orphans.set(table, count);
-      if (count > 1) return;
-      log.warn({ table }, "rows whose tenant is NULL belong to nobody and are not carried over");
-      recorder.journal("rows-without-tenant", { table });
+      if (count === 1) recorder.journal("rows-without-tenant", { table });
     },
   });
 
@@ -227,6 +225,7 @@ async function capture(deps: CaptureDeps, start: Start, producer: ChangesProduce
         durable: (commitEnd) => acknowledger.durable(commitEnd),
         beat(beat, lsn, offsetsBefore) {
           const note = notes.beat(beat, lsn, offsetsBefore);
+          deps.trace?.(published({ migration, beat, position: formatLsn(lsn) }, Date.now()));
           recorder.record(note, {
             acknowledged: acknowledger.flushed,
             changes: sequencer.takeChanges(),

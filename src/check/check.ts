@@ -6,7 +6,9 @@
 import { readVersion } from "../catalog/index.ts";
 import type { Database } from "../ports.ts";
 import { redact } from "../redact.ts";
+import { checkPostgresEncryption, checkServiceEncryption } from "./encryption.ts";
 import { type Finding, isError } from "./finding.ts";
+import { type GrantsReport, grantsFor, type RoleNames } from "./grants.ts";
 import { findings, probe } from "./probe.ts";
 import type { CheckDeps, Scope } from "./scope.ts";
 import { checkRegistry, checkTopic } from "./services.ts";
@@ -29,13 +31,37 @@ export async function check(deps: CheckDeps, signal: AbortSignal): Promise<Findi
     findings(kafkaPlace, "the topic", signal, () => checkTopic(topic, kafkaPlace, scope.begun)),
     sourceThere.value === undefined ? [] : checkServers(scope, begun.value !== undefined),
   ]);
-  return sorted([...sourceThere.findings, ...begun.findings, ...serverFindings, ...topicFindings, ...registryFindings]);
+  return sorted([
+    ...sourceThere.findings,
+    ...begun.findings,
+    ...serverFindings,
+    ...topicFindings,
+    ...registryFindings,
+    ...checkServiceEncryption(file),
+  ]);
+}
+
+/** Asks only the two databases. Rejects where one of them cannot be asked. */
+export async function grants(deps: Pick<CheckDeps, "file" | "source" | "target">, names: RoleNames): Promise<GrantsReport> {
+  return grantsFor({ ...deps, begun: await hasBegun(deps.target, deps.file.name) }, names);
 }
 
 async function checkServers(scope: Scope, targetThere: boolean): Promise<readonly Finding[]> {
-  const source = await checkSource(scope);
-  if (!targetThere || source.catalog === undefined) return source.findings;
-  return [...source.findings, ...(await checkTarget(scope, source.tenants))];
+  const [source, atSource, atTarget] = await Promise.all([
+    checkSource(scope),
+    encryption(scope, "source"),
+    targetThere ? encryption(scope, "target") : [],
+  ]);
+  const found = [...source.findings, ...atSource, ...atTarget];
+  if (!targetThere || source.catalog === undefined) return found;
+  return [...found, ...(await checkTarget(scope, source.tenants))];
+}
+
+function encryption({ file, signal, ...databases }: Scope, side: "source" | "target"): Promise<readonly Finding[]> {
+  const database = databases[side];
+  return findings(`${side} ${database.place}`, "whether its connection is encrypted", signal, () =>
+    checkPostgresEncryption(side, database, file[side]),
+  );
 }
 
 /** Whether the target knows the migration: what has its name is then its own. */

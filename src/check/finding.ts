@@ -18,6 +18,8 @@ export const FINDING_CODES = {
   "slot-exists": "A replication slot with the migration's name is there, and this migration did not make it.",
   "publication-exists": "A publication with the migration's name is there, and this migration did not make it.",
   "topic-exists": "A topic with the migration's name is there, and this migration did not make it.",
+  unencrypted: "What is said to a server can be read on the way to it.",
+  unverified: "A server's certificate is not verified, so that anybody could answer in its place.",
   // Privileges
   "replication-privilege": "The source's role may not replicate, or the target's, as a rollback needs.",
   "select-privilege": "The source's role may not read a table.",
@@ -28,6 +30,8 @@ export const FINDING_CODES = {
   "write-privilege":
     "The target's role may not write to a table that is there, or the source's to one that a rollback writes to.",
   "replica-role": "A role that writes may not switch triggers off for its session.",
+  "sequence-privilege": "A role may not read or move a sequence that a switch moves ahead.",
+  "activity-hidden": "A role does not see since when the transactions of others last.",
   "row-security": "Row security hides rows from the role of a server, or is on and does not come along.",
   // Source tables
   "table-missing": "A table of the file is not at the source.",

@@ -1,81 +1,92 @@
 /** What the source's role may do. */
 
-import { flag, oidArray, text } from "../catalog/fields.ts";
+import { flag } from "../catalog/fields.ts";
 import type { Table } from "../catalog/index.ts";
-import { type TableName, tableText } from "../model/mapping.ts";
-import { ident, qualified } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
-import { error, type Finding } from "./finding.ts";
+import { error } from "./finding.ts";
+import {
+  type Access,
+  memberOf,
+  OF_SUPERUSER,
+  onDatabase,
+  onSchema,
+  onTable,
+  type Privilege,
+  placeOf,
+  type Role,
+  readAccess,
+  readRole,
+} from "./privilege.ts";
+import { sequencePrivileges } from "./sequence-privileges.ts";
+import { activity, replication, seesAllRows, state, superuserOwner, temporary } from "./shared-privileges.ts";
 
-/** SQL: whether the role may replicate. Amazon's servers grant that by membership. */
-export const REPLICATES = `(
-  EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolreplication))
-  OR EXISTS (SELECT FROM pg_roles rds WHERE rds.rolname = 'rds_replication' AND pg_has_role(current_user, rds.oid, 'USAGE')))`;
-
-export async function checkSourcePrivileges(
+/** `publication`: the migration's. `begun`: it is there already. */
+export async function sourcePrivileges(
   source: Database,
   tables: readonly Table[],
   publication: string,
   begun: boolean,
-): Promise<Finding[]> {
+): Promise<Privilege[]> {
+  const role = await readRole(source);
+  const names = tables.map(({ name }) => name);
+  const asked = `has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS selects, ${OF_SUPERUSER}`;
+  const accesses = await readAccess(source, names, asked);
   const place = `source ${source.place}`;
-  const [role] = await source.query(`
-    SELECT current_user AS name, current_database() AS database, r.rolsuper,
-           ${REPLICATES} AS replicates,
-           has_database_privilege(current_database(), 'CREATE') AS creates
-      FROM pg_roles r
-     WHERE r.rolname = current_user`);
-  if (role === undefined) return [];
-  const name = text(role, "name");
-  const found: Finding[] = [];
-  if (!flag(role, "replicates")) {
-    found.push(error("replication-privilege", place, `role ${name} may not replicate`, `ALTER ROLE ${ident(name)} REPLICATION;`));
-  }
-  const rows = await source.query(
-    `
-    SELECT n.nspname, c.relname, pg_has_role(c.relowner, 'USAGE') AS owns, pg_get_userbyid(c.relowner) AS owner,
-           has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS selects
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.oid = ANY($1::oid[])
-     ORDER BY 1, 2`,
-    [oidArray(tables.map((table) => table.oid))],
-  );
-  const seen = rows.map((row) => ({
-    name: { schema: text(row, "nspname"), table: text(row, "relname") },
-    owner: text(row, "owner"),
-    owns: flag(row, "owns"),
-    selects: flag(row, "selects"),
-  }));
-  for (const table of seen.filter((one) => !one.selects)) {
-    found.push(
-      error(
-        "select-privilege",
-        `source ${tableText(table.name)}`,
-        `role ${name} may not read the table`,
-        `GRANT USAGE ON SCHEMA ${ident(table.name.schema)} TO ${ident(name)}; GRANT SELECT ON ${qualified(table.name)} TO ${ident(name)};`,
-      ),
-    );
-  }
-  if (begun || flag(role, "rolsuper")) return found;
-  if (!flag(role, "creates")) {
-    found.push(
-      error(
-        "publication-privilege",
-        place,
-        `role ${name} may not create in database ${text(role, "database")}, and so cannot make the publication ${publication}`,
-        `GRANT CREATE ON DATABASE ${ident(text(role, "database"))} TO ${ident(name)};`,
-      ),
-    );
-  }
-  found.push(...seen.filter((one) => !one.owns).map((one) => notOwned(one, name, publication)));
-  return found;
+  return [
+    replication("source", place, role, "capture reads the changes from the WAL"),
+    temporary("source", place, role),
+    ...state("source", role),
+    ...accesses.flatMap((access) => reading(access, role)),
+    creating(place, role, publication, begun),
+    ...accesses.map((access) => owning(access, role, publication, begun)),
+    ...tables.filter(({ rowSecurity }) => rowSecurity === "forced").map(() => seesAllRows),
+    ...(await sequencePrivileges("source", source, names, role.name)),
+    activity("source", place, role),
+  ];
 }
 
-function notOwned(table: { readonly name: TableName; readonly owner: string }, role: string, publication: string): Finding {
-  return error(
-    "publication-privilege",
-    `source ${tableText(table.name)}`,
-    `the publication ${publication} cannot be made: only the table's owner ${table.owner} may add it, and role ${role} is not a member`,
-    `GRANT ${ident(table.owner)} TO ${ident(role)};`,
-  );
+function creating(place: string, role: Role, publication: string, begun: boolean): Privilege {
+  const statement = onDatabase("CREATE", role.database);
+  const lacking = () => {
+    const fix = statement.grant(role.name);
+    const may = `role ${role.name} may not create in database ${role.database}, and so cannot make`;
+    if (!begun) return error("publication-privilege", place, `${may} the publication ${publication}`, fix);
+    return role.state !== undefined
+      ? undefined
+      : error("create-privilege", place, `${may} the schema rehouse, which a switch needs to hold back writers`, fix);
+  };
+  return {
+    why: `makes the publication ${publication}, and at the first switch the schema rehouse with the fence and the state of the way back`,
+    ...statement,
+    lacking: role.creates ? undefined : lacking(),
+  };
+}
+
+function reading({ name, row }: Access, role: Role): Privilege[] {
+  const [schema, table] = [onSchema("USAGE", name.schema), onTable("SELECT", name)];
+  const lacking = flag(row, "selects")
+    ? undefined
+    : error(
+        "select-privilege",
+        placeOf("source", name),
+        `role ${role.name} may not read the table`,
+        `${schema.grant(role.name)} ${table.grant(role.name)}`,
+      );
+  const why = "backfill, verify and the reconciler read the rows";
+  return [
+    { why: "reaches the tables in it", ...schema, lacking: undefined },
+    { why, ...table, lacking },
+  ];
+}
+
+function owning({ name, owner, owns, row }: Access, role: Role, publication: string, begun: boolean): Privilege {
+  const statement = memberOf(owner, role.version);
+  const what = begun
+    ? `only the table's owner ${owner} may drop the triggers that hold back writers at a switch, and role ${role.name} is not a member`
+    : `the publication ${publication} cannot be made: only the table's owner ${owner} may add it, and role ${role.name} is not a member`;
+  return {
+    why: `only the owner of a table may publish it, and have triggers on it that hold back writers at a switch${superuserOwner(owner, flag(row, "of_superuser"))}`,
+    ...statement,
+    lacking: owns ? undefined : error("publication-privilege", placeOf("source", name), what, statement.grant(role.name)),
+  };
 }

@@ -6,9 +6,10 @@ import type { MigrationFile } from "../file/index.ts";
 import { readTenants } from "../mapping/index.ts";
 import { tableText } from "../model/mapping.ts";
 import { error, type Finding } from "./finding.ts";
+import { lackingOf } from "./privilege.ts";
 import { findings, probe, STATEMENT_MS } from "./probe.ts";
 import type { Scope } from "./scope.ts";
-import { checkSourcePrivileges } from "./source-privileges.ts";
+import { sourcePrivileges } from "./source-privileges.ts";
 import { checkSourceServer } from "./source-server.ts";
 import { checkSourceTable } from "./source-tables.ts";
 import { checkListedTenants, checkRowsWithoutTenant, checkTenantNames, checkTenantType, type Holder } from "./tenants.ts";
@@ -37,7 +38,7 @@ export async function checkSource(scope: Scope): Promise<SourceAnswers> {
   const tables = [...catalog.value.tables.values()];
   const holders = holdersOf(file, catalog.value);
   const [privileges, orphans, tenants] = await Promise.all([
-    findings(place, "its privileges", signal, () => checkSourcePrivileges(source, tables, slot, begun)),
+    findings(place, "its privileges", signal, async () => lackingOf(await sourcePrivileges(source, tables, slot, begun))),
     Promise.all(
       holders.map((holder) =>
         findings(place, `rows of ${tableText(holder.table.name)} without a tenant`, signal, () =>

@@ -1,65 +1,16 @@
-/** Whether the target takes what Rehouse creates and writes. */
+/** Whether the target is a server that Rehouse can write to, and what the two servers differ in. */
 
 import { flag, number, text } from "../catalog/fields.ts";
-import { ident } from "../model/sql.ts";
 import type { Database, Row } from "../ports.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import { versionFindings } from "./versions.ts";
 
-export type TargetRole = {
-  readonly name: string;
-  /** May set session_replication_role, so that triggers and foreign keys do not fire for what Rehouse writes. */
-  readonly switchesTriggersOff: boolean;
-};
-
-/** `schemas`: those that are there before, and get tables. */
-export async function checkTargetServer(
-  target: Database,
-  schemas: readonly string[],
-): Promise<{ role: TargetRole; findings: Finding[] }> {
-  const [version] = await target.query("SELECT current_setting('server_version_num') AS version");
-  const from15 = number(version ?? {}, "version") >= 150_000;
+export async function checkTargetServer(target: Database): Promise<Finding[]> {
   const [row] = await target.query(`
-    SELECT current_setting('server_version_num') AS version, current_user AS role, current_database() AS database,
-           pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
-           has_database_privilege(current_database(), 'CREATE') AS creates,
-           ${from15 ? "has_parameter_privilege('session_replication_role', 'SET')" : "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"} AS replica_role`);
-  const place = `target ${target.place}`;
-  if (row === undefined) return { role: { name: "", switchesTriggersOff: false }, findings: [] };
-  return {
-    role: { name: text(row, "role"), switchesTriggersOff: flag(row, "replica_role") },
-    findings: [
-      ...versionFindings("target", target.place, number(row, "version")),
-      ...readOnly(row, place),
-      ...creates(row, place),
-      ...(await schemasRefused(target, schemas, text(row, "role"))),
-    ],
-  };
-}
-
-/** `blocked`: what of the target tables that are there would fire or refuse; then the missing privilege stands in the way. */
-export function replicaRoleFinding(target: Database, role: TargetRole, blocked: readonly string[]): Finding[] {
-  if (role.switchesTriggersOff) return [];
-  const fix = `GRANT SET ON PARAMETER session_replication_role TO ${ident(role.name)};  (Postgres 15 or newer; before, a superuser)`;
-  const place = `target ${target.place}`;
-  if (blocked.length > 0) {
-    return [
-      error(
-        "replica-role",
-        place,
-        `role ${role.name} may not set session_replication_role, so that these would act on copied and applied rows a second time: ${blocked.join(", ")}`,
-        fix,
-      ),
-    ];
-  }
-  return [
-    warning(
-      "replica-role",
-      place,
-      `role ${role.name} may not set session_replication_role: foreign keys are checked row by row, which makes applying slower`,
-      fix,
-    ),
-  ];
+    SELECT current_setting('server_version_num') AS version,
+           pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only`);
+  if (row === undefined) return [];
+  return [...versionFindings("target", target.place, number(row, "version")), ...readOnly(row, `target ${target.place}`)];
 }
 
 function readOnly(row: Row, place: string): Finding[] {
@@ -73,39 +24,6 @@ function readOnly(row: Row, place: string): Finding[] {
         ),
       ]
     : [];
-}
-
-function creates(row: Row, place: string): Finding[] {
-  if (flag(row, "creates")) return [];
-  const [role, database] = [text(row, "role"), text(row, "database")];
-  return [
-    error(
-      "create-privilege",
-      place,
-      `role ${role} may not create schemas in database ${database}`,
-      `GRANT CREATE ON DATABASE ${ident(database)} TO ${ident(role)};`,
-    ),
-  ];
-}
-
-async function schemasRefused(target: Database, schemas: readonly string[], role: string): Promise<Finding[]> {
-  const rows = await target.query(
-    `
-    SELECT n.nspname
-      FROM pg_namespace n
-     WHERE n.nspname IN (SELECT jsonb_array_elements_text($1::jsonb)) AND NOT (has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE'))
-     ORDER BY 1`,
-    [JSON.stringify(schemas)],
-  );
-  return rows.map((row) => {
-    const schema = text(row, "nspname");
-    return error(
-      "create-privilege",
-      `target schema ${schema}`,
-      `role ${role} may not create tables in it`,
-      `GRANT USAGE, CREATE ON SCHEMA ${ident(schema)} TO ${ident(role)};`,
-    );
-  });
 }
 
 /** Text sorts, and folds, as its database says; a different one shows in ORDER BY and in indexes, not in the rows. */

@@ -1,6 +1,6 @@
 /** Whether target tables that are there take the mapping's rows. */
 
-import { optional, text } from "../catalog/fields.ts";
+import { text } from "../catalog/fields.ts";
 import type { Table } from "../catalog/index.ts";
 import { TRIGGER_PREFIX } from "../expand/index.ts";
 import type { TableMove } from "../mapping/index.ts";
@@ -165,54 +165,4 @@ export async function checkAlike(target: Database, model: Table, others: readonl
       "make the two alike, or move the tenants in migrations of their own",
     ),
   );
-}
-
-/** CREATE TRIGGER needs a privilege only, but DROP TRIGGER the table's owner. */
-export async function checkWatching(target: Database, tables: readonly TableName[]): Promise<Finding[]> {
-  const rows = await target.query(
-    `SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, current_user AS role
-       FROM jsonb_to_recordset($1::jsonb) AS wanted(schema text, "table" text)
-       JOIN pg_namespace n ON n.nspname = wanted.schema
-       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted."table"
-      WHERE NOT pg_has_role(c.relowner, 'USAGE')
-      ORDER BY 1, 2
-      LIMIT 50`,
-    [JSON.stringify(tables.map(({ schema, table }) => ({ schema, table })))],
-  );
-  return rows.map((row) => {
-    const name = { schema: text(row, "nspname"), table: text(row, "relname") };
-    return warning(
-      "foreign-writes-unseen",
-      `target ${tableText(name)}`,
-      `it belongs to ${text(row, "owner")}, so no trigger notes what others write to it; only the comparison shows that rows differ`,
-      `GRANT ${ident(text(row, "owner"))} TO ${ident(text(row, "role"))};`,
-    );
-  });
-}
-
-/** INSERT, UPDATE, DELETE and SELECT on each. */
-export async function checkWritePrivileges(target: Database, tables: readonly TableName[]): Promise<Finding[]> {
-  const rows = await target.query(
-    `
-    SELECT n.nspname, c.relname, current_user AS role, string_agg(privilege, ', ') AS missing
-      FROM jsonb_to_recordset($1::jsonb) AS wanted(schema text, "table" text)
-      JOIN pg_namespace n ON n.nspname = wanted.schema
-      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted."table"
-     CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
-     WHERE NOT has_table_privilege(c.oid, privilege)
-     GROUP BY 1, 2
-     ORDER BY 1, 2
-     LIMIT 50`,
-    [JSON.stringify(tables.map(({ schema, table }) => ({ schema, table })))],
-  );
-  return rows.map((row) => {
-    const name = { schema: text(row, "nspname"), table: text(row, "relname") };
-    const missing = optional(row, "missing") ?? "";
-    return error(
-      "write-privilege",
-      `target ${tableText(name)}`,
-      `role ${text(row, "role")} may not ${missing} there`,
-      `GRANT ${missing} ON ${qualified(name)} TO ${ident(text(row, "role"))};`,
-    );
-  });
 }

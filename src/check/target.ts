@@ -1,15 +1,17 @@
 /** All that is asked of the target, and of the two servers together. */
 
-import { possibleTargets, type Resolution, resolveMove } from "../mapping/index.ts";
-import { type TableName, tableText, WHOLE_UNIT } from "../model/mapping.ts";
+import { type Resolution, resolveMove } from "../mapping/index.ts";
+import { tableText, WHOLE_UNIT } from "../model/mapping.ts";
 import { type Finding, warning } from "./finding.ts";
-import { checkOwners } from "./in-place.ts";
+import { lackingOf } from "./privilege.ts";
 import { findings, probe } from "./probe.ts";
 import type { Scope } from "./scope.ts";
+import { notOurs, placesOf, type Target } from "./target-places.ts";
+import { targetPrivileges } from "./target-privileges.ts";
 import { checkOwnTablesEmpty, checkPooledTable } from "./target-rows.ts";
-import { checkEncodings, checkTargetServer, replicaRoleFinding } from "./target-server.ts";
+import { checkEncodings, checkTargetServer } from "./target-server.ts";
 import { tryAtTarget } from "./target-sql.ts";
-import { actsOnRows, checkAlike, checkTargetTable, checkWatching, checkWritePrivileges } from "./target-tables.ts";
+import { actsOnRows, checkAlike, checkTargetTable } from "./target-tables.ts";
 import { checkVolatility, writtenExpressions } from "./volatile.ts";
 import { checkWayBack } from "./way-back.ts";
 
@@ -21,29 +23,16 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
   const resolved = await probe(place, "what the mapping comes to", signal, () => resolveMove({ file, source, target }, units));
   const resolution = resolved.value;
   if (resolution === undefined) return [...resolved.findings];
-  const targets = targetsOf(scope, resolution, units);
-  const there = targets.filter(({ name }) => resolution.existing.names.has(tableText(name)));
+  const places = placesOf(file, resolution, units);
+  const { there } = places;
   const elsewhere = there.filter(({ table }) => table.mapping.inPlace === undefined);
-  const inPlace = there.filter((one) => !elsewhere.includes(one)).map(({ name }) => name);
-  const types = resolution.source.types.filter((type) => type.extension === undefined);
-  const schemas = [...new Set([...targets, ...types].map(({ name }) => name.schema))];
   const { move } = resolution;
-  const [server, ...others] = await Promise.all([
-    probe(place, "its privileges", signal, () => checkTargetServer(target, schemas)),
+  const found = await Promise.all([
+    findings(place, "its settings", signal, () => checkTargetServer(target)),
+    findings(place, "its privileges", signal, async () =>
+      lackingOf(await targetPrivileges(target, places, actingOn(resolution))),
+    ),
     findings(place, "its encoding", signal, () => checkEncodings(source, target)),
-    findings(place, "privileges on its tables", signal, () =>
-      checkWritePrivileges(
-        target,
-        there.map(({ name }) => name),
-      ),
-    ),
-    findings(place, "who owns its tables", signal, () =>
-      checkWatching(
-        target,
-        elsewhere.map(({ name }) => name),
-      ),
-    ),
-    findings(place, "who owns the tables that get columns", signal, () => checkOwners(target, inPlace)),
     fits(scope, resolution, there),
     scope.begun ? [] : rows(scope, elsewhere, tenants),
     findings(place, "whether expressions keep their value", signal, () =>
@@ -55,37 +44,17 @@ export async function checkTarget(scope: Scope, tenants: readonly string[]): Pro
           tryAtTarget(target, move, units[0] ?? WHOLE_UNIT, file.rollback.possible),
         ),
   ]);
-  const acting = resolution.tables.flatMap((table) => (table.model === undefined ? [] : actsOnRows(table.model)));
   const wayBack = await checkWayBack(
     scope,
     resolution,
-    there.map(({ name }) => name).filter((name) => !resolution.existing.ours.has(tableText(name))),
+    notOurs(places).map(({ name }) => name),
   );
-  const role = server.value === undefined ? [] : replicaRoleFinding(target, server.value.role, acting);
-  return [
-    ...resolution.findings,
-    ...partitioned(resolution),
-    ...policiesLeftBehind(resolution),
-    ...server.findings,
-    ...(server.value?.findings ?? []),
-    ...role,
-    ...others.flat(),
-    ...wayBack,
-  ];
+  return [...resolution.findings, ...partitioned(resolution), ...policiesLeftBehind(resolution), ...found.flat(), ...wayBack];
 }
 
-/** A target table, and the table move that it is for. */
-type Target = { readonly name: TableName; readonly table: Resolution["tables"][number]; readonly pooled: boolean };
-
-function targetsOf({ file }: Scope, { tables }: Resolution, units: readonly string[]): Target[] {
-  return tables.flatMap((table) => {
-    const names = possibleTargets(file, table.mapping, units);
-    return names.map((name) => ({
-      name,
-      table,
-      pooled: names.length === 1 && (units.length > 1 || possibleTargets(file, table.mapping, ["a", "b"]).length === 1),
-    }));
-  });
+/** What of the tables that are there would act on rows that are written, if triggers cannot be switched off. */
+export function actingOn({ tables }: Resolution): string[] {
+  return tables.flatMap((table) => (table.model === undefined ? [] : actsOnRows(table.model)));
 }
 
 /** Tables that are there, against the mapping and against each other. */

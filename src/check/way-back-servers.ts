@@ -1,12 +1,25 @@
 /** What the servers need for the way back: the target streams, the source is written to. */
 
-import { flag, oidArray, optional, text } from "../catalog/fields.ts";
+import { flag, optional } from "../catalog/fields.ts";
 import type { Table } from "../catalog/index.ts";
 import { type TableName, tableText } from "../model/mapping.ts";
-import { ident, qualified } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
-import { error, type Finding, warning } from "./finding.ts";
-import { REPLICATES } from "./source-privileges.ts";
+import { error, type Finding } from "./finding.ts";
+import {
+  type Access,
+  lackingOf,
+  memberOf,
+  missingOn,
+  OF_SUPERUSER,
+  onTable,
+  type Privilege,
+  placeOf,
+  type Role,
+  readAccess,
+  readRole,
+} from "./privilege.ts";
+import { replicaRole } from "./replica-role.ts";
+import { activity, replication, superuserOwner } from "./shared-privileges.ts";
 import { STREAMING, streamingFindings } from "./streaming.ts";
 
 const OR_NONE = "or write  rollback: none  in the file, where nobody will want to go back";
@@ -19,95 +32,65 @@ export async function checkReturnServer(
   there: readonly TableName[],
   promised: number,
 ): Promise<Finding[]> {
-  const [row] = await target.query(`SELECT current_user AS role, ${REPLICATES} AS replicates, ${STREAMING}`, [slot]);
+  const [row] = await target.query(`SELECT ${STREAMING}`, [slot]);
   if (row === undefined) return [];
+  const found = streamingFindings(row, `target ${target.place}`, slot, begun, promised);
+  const lacking = lackingOf(await returnPrivileges(target, there));
+  return [...found, ...lacking].map((finding) => ({ ...finding, fix: `${finding.fix}  ${OR_NONE}` }));
+}
+
+/** After a switch the target's changes are captured as the source's were before. */
+export async function returnPrivileges(target: Database, there: readonly TableName[]): Promise<Privilege[]> {
+  const role = await readRole(target);
   const place = `target ${target.place}`;
-  const role = text(row, "role");
-  const found = streamingFindings(row, place, slot, begun, promised);
-  if (!flag(row, "replicates"))
-    found.push(
-      error(
-        "replication-privilege",
-        place,
-        `role ${role} may not replicate, and after a switch the target's changes are streamed back to the source`,
-        `ALTER ROLE ${ident(role)} REPLICATION;`,
-      ),
-    );
-  return [...found, ...(await notOwned(target, role, there))].map((finding) => ({
-    ...finding,
-    fix: `${finding.fix}  ${OR_NONE}`,
-  }));
+  const accesses = await readAccess(target, there, OF_SUPERUSER);
+  return [
+    replication("target", place, role, "after a switch the target's changes are captured, so that a rollback keeps them"),
+    ...accesses.map(({ name, owner, owns, row }): Privilege => {
+      const statement = memberOf(owner, role.version);
+      const what = `only the table's owner ${owner} may publish it for the way back, and role ${role.name} is not a member`;
+      return {
+        why: `only the owner of a table may publish it for the way back${superuserOwner(owner, flag(row, "of_superuser"))}`,
+        ...statement,
+        lacking: owns ? undefined : error("publication-privilege", placeOf("target", name), what, statement.grant(role.name)),
+      };
+    }),
+    activity("target", place, role),
+  ];
 }
 
-/** Only the owner of a table may publish it, and say what of an old row is in the stream. */
-async function notOwned(target: Database, role: string, there: readonly TableName[]): Promise<Finding[]> {
-  const rows = await target.query(
-    `SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner
-       FROM jsonb_to_recordset($1::jsonb) AS wanted(schema text, "table" text)
-       JOIN pg_namespace n ON n.nspname = wanted.schema
-       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted."table"
-      WHERE NOT pg_has_role(c.relowner, 'USAGE')
-      ORDER BY 1, 2 LIMIT 50`,
-    [JSON.stringify(there.map(({ schema, table }) => ({ schema, table })))],
+/** The source's role writes what comes back, and may not want its triggers to fire for it. */
+export async function homePrivileges(source: Database, tables: readonly Table[]): Promise<Privilege[]> {
+  const role = await readRole(source);
+  const accesses = await readAccess(
+    source,
+    tables.map(({ name }) => name),
+    `${missingOn(WRITES)} AS missing`,
   );
-  return rows.map((row) =>
-    error(
-      "publication-privilege",
-      `target ${tableText({ schema: text(row, "nspname"), table: text(row, "relname") })}`,
-      `only the table's owner ${text(row, "owner")} may publish it for the way back, and role ${role} is not a member`,
-      `GRANT ${ident(text(row, "owner"))} TO ${ident(role)};`,
-    ),
-  );
+  return [...accesses.map((access) => writing(access, role)), ...replicaRole("source", source.place, role, firing(tables))];
 }
 
-/** The source's role writes what comes back, also into the state tables there, and may not want its triggers to fire for it. */
-export async function checkHomePrivileges(source: Database, tables: readonly Table[], begun: boolean): Promise<Finding[]> {
-  const rows = await source.query(
-    `SELECT n.nspname, c.relname, current_user AS role, string_agg(privilege, ', ' ORDER BY privilege) AS missing
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS privilege
-      WHERE c.oid = ANY($1::oid[]) AND NOT has_table_privilege(c.oid, privilege)
-      GROUP BY 1, 2 ORDER BY 1, 2`,
-    [oidArray(tables.map((table) => table.oid))],
-  );
-  const found = rows.map((row) => {
-    const name = { schema: text(row, "nspname"), table: text(row, "relname") };
-    const missing = optional(row, "missing") ?? "";
-    return error(
-      "write-privilege",
-      `source ${tableText(name)}`,
-      `role ${text(row, "role")} may not ${missing} there, as a rollback has to`,
-      `GRANT ${missing} ON ${qualified(name)} TO ${ident(text(row, "role"))};  ${OR_NONE}`,
-    );
-  });
-  return [...found, ...(await homeServer(source, tables, begun))];
+const WRITES = ["INSERT", "UPDATE", "DELETE"];
+
+function writing({ name, row }: Access, role: Role): Privilege {
+  const missing = optional(row, "missing");
+  return {
+    why: "a rollback keeps the writes that were made at the target; contract removes the rows",
+    ...onTable(WRITES.join(", "), name),
+    lacking:
+      missing === undefined
+        ? undefined
+        : error(
+            "write-privilege",
+            placeOf("source", name),
+            `role ${role.name} may not ${missing} there, as a rollback has to`,
+            `${onTable(missing, name).grant(role.name)}  ${OR_NONE}`,
+          ),
+  };
 }
 
-async function homeServer(source: Database, tables: readonly Table[], begun: boolean): Promise<Finding[]> {
-  const [version] = await source.query("SELECT current_setting('server_version_num')::int >= 150000 AS from_15");
-  const [row] = await source.query(
-    `SELECT current_user AS role, current_database() AS database, to_regnamespace('rehouse') IS NOT NULL OR has_database_privilege(current_database(), 'CREATE') AS creates,
-            ${flag(version ?? {}, "from_15") ? "has_parameter_privilege('session_replication_role', 'SET')" : "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"} AS replica_role`,
-  );
-  if (row === undefined) return [];
-  const place = `source ${source.place}`;
-  const role = text(row, "role");
-  const found: Finding[] = [];
-  // Before the migration has begun the publication needs the same, and that is a finding already.
-  if (begun && !flag(row, "creates")) {
-    const database = text(row, "database");
-    const what = `role ${role} may not create the schema rehouse in database ${database}, which holds the state of the way back`;
-    found.push(
-      error("create-privilege", place, what, `GRANT CREATE ON DATABASE ${ident(database)} TO ${ident(role)};  ${OR_NONE}`),
-    );
-  }
-  const firing = tables.flatMap((table) =>
+function firing(tables: readonly Table[]): string[] {
+  return tables.flatMap((table) =>
     table.triggers.filter(({ enabled }) => enabled === "origin").map(({ name }) => `trigger ${name} of ${tableText(table.name)}`),
   );
-  if (!flag(row, "replica_role") && firing.length > 0) {
-    const what = `role ${role} may not set session_replication_role, so that these would fire for rows that come back: ${firing.join(", ")}`;
-    const fix = `GRANT SET ON PARAMETER session_replication_role TO ${ident(role)};  (Postgres 15 or newer; before, a superuser)`;
-    found.push(warning("replica-role", place, what, fix));
-  }
-  return found;
 }

@@ -11,10 +11,11 @@ import { mirrorName } from "../model/mirror.ts";
 import { ident } from "../model/sql.ts";
 import type { Finding } from "./finding.ts";
 import { warning } from "./finding.ts";
+import { lackingOf } from "./privilege.ts";
 import { findings } from "./probe.ts";
 import { checkRoundTrip } from "./round-trip.ts";
 import type { Scope } from "./scope.ts";
-import { checkHomePrivileges, checkReturnServer } from "./way-back-servers.ts";
+import { checkReturnServer, homePrivileges } from "./way-back-servers.ts";
 import { tryIntoSource } from "./way-back-sql.ts";
 
 /** `there`: the target tables that are there and that this migration did not make. */
@@ -31,11 +32,12 @@ export async function checkWayBack(
     findings(`target ${target.place}`, "whether it can stream its changes back", signal, async () =>
       checkReturnServer(target, slotName(mirrorName(file.name)), begun, there, await slotsPromised(scope)),
     ),
-    findings(`source ${source.place}`, "whether changes can be written back", signal, () =>
-      checkHomePrivileges(
-        source,
-        tables.map((table) => table.source),
-        begun,
+    findings(`source ${source.place}`, "whether changes can be written back", signal, async () =>
+      lackingOf(
+        await homePrivileges(
+          source,
+          tables.map((table) => table.source),
+        ),
       ),
     ),
     ...tables.map((table) =>

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { RehouseError } from "../errors.ts";
 import { reportControl } from "./control.ts";
-import { type CommonOptions, type Context, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, type Context, examples, type Surroundings, verb, withEngine } from "./verb.ts";
 
 /** `rehouse cancel`: it cannot be undone, so the name has to be typed, or `--yes` given. */
 export function cancelVerb(around: Surroundings): Command {
-  return verb("cancel", "end the migration: its slot, publication and topic go; it cannot be undone")
+  const command = verb("cancel", "end the migration: its slot, publication and topic go; it cannot be undone")
     .option("--yes", "do not ask")
     .action((options: CommonOptions & { yes?: boolean }) =>
       withEngine(options, around, async (context) => {
@@ -13,6 +13,10 @@ export function cancelVerb(around: Surroundings): Command {
         return reportControl(context, await context.engine.cancel(context.signal));
       }),
     );
+  return examples(command, [
+    ["rehouse cancel", "asks for the migration's name"],
+    ["rehouse cancel --yes", "does not ask, for scripts"],
+  ]);
 }
 
 async function confirm({ io, file, signal }: Context): Promise<void> {

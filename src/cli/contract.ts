@@ -3,13 +3,23 @@ import { receiptText } from "../contract/receipt.ts";
 import { RehouseError } from "../errors.ts";
 import type { ContractedTenant } from "./documents.ts";
 import { oneLine } from "./live/width.ts";
-import { type CommonOptions, type Context, collect, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import {
+  type CommonOptions,
+  type Context,
+  collect,
+  EXIT,
+  examples,
+  printJson,
+  type Surroundings,
+  verb,
+  withEngine,
+} from "./verb.ts";
 
 type ContractOptions = CommonOptions & { tenant: string[]; yes?: boolean; now?: boolean; archive?: string };
 
 /** `rehouse contract`: it cannot be undone, so the tenants have to be typed, or `--yes` given. */
 export function contractVerb(around: Surroundings): Command {
-  return verb("contract", "remove tenants from their old home after the soak; it cannot be undone")
+  const command = verb("contract", "remove tenants from their old home after the soak; it cannot be undone")
     .requiredOption("--tenant <tenant>", "the tenant; may be given again", collect)
     .option("--archive <directory>", "keep the rows first, as compressed COPY files with a manifest")
     .option("--now", "do not wait until it has soaked for as long as the file says")
@@ -28,6 +38,11 @@ export function contractVerb(around: Surroundings): Command {
         return document.tenants.every(({ outcome }) => outcome === "contracted") ? EXIT.done : EXIT.no;
       }),
     );
+  return examples(command, [
+    ["rehouse contract --tenant 42 --archive /backup", "keeps the rows in files first"],
+    ["rehouse contract --tenant 42 --tenant 43 --yes", "two tenants, without asking"],
+    ["rehouse contract --tenant 42 --now --yes", "before its soak is over"],
+  ]);
 }
 
 async function confirm({ io, signal }: Context, tenants: readonly string[]): Promise<void> {

@@ -3,13 +3,13 @@ import { RehouseError } from "../errors.ts";
 import type { Warning } from "../rehearse/records.ts";
 import { oneLine } from "./live/width.ts";
 import { reportSwitched, showSwitched } from "./switched.ts";
-import { type CommonOptions, type Context, collect, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, type Context, collect, examples, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type CutoverOptions = CommonOptions & { tenant?: string[]; all?: boolean; parallel: number; dryRun?: boolean };
 
 /** `rehouse cutover`: 0 when every tenant asked for lives at the target now (or could, with --dry-run), 1 when one was refused. */
 export function cutoverVerb(around: Surroundings): Command {
-  return verb("cutover", "switch tenants to the target: arm, gate, fence, drain, compare, switch")
+  const command = verb("cutover", "switch tenants to the target: arm, gate, fence, drain, compare, switch")
     .option("--tenant <tenant>", "this tenant; may be given again", collect)
     .option("--all", "every tenant that does not live at the target yet")
     .option("--parallel <n>", "how many tenants at a time", count, 1)
@@ -23,6 +23,11 @@ export function cutoverVerb(around: Surroundings): Command {
         return reportSwitched(context, await context.engine.cutover(asked, context.signal));
       });
     });
+  return examples(command, [
+    ["rehouse cutover --tenant 42 --dry-run", "whether it could be switched, and how long writers would wait"],
+    ["rehouse cutover --tenant 42", "one tenant"],
+    ["rehouse cutover --all --parallel 4", "all that are not there yet, four at a time"],
+  ]);
 }
 
 /** On stderr, so that stdout stays what it is. */

@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import type { DoctorReport } from "./documents.ts";
 import { findingBlocks, plural } from "./findings.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 /** `rehouse doctor`: 0 when nothing is wrong, 1 with findings, 3 when no server could be asked. */
 export function doctorVerb(around: Surroundings): Command {
-  return verb("doctor", "what is wrong right now, and what to do").action((options: CommonOptions) =>
+  const command = verb("doctor", "what is wrong right now, and what to do").action((options: CommonOptions) =>
     withEngine(options, around, async ({ io, style, json, file, engine, signal }) => {
       const report = await engine.doctor(signal);
       const ok = report.findings.length === 0;
@@ -16,6 +16,10 @@ export function doctorVerb(around: Surroundings): Command {
       return ok ? EXIT.done : EXIT.no;
     }),
   );
+  return examples(command, [
+    ["rehouse doctor", "what is wrong, each with the command that mends it"],
+    ["rehouse doctor --json", "the same for a program"],
+  ]);
 }
 
 const STATES: Record<DoctorReport["state"], string> = {

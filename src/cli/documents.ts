@@ -1,3 +1,4 @@
+import type { GrantsReport } from "../check/index.ts";
 import type { SwitchDocument } from "../cutover/document.ts";
 import type { Warning } from "../rehearse/records.ts";
 import type { Change, ThrottleStatus } from "../throttle/index.ts";
@@ -55,6 +56,16 @@ export type SoakStatus = {
   readonly problems: readonly { readonly criterion: string; readonly problem: string }[];
 };
 
+/** A process that works on the migration, or has: `alive` as long as it tells the target so. */
+export type ProcessStatus = {
+  role: string;
+  host: string;
+  pid: number;
+  alive: boolean;
+  startedAt: string;
+  rssBytes: number | null;
+};
+
 /** What has happened to the source's tables meanwhile. The move goes on. */
 export type Notice = { at: string; table: string; what: string; fix: string };
 
@@ -96,6 +107,7 @@ export type StatusDocument = {
   throttle: Pick<ThrottleStatus, "pace" | "because"> & Partial<ThrottleStatus>;
   /** What stops the whole migration, and not a tenant alone. */
   stopped?: Stopped | null;
+  processes?: ProcessStatus[];
   /** What processes wait out by themselves, the latest first. */
   waits?: Waiting[];
   /** The newest ones, newest first. */
@@ -105,6 +117,8 @@ export type StatusDocument = {
 export type CheckFinding = { code: string; severity: "error" | "warning"; place: string; what: string; fix: string };
 export type CheckReport = { findings: CheckFinding[] };
 export type CheckDocument = { formatVersion: 1; migration: string; ok: boolean } & CheckReport;
+
+export type GrantsDocument = { formatVersion: 1; migration: string } & GrantsReport;
 
 export type DoctorReport = {
   /** `not-begun`: the target knows no such migration. `unknown`: the target does not answer. */
@@ -117,7 +131,10 @@ export type DoctorDocument = { formatVersion: 1; migration: string; ok: boolean 
 
 export type { ContractDocument, ContractedTenant } from "../contract/document.ts";
 export type { SwitchDocument, SwitchedTenant } from "../cutover/document.ts";
+export type { InitDocument } from "../init/document.ts";
+export type { PlanDocument } from "../plan/document.ts";
 export type { RehearsalDocument } from "../rehearse/document.ts";
+export type { TopicsDocument } from "../topics/document.ts";
 export type { Difference, VerifyDocument } from "../verify/index.ts";
 
 /** `warnings`: what the newest rehearsal says about this move; they keep nothing from being done. */

@@ -1,4 +1,7 @@
+import type { Access } from "../access/index.ts";
+import type { GrantsReport, RoleNames } from "../check/index.ts";
 import type { MigrationFile } from "../file/index.ts";
+import type { History } from "../history/index.ts";
 import type { Logger } from "../log.ts";
 import type { RehearsalDocument, Step } from "../rehearse/document.ts";
 import type { Warning } from "../rehearse/records.ts";
@@ -12,11 +15,13 @@ import type {
   ControlOutcome,
   CutoverDocument,
   DoctorReport,
+  PlanDocument,
   RunOutcome,
   StatusDocument,
   SwitchDocument,
   SwitchedTenant,
   ThrottleOutcome,
+  TopicsDocument,
   VerifyDocument,
 } from "./documents.ts";
 
@@ -24,18 +29,28 @@ import type {
 export const ROLES = ["capture", "backfill", "apply", "reconcile", "control"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What a running migration tells while it works. Progress is not among it: that is asked for with {@link Engine.status}. */
-export type RunEvent = { level: "info" | "warning"; role: Role | undefined; text: string };
+/**
+ * What a running migration tells while it works. Progress is not among it: that is asked for with {@link Engine.status}. `record`: the line of a
+ * role's log that it is, as it was written; `text` is its sentence then.
+ */
+export type RunEvent = { level: "info" | "warning"; role: Role | undefined; text: string; record?: string };
 
 /** How far a comparison is, over all of its tables and tenants. */
 export type VerifyProgress = { tenant: string; table: string; rowsCompared: number; rowsEstimated: number };
 
 /**
  * All that the command line asks of Rehouse, for one migration file. Every method rejects with a RehouseError for what a user can
- * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up.
+ * meet, and with the signal's reason once that has aborted; it leaves nothing half done that the same method does not pick up. `by`: who wants it, for
+ * journal and receipts; left out: who runs this process.
  */
 export interface Engine {
   check(signal: AbortSignal): Promise<CheckReport>;
+  /** The SQL that gives the roles of both servers what the migration needs, and no more. */
+  grants(names: RoleNames): Promise<GrantsReport>;
+  /** What `run` and the verbs after it would do; both databases are only read. */
+  plan(signal: AbortSignal): Promise<PlanDocument>;
+  /** Of the migration, whether it has begun or not. */
+  topics(signal: AbortSignal): Promise<TopicsDocument>;
   /** What is wrong now. It rejects for no server that is away: that is a finding. */
   doctor(signal: AbortSignal): Promise<DoctorReport>;
   /** `roles` undefined: all of them. Without `until` it only ends by the signal: it then resolves, having stopped cleanly. */
@@ -47,7 +62,7 @@ export interface Engine {
   status(signal: AbortSignal): Promise<StatusDocument>;
   /** `tenants` undefined: all of them. */
   verify(
-    options: { tenants: string[] | undefined; repair: boolean; onProgress: (progress: VerifyProgress) => void },
+    options: { tenants: string[] | undefined; repair: boolean; by?: string; onProgress: (progress: VerifyProgress) => void },
     signal: AbortSignal,
   ): Promise<VerifyDocument>;
   /**
@@ -59,6 +74,7 @@ export interface Engine {
       tenants: string[] | undefined;
       parallel: number;
       dryRun: boolean;
+      by?: string;
       onWarning?: (warning: Warning) => void;
       onTenant: (tenant: SwitchedTenant) => void;
     },
@@ -66,12 +82,18 @@ export interface Engine {
   ): Promise<CutoverDocument>;
   /** Back to the source; a tenant that was not switched is given up, its rows at the target removed unless `keep`. */
   rollback(
-    options: { tenants: string[]; keep: boolean; dryRun: boolean; onTenant: (tenant: SwitchedTenant) => void },
+    options: { tenants: string[]; keep: boolean; dryRun: boolean; by?: string; onTenant: (tenant: SwitchedTenant) => void },
     signal: AbortSignal,
   ): Promise<SwitchDocument>;
   /** Removes tenants from their old home; `now`: without waiting for the soak. `archive`: a directory that keeps the rows. */
   contract(
-    options: { tenants: string[]; archive: string | undefined; now: boolean; onTenant: (tenant: ContractedTenant) => void },
+    options: {
+      tenants: string[];
+      archive: string | undefined;
+      now: boolean;
+      by?: string;
+      onTenant: (tenant: ContractedTenant) => void;
+    },
     signal: AbortSignal,
   ): Promise<ContractDocument>;
   /**
@@ -85,20 +107,25 @@ export interface Engine {
   /** What a report on this comparison is made of. */
   report(document: VerifyDocument, signal: AbortSignal): Promise<ReportData>;
   /** `forMs`: after that time it goes on by itself. */
-  pause(options: { forMs: number | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
-  resume(signal: AbortSignal): Promise<ControlOutcome>;
+  pause(options: { forMs: number | undefined; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
+  resume(options: { by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** A ceiling of one role's pace, or of all; 1 lifts it. */
   throttle(
-    options: { pace: number; role: PacedRole | undefined; forMs: number | undefined },
+    options: { pace: number; role: PacedRole | undefined; forMs: number | undefined; by?: string },
     signal: AbortSignal,
   ): Promise<ControlOutcome>;
-  throttled(signal: AbortSignal): Promise<ThrottleOutcome>;
-  retry(options: { tenants: string[] }, signal: AbortSignal): Promise<ControlOutcome>;
+  /** How fast each role goes, why, and what has changed. */
+  throttled(): Promise<ThrottleOutcome>;
+  retry(options: { tenants: string[]; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Goes on without the one change that stopped the tenant, which `position` has to name. */
-  skip(options: { tenant: string; position: string }, signal: AbortSignal): Promise<ControlOutcome>;
+  skip(options: { tenant: string; position: string; by?: string }, signal: AbortSignal): Promise<ControlOutcome>;
   /** Takes units out of step that a lost slot or a trimmed topic concerns; `run` brings them back. `tenants` undefined: all. */
   resync(options: { tenants: string[] | undefined }, signal: AbortSignal): Promise<ControlOutcome>;
   cancel(signal: AbortSignal): Promise<ControlOutcome>;
+  /** What was written down. */
+  readonly history: History;
+  /** The API's tokens, and the record of what was done with them. */
+  readonly access: Access;
 }
 
 export type EngineContext = {

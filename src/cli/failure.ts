@@ -1,6 +1,6 @@
 import type { RehouseError } from "../errors.ts";
 import { MigrationFileError, type Mistake } from "../file/index.ts";
-import { redact } from "../redact.ts";
+import { redact, redactDeep } from "../redact.ts";
 import { printable } from "./live/width.ts";
 import type { Style } from "./style.ts";
 
@@ -42,12 +42,4 @@ function formatMistake(file: string, { path, line, found, expected, nearest }: M
     `    expected  ${printable(expected)}`,
     ...(nearest === null ? [] : [`    ${style.yellow(`did you mean ${printable(nearest)}?`)}`]),
   ].join("\n");
-}
-
-function redactDeep(value: unknown): unknown {
-  if (typeof value === "string") return redact(value);
-  if (Array.isArray(value)) return value.map(redactDeep);
-  if (typeof value === "object" && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redactDeep(item)]));
-  return value;
 }

@@ -6,6 +6,8 @@ export type Io = {
   err(text: string): void;
   /** Whether stdout is a terminal: then there is colour and a live view. */
   terminal: boolean;
+  /** Whether stderr is one: then the log is in a form for people. */
+  logTerminal: boolean;
   color: boolean;
   columns(): number;
   rows(): number;
@@ -25,6 +27,7 @@ export function processIo(): Io {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     terminal,
+    logTerminal: stderr.isTTY === true && env["TERM"] !== "dumb",
     // https://no-color.org: present and not empty.
     color: terminal && !env["NO_COLOR"],
     columns: () => stdout.columns || DEFAULT_COLUMNS,

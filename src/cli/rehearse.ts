@@ -1,8 +1,10 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${VAR} is the syntax of the migration file
 import { type Command, InvalidArgumentError } from "commander";
 import { RehouseError } from "../errors.ts";
 import type { Sample } from "../rehearse/sample.ts";
 import { formatRehearsal, formatStep } from "./rehearsal.ts";
-import { type CommonOptions, collect, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { serverArgument } from "./server-argument.ts";
+import { type CommonOptions, collect, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type RehearseOptions = CommonOptions & { tenant?: string[]; fraction?: number; on?: string; keep?: boolean; rate: number };
 
@@ -11,16 +13,20 @@ const RATE = 50;
 
 /** `rehouse rehearse`: 0 when the move went there and back and both ends were equal, 1 when not. */
 export function rehearseVerb(around: Surroundings): Command {
-  return verb("rehearse", "the whole move, there and back, on a copy, with clients that write; the source is only read")
+  const command = verb("rehearse", "the whole move, there and back, on a copy, with clients that write; the source is only read")
     .option("--tenant <tenant>", "copy the rows of this tenant, and the shared ones; may be given again", collect)
     .option("--fraction <part>", "copy this part of the tenants, or without tenants of the rows", part)
-    .option("--on <url>", "the server for the copy (default: the target's); its role needs CREATEDB")
+    .option(
+      "--on <url>",
+      "the server for the copy, '${VAR}' for one with a password (default: the target's); its role needs CREATEDB",
+    )
     .option("--rate <n>", "transactions a second of the clients", rate, RATE)
     .option("--keep", "leave the databases of the copy")
     .action(async (options: RehearseOptions) => {
       const sample = sampleOf(options);
       await withEngine(options, around, async ({ io, style, json, engine, signal }) => {
-        const { on, keep = false, rate } = options;
+        const { keep = false, rate } = options;
+        const on = options.on === undefined ? undefined : serverArgument("--on", options.on, io.env);
         const onStep = (step: Parameters<typeof formatStep>[0]) => {
           if (!json) io.out(`${formatStep(step, style)}\n`);
         };
@@ -31,6 +37,11 @@ export function rehearseVerb(around: Surroundings): Command {
         return document.outcome === "passed" ? EXIT.done : EXIT.no;
       });
     });
+  return examples(command, [
+    ["rehouse rehearse", "on a copy of everything, beside the target"],
+    ["rehouse rehearse --fraction 0.1", "on a tenth of the tenants"],
+    ["rehouse rehearse --tenant 42 --on postgres://me@scratch/postgres --keep", "on another server, and leaves the copy"],
+  ]);
 }
 
 function sampleOf({ tenant, fraction }: RehearseOptions): Sample {

@@ -2,13 +2,13 @@ import type { Command } from "commander";
 import { RehouseError } from "../errors.ts";
 import { oneLine } from "./live/width.ts";
 import { reportSwitched, showSwitched } from "./switched.ts";
-import { type CommonOptions, type Context, collect, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, type Context, collect, examples, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type RollbackOptions = CommonOptions & { tenant: string[]; dryRun?: boolean; keep?: boolean; yes?: boolean };
 
 /** `rehouse rollback`: 0 when every tenant asked for lives at the source, 1 when one was refused. Rows that go at the target are asked about. */
 export function rollbackVerb(around: Surroundings): Command {
-  return verb(
+  const command = verb(
     "rollback",
     "lead tenants back to the source, with every write made at the target; before a switch: give the move up",
   )
@@ -24,6 +24,10 @@ export function rollbackVerb(around: Surroundings): Command {
         return reportSwitched(context, await context.engine.rollback(asked, context.signal));
       }),
     );
+  return examples(command, [
+    ["rehouse rollback --tenant 42 --dry-run", "whether it could go back, and how long writers would wait"],
+    ["rehouse rollback --tenant 42", "back to the source, with every write made at the target"],
+  ]);
 }
 
 const SWITCHED: ReadonlySet<string> = new Set(["cutting-over", "soaking", "contracted"]);

@@ -2,10 +2,21 @@ import { type Command, Option } from "commander";
 import { redact } from "../redact.ts";
 import type { RunOutcome } from "./documents.ts";
 import { ROLES, type Role, type RunEvent } from "./engine.ts";
+import { LISTEN, type ListenFlags, startApi, withListenOptions } from "./listening.ts";
 import { watch } from "./live/index.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, type Context, EXIT, type ExitCode, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import {
+  type CommonOptions,
+  type Context,
+  EXIT,
+  type ExitCode,
+  examples,
+  printJson,
+  type Surroundings,
+  verb,
+  withEngine,
+} from "./verb.ts";
 
 const INTERVAL_MS = { terminal: 500, elsewhere: 5000 };
 const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
@@ -14,28 +25,42 @@ const EXIT_OF: Record<RunOutcome["outcome"], ExitCode> = {
   interrupted: EXIT.interrupted,
 };
 
-type RunOptions = CommonOptions & { role?: Role[]; until?: "in-sync" };
+type RunOptions = CommonOptions &
+  ListenFlags & { role?: Role[]; until?: "in-sync"; serve?: string | true; metrics?: string | true };
 
 /** `rehouse run`: works until it is stopped, or with `--until in-sync` until every tenant is there. */
 export function runVerb(around: Surroundings): Command {
-  return verb("run", "do the work until stopped; started again, it goes on where it was")
+  const command = verb("run", "do the work until stopped; started again, it goes on where it was")
     .addOption(
       new Option("--role <role...>", "only these parts of the work, the others in processes of their own").choices(ROLES),
     )
+    .option("--metrics [address]", "serve /metrics, /livez and /readyz there (default: 127.0.0.1:9187; host:port, or a port)")
     .addOption(new Option("--until <state>", "end with 0 once every tenant is there").choices(["in-sync"]))
-    .action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
+    .addOption(new Option("--serve [address]", `the HTTP API beside the work, as \`rehouse serve\` has it (default ${LISTEN})`));
+  withListenOptions(command).action((options: RunOptions) => withEngine(options, around, (context) => run(options, context)));
+  return examples(command, [
+    ["rehouse run", "all roles, until Ctrl-C"],
+    ["rehouse run --until in-sync", "ends with 0 once every tenant is there"],
+    ["rehouse run --role capture --role apply", "two roles; the others run elsewhere"],
+    ["rehouse run --serve", "and the HTTP API beside them"],
+  ]);
 }
 
-async function run({ role, until }: RunOptions, context: Context): Promise<ExitCode> {
+async function run({ role, until, serve, metrics, ...flags }: RunOptions, context: Context): Promise<ExitCode> {
   const { io, json, file, engine, signal } = context;
+  await using _listener = metrics === undefined ? undefined : await serveMetrics(metrics, context);
+  // Before the work: what is wrong about the address is said at once.
+  const api = serve === undefined ? undefined : await startApi(context, serve === true ? LISTEN : serve, flags);
   const view = startView(context);
   let outcome: RunOutcome | undefined;
   try {
+    if (api !== undefined) view.event({ level: "info", role: undefined, text: `the API is at ${api.url}/api/v1` });
     outcome = await engine.run(
       { roles: role === undefined ? undefined : [...new Set(role)], until, onEvent: (event) => view.event(event) },
       signal,
     );
   } finally {
+    await api?.close();
     await view.stop(outcome);
   }
   if (json) printJson(io, { formatVersion: 1, migration: file.name, ...outcome });
@@ -43,13 +68,24 @@ async function run({ role, until }: RunOptions, context: Context): Promise<ExitC
   return EXIT_OF[outcome.outcome];
 }
 
+async function serveMetrics(address: string | true, { file, engine, version, log }: Context): Promise<AsyncDisposable> {
+  // Loaded where it is asked for: most commands end in less time than this takes.
+  const { listen, listenAddress, metricsPages, MigrationMetrics } = await import("../metrics/index.ts");
+  const status = () => engine.status(AbortSignal.timeout(10_000));
+  const metrics = new MigrationMetrics({ migration: file.name, version, status, log });
+  const listener = await listen(listenAddress(address), metricsPages(metrics));
+  return { [Symbol.asyncDispose]: () => listener.close() };
+}
+
 /** Shows progress beside the work; whatever happens to the view, the work goes on. */
-function startView({ io, json, style, engine }: Context): {
+function startView({ io, json, style, engine, logs }: Context): {
   event: (event: RunEvent) => void;
   stop: (outcome: RunOutcome | undefined) => Promise<void>;
 } {
   // With --json stdout is kept for the one document at the end.
-  if (json) return { event: (event) => io.err(`${formatEvent(event, style)}\n`), stop: async () => {} };
+  const told = (say: (line: string) => void) => (event: RunEvent) =>
+    event.record === undefined ? say(formatEvent(event, style)) : logs.write(event.record);
+  if (json) return { event: told((line) => io.err(`${line}\n`)), stop: async () => {} };
   const stopping = new AbortController();
   let outcome: RunOutcome | undefined;
   const intervalMs = io.terminal ? INTERVAL_MS.terminal : INTERVAL_MS.elsewhere;
@@ -64,8 +100,9 @@ function startView({ io, json, style, engine }: Context): {
       ),
     );
   });
+  logs.beside((line) => view.log(line));
   return {
-    event: (event) => view.log(formatEvent(event, style)),
+    event: told((line) => view.log(line)),
     async stop(result) {
       outcome = result;
       stopping.abort();

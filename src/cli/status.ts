@@ -1,13 +1,13 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { render, watch } from "./live/index.ts";
-import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 const WATCH_INTERVAL_S = { terminal: 0.5, elsewhere: 5 };
 /** Of a plain `status`: enough to see what is behind; --json has all tenants. */
 const PLAIN_ROWS = 60;
 
 export function statusVerb(around: Surroundings): Command {
-  return verb("status", "phases, rows, lag, rates, what is stopped and why")
+  const command = verb("status", "phases, rows, lag, rates, what is stopped and why")
     .option("--watch", "keep showing it: a live view in a terminal, else a line per interval (with --json a document each)")
     .option(
       "--interval <seconds>",
@@ -33,6 +33,12 @@ export function statusVerb(around: Surroundings): Command {
         return EXIT.done;
       }),
     );
+  return examples(command, [
+    ["rehouse status", "once"],
+    ["rehouse status --watch", "a live view; a line every 5 s where there is no terminal"],
+    ["rehouse status --json", "one document"],
+    ["rehouse status --watch --json --interval 10", "a document every 10 s"],
+  ]);
 }
 
 function seconds(text: string): number {

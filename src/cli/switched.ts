@@ -1,16 +1,15 @@
 /** How cutover and rollback tell what became of each tenant. */
 
+import { isDone } from "../cutover/document.ts";
 import type { SwitchDocument, SwitchedTenant } from "./documents.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
 import { type Context, EXIT, type ExitCode, printJson } from "./verb.ts";
 
-const DONE: ReadonlySet<SwitchedTenant["outcome"]> = new Set(["switched", "ready", "aborted"]);
-
 /** People see each tenant when it is done, programs the document at the end. */
 export function reportSwitched({ io, json }: Context, document: SwitchDocument): ExitCode {
   if (json) printJson(io, document);
-  return document.tenants.every(({ outcome }) => DONE.has(outcome)) ? EXIT.done : EXIT.no;
+  return document.tenants.every(isDone) ? EXIT.done : EXIT.no;
 }
 
 export function showSwitched({ io, json, style }: Context): (tenant: SwitchedTenant) => void {

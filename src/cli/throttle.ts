@@ -7,12 +7,12 @@ import { milliseconds } from "./duration.ts";
 import { percent } from "./live/numbers.ts";
 import { oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 type Options = CommonOptions & { pace?: number; role?: PacedRole; for?: number };
 
 export function throttleVerb(around: Surroundings): Command {
-  return verb("throttle", "how fast the move goes and why; with --pace, a ceiling for it")
+  const command = verb("throttle", "how fast the move goes and why; with --pace, a ceiling for it")
     .option("--pace <pace>", "the highest pace, from 0 to 1; 1 lifts a ceiling that was set", pace)
     .addOption(new Option("--role <role>", "of this role alone").choices(PACED_ROLES))
     .option("--for <duration>", "for that time, such as 2h; left out: until it is set anew", milliseconds)
@@ -26,12 +26,17 @@ export function throttleVerb(around: Surroundings): Command {
       return withEngine(options, around, async (context) => {
         const { engine, signal, io, json, file, style } = context;
         if (pace !== undefined) return reportControl(context, await engine.throttle({ pace, role, forMs }, signal));
-        const found = await engine.throttled(signal);
+        const found = await engine.throttled();
         if (json) printJson(io, { formatVersion: 1, migration: file.name, ...found });
         else io.out(`${lines(found, style).join("\n")}\n`);
         return EXIT.done;
       });
     });
+  return examples(command, [
+    ["rehouse throttle", "how fast each role goes, which signal slows it, and what changed"],
+    ["rehouse throttle --pace 0.5", "half of what it would be, until it is set anew"],
+    ["rehouse throttle --pace 0.2 --role backfill --for 2h", "the copy alone, and for two hours"],
+  ]);
 }
 
 function lines(found: ThrottleOutcome, paint: Style): string[] {

@@ -1,21 +1,27 @@
 import { Command } from "commander";
 import { findMigrationFile, loadMigrationFile, type MigrationFile } from "../file/index.ts";
-import { createLogger } from "../log.ts";
+import { createLogger, type Logger, levelOf } from "../log.ts";
+import type { Database } from "../ports.ts";
 import { asRehearsed } from "../rehearse/rehearsal-file.ts";
 import type {
   CheckDocument,
   ContractDocument,
   ControlDocument,
   DoctorDocument,
+  GrantsDocument,
+  InitDocument,
+  PlanDocument,
   RehearsalDocument,
   RunDocument,
   StatusDocument,
   SwitchDocument,
   ThrottleDocument,
+  TopicsDocument,
   VerifyDocument,
 } from "./documents.ts";
 import type { CreateEngine, Engine } from "./engine.ts";
 import type { Io } from "./io.ts";
+import { type LogOutput, logOutput } from "./logs.ts";
 import { type Style, style } from "./style.ts";
 
 /** Exit codes that are not an error's own, see ERROR_CODES. */
@@ -26,8 +32,11 @@ export type ExitCode = 0 | 1 | 2 | 3 | 130;
 export type Surroundings = {
   io: Io;
   createEngine: CreateEngine;
+  /** A database by its URL alone, for what is done before there is a migration file. */
+  openDatabase: (url: string) => Promise<Database>;
   /** The script that runs now. */
   entry: string;
+  version: string;
   /** Aborts with the first Ctrl-C. */
   signal: AbortSignal;
   /** Called once, with the exit code of the verb that ran. */
@@ -35,7 +44,17 @@ export type Surroundings = {
 };
 
 /** What a verb works with: the file is read and the engine is there. */
-export type Context = { io: Io; style: Style; json: boolean; file: MigrationFile; engine: Engine; signal: AbortSignal };
+export type Context = {
+  io: Io;
+  style: Style;
+  json: boolean;
+  file: MigrationFile;
+  engine: Engine;
+  logs: LogOutput;
+  log: Logger;
+  version: string;
+  signal: AbortSignal;
+};
 
 export type CommonOptions = { file?: string; json?: boolean };
 
@@ -57,8 +76,31 @@ export async function withEngine(
   const filePath = await findMigrationFile(options.file);
   const file = asRehearsed(await loadMigrationFile(filePath, io.env), io.env);
   signal.throwIfAborted();
-  await using engine = await around.createEngine(file, { entry: around.entry, filePath, log: createLogger() });
-  around.finished(await work({ io, style: style(io.color), json: options.json === true, file, engine, signal }));
+  const logs = logOutput(io);
+  const log = createLogger(levelOf(io.env["REHOUSE_LOG"]), logs.write).child({ migration: file.name });
+  await using engine = await around.createEngine(file, { entry: around.entry, filePath, log });
+  around.finished(
+    await work({
+      io,
+      style: style(io.color),
+      json: options.json === true,
+      file,
+      engine,
+      logs,
+      log,
+      version: around.version,
+      signal,
+    }),
+  );
+}
+
+/** Command lines with what each is for, at the end of a verb's help. */
+export function examples(command: Command, lines: readonly (readonly [line: string, what: string])[]): Command {
+  const widest = Math.max(...lines.map(([line]) => line.length));
+  return command.addHelpText(
+    "after",
+    `\nExamples:\n${lines.map(([line, what]) => `  ${line.padEnd(widest)}  ${what}`).join("\n")}`,
+  );
 }
 
 /** One document on stdout. */
@@ -67,6 +109,7 @@ export function printJson(
   document:
     | CheckDocument
     | DoctorDocument
+    | GrantsDocument
     | StatusDocument
     | VerifyDocument
     | RunDocument
@@ -74,7 +117,10 @@ export function printJson(
     | SwitchDocument
     | ContractDocument
     | RehearsalDocument
-    | ThrottleDocument,
+    | ThrottleDocument
+    | InitDocument
+    | PlanDocument
+    | TopicsDocument,
 ): void {
   io.out(`${JSON.stringify(document)}\n`);
 }

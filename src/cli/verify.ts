@@ -5,7 +5,7 @@ import type { VerifyProgress } from "./engine.ts";
 import { count, fraction, percent } from "./live/numbers.ts";
 import { cut, oneLine } from "./live/width.ts";
 import type { Style } from "./style.ts";
-import { type CommonOptions, collect, EXIT, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
+import { type CommonOptions, collect, EXIT, examples, printJson, type Surroundings, verb, withEngine } from "./verb.ts";
 
 /** Of each table; --json has all. */
 const SHOWN_DIFFERENCES = 5;
@@ -14,7 +14,7 @@ type VerifyOptions = CommonOptions & { tenant?: string[]; repair?: boolean; repo
 
 /** `rehouse verify`: 0 when both sides are equal, or all that differed is repaired; 1 when they differ. */
 export function verifyVerb(around: Surroundings): Command {
-  return verb("verify", "compare fully now, row by row where a checksum differs")
+  const command = verb("verify", "compare fully now, row by row where a checksum differs")
     .option("--tenant <tenant>", "only this tenant; may be given again", collect)
     .option("--repair", "have the rows that differ read again from the source, and look at them once more")
     .option("--report <file>", "write a page that can be kept: what was compared, up to where, and what differed (HTML)")
@@ -36,6 +36,11 @@ export function verifyVerb(around: Surroundings): Command {
         return document.equal ? EXIT.done : EXIT.no;
       });
     });
+  return examples(command, [
+    ["rehouse verify", "all tenants; 1 when rows differ"],
+    ["rehouse verify --tenant 42 --repair", "has what differs read again from the source"],
+    ["rehouse verify --report out.html", "with a page to keep"],
+  ]);
 }
 
 /** A line per tenant, and below it what differs. */

@@ -12,6 +12,7 @@ import { failpoint } from "../failpoint.ts";
 import { type TableMapping, tableText } from "../model/mapping.ts";
 import { ident, qualified } from "../model/sql.ts";
 import type { Session } from "../ports.ts";
+import { fileName } from "./file-name.ts";
 import type { Order } from "./remove.ts";
 
 export type ArchivedTable = {
@@ -35,7 +36,7 @@ export async function archive(
     readonly roots: ReadonlySet<string>;
   },
 ): Promise<readonly ArchivedTable[]> {
-  const folder = join(of.directory, encodeURIComponent(of.migration), encodeURIComponent(of.tenant));
+  const folder = join(of.directory, fileName(of.migration), fileName(of.tenant));
   await mkdir(folder, { recursive: true });
   await source.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   try {
@@ -66,7 +67,7 @@ async function archiveTable(
     only: !isRoot,
     tenants: table.kind === "tenant" ? [tenant] : undefined,
   });
-  const file = `${encodeURIComponent(name)}.copy.gz`;
+  const file = `${fileName(name)}.copy.gz`;
   const hash = createHash("sha256");
   let [lines, bytes] = [0, 0];
   // In COPY's text format a newline within a value is escaped, so lines are rows.

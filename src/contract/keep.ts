@@ -9,7 +9,7 @@ import type { Session } from "../ports.ts";
 import type { ArchivedTable } from "./archive.ts";
 import { readContracts } from "./begun.ts";
 import { dropOldColumns, tablesToDropFrom } from "./old-columns.ts";
-import { makeReceipt, type Receipt } from "./receipt.ts";
+import { makeReceipt, type Receipt, storeReceipt } from "./receipt.ts";
 import type { RemovedTable } from "./remove.ts";
 
 type Kept = {
@@ -45,10 +45,7 @@ async function tryToKeep({ file, systems, move }: SwitchDeps, of: Kept, session:
   const dropped = await dropOldColumns(session, file.name, tables);
   const places = { from: systems.source.place, to: systems.target.place };
   const receipt = await makeReceipt(session, { ...of, ...places, archived: [...of.archived], dropped, migration: file.name });
-  await session.query(
-    "INSERT INTO rehouse.receipt (migration, tenant, receipt) VALUES ($1, $2, $3::jsonb) ON CONFLICT (migration, tenant) DO UPDATE SET receipt = excluded.receipt, at = excluded.at",
-    [file.name, of.tenant, JSON.stringify(receipt)],
-  );
+  await storeReceipt(session, receipt);
   await journal(session, file.name, "contract-ended", { by: of.by }, of.tenant);
   return receipt;
 }

@@ -21,7 +21,7 @@ export type Receipt = {
   moved: { rows: number; changes: number };
   /** The last comparison of all rows before they were removed; `unsettled`: the target's application wrote them at every look. */
   compared: { table: string; rows: number; hash: string; differences: number; unsettled: number; at: string }[];
-  /** Every switch, in order. */
+  /** Every switch of this migration, in order. */
   switched: { direction: string; at: string; fencedMs: number | null; by: string }[];
   removed: RemovedTable[];
   archived: ArchivedTable[];
@@ -43,8 +43,9 @@ export async function makeReceipt(
     params,
   );
   const switches = await on.query(
-    `SELECT detail ->> 'direction' AS direction, detail ->> 'switchedAt' AS at, detail ->> 'fencedMs' AS fenced_ms, detail ->> 'by' AS by
-       FROM rehouse.journal WHERE migration = $1 AND tenant = $2 AND event = 'switched' ORDER BY entry`,
+    `SELECT j.detail ->> 'direction' AS direction, j.detail ->> 'switchedAt' AS at, j.detail ->> 'fencedMs' AS fenced_ms, j.detail ->> 'by' AS by
+       FROM rehouse.journal AS j JOIN rehouse.migration AS m ON m.name = j.migration
+      WHERE j.migration = $1 AND j.tenant = $2 AND j.event = 'switched' AND j.at >= m.created_at ORDER BY j.entry`,
     params,
   );
   const compared = await on.query(
@@ -76,6 +77,23 @@ export async function makeReceipt(
     })),
     lateWrites: number(tenant, "late"),
   };
+}
+
+/** Writes it down. The receipt of an earlier migration with this name goes to the journal; one that a contract of this migration made before it died is replaced. */
+export async function storeReceipt(on: Pick<Session, "query">, receipt: Receipt): Promise<void> {
+  const of = [receipt.migration, receipt.tenant];
+  await on.query(
+    `INSERT INTO rehouse.journal (migration, tenant, event, detail)
+     SELECT r.migration, r.tenant, 'receipt-replaced', r.receipt
+       FROM rehouse.receipt AS r JOIN rehouse.migration AS m ON m.name = r.migration
+      WHERE r.migration = $1 AND r.tenant = $2 AND r.at < m.created_at`,
+    of,
+  );
+  await on.query(
+    `INSERT INTO rehouse.receipt (migration, tenant, receipt) VALUES ($1, $2, $3::jsonb)
+     ON CONFLICT (migration, tenant) DO UPDATE SET receipt = excluded.receipt, at = excluded.at`,
+    [...of, JSON.stringify(receipt)],
+  );
 }
 
 /** The same for people. */

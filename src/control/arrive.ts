@@ -53,7 +53,7 @@ async function finishCaughtUp(deps: Arrivals, signal: AbortSignal): Promise<void
   const units = rows.map((row) => row["tenant"] ?? "");
   // A key that is not satisfied yet: the shared row that it refers to is on its way in another partition. The next tick tries again.
   const unmade = await deps.builder.finishForeignKeys(units, signal);
-  if (unmade.length > 0) deps.log.warn({ unmade }, "foreign keys are not satisfied yet");
+  if (unmade.length > 0) deps.log.warn({ event: "foreign-keys-open", unmade }, "foreign keys are not satisfied yet");
   const waiting = new Set(unmade.map(({ unit }) => unit));
   for (const row of rows) {
     if (waiting.has(row["tenant"] ?? "")) continue;

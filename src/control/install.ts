@@ -1,5 +1,5 @@
 import { arrayText } from "../model/sql.ts";
-import type { Database } from "../ports.ts";
+import type { Database, Session } from "../ports.ts";
 
 /** One installer at a time: CREATE ... IF NOT EXISTS of two sessions can still collide in the catalogs. */
 const STATE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('rehouse.state', 0))";
@@ -26,6 +26,13 @@ export async function uninstallState(database: Database, migrations: readonly st
        UNION ALL SELECT FROM rehouse.journal WHERE migration <> ALL ($1::text[]) LIMIT 1`,
       [arrayText(migrations)],
     );
-    if (used === undefined) await session.query("DROP SCHEMA rehouse CASCADE");
+    if (used === undefined && !(await isAccessKept(session))) await session.query("DROP SCHEMA rehouse CASCADE");
   });
+}
+
+/** Whether tokens of the API, or what was done with them, are here. A state that an older version has made lacks the tables. */
+async function isAccessKept(session: Session): Promise<boolean> {
+  const [there] = await session.query("SELECT to_regclass('rehouse.api_token') IS NOT NULL AS there");
+  if (there?.["there"] !== "t") return false;
+  return (await session.query("SELECT FROM rehouse.api_token UNION ALL SELECT FROM rehouse.audit LIMIT 1")).length > 0;
 }

@@ -1,4 +1,6 @@
+import type { JournalEvent } from "../log-events.ts";
 import type { Session } from "../ports.ts";
+import { redactDeep } from "../redact.ts";
 
 type Queryable = Pick<Session, "query">;
 
@@ -6,7 +8,7 @@ type Queryable = Pick<Session, "query">;
 export async function journal(
   on: Queryable,
   migration: string,
-  event: string,
+  event: JournalEvent,
   detail: Readonly<Record<string, unknown>> = {},
   tenant?: string,
 ): Promise<void> {
@@ -14,12 +16,12 @@ export async function journal(
     migration,
     tenant ?? null,
     event,
-    JSON.stringify(detail),
+    JSON.stringify(redactDeep(detail)),
   ]);
 }
 
 /** The same for many tenants at once. */
-export async function journalEach(on: Queryable, migration: string, tenants: string, event: string): Promise<void> {
+export async function journalEach(on: Queryable, migration: string, tenants: string, event: JournalEvent): Promise<void> {
   await on.query("INSERT INTO rehouse.journal (migration, tenant, event) SELECT $1, unnest($2::text[]), $3", [
     migration,
     tenants,

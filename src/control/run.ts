@@ -96,7 +96,7 @@ async function launchCopied(deps: ControlDeps, signal: AbortSignal): Promise<voi
 async function launch(deps: ControlDeps, wave: number, units: readonly string[]): Promise<void> {
   const [now] = await deps.source.query("SELECT pg_current_wal_insert_lsn() AS lsn");
   const settleLsn = parseLsn(now?.["lsn"] ?? "");
-  await deps.target
+  const isLaunched = await deps.target
     .transaction(async (session) => {
       const params = [deps.migration, String(wave), formatLsn(settleLsn)];
       // The newest note whose ceiling the oldest snapshot has passed: whatever that snapshot does not see began behind its offsets.
@@ -115,10 +115,13 @@ async function launch(deps: ControlDeps, wave: number, units: readonly string[])
       if (placed.length === 0 || placed.some((row) => row["start_offset"] === null)) throw new NotYet();
       await joinLanes((sql, values) => session.query(sql, values), deps.migration, units, `late-${wave}`);
       await movePhase(session, deps.migration, units, { phase: "backfilling", wave }, { event: "copied", settleLsn });
+      return true;
     })
     .catch((error: unknown) => {
-      if (!(error instanceof NotYet)) throw error;
+      if (error instanceof NotYet) return false;
+      throw error;
     });
+  if (isLaunched) deps.log.info({ event: "wave-copied", wave, tenants: units.length }, "a wave is copied");
 }
 
 class NotYet extends Error {}

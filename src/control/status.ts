@@ -1,7 +1,7 @@
 /** The status document: one look at the state tables and at the source's slot. */
 
 import { slotName } from "../capture/index.ts";
-import type { SoakStatus, StatusDocument, TenantStatus, Waiting } from "../cli/documents.ts";
+import type { ProcessStatus, SoakStatus, StatusDocument, TenantStatus, Waiting } from "../cli/documents.ts";
 import { ERROR_CODES, isErrorCode, RehouseError } from "../errors.ts";
 import type { ThrottleSettings } from "../file/index.ts";
 import { mirrorName } from "../model/mirror.ts";
@@ -33,7 +33,7 @@ export async function readStatus(deps: {
       fix: "begin it with `rehouse run`",
     });
   }
-  const [feed, home, [head], tables, [chunks], notices, failing, reconcile, untold, soak, throttle] = await Promise.all([
+  const [feed, home, [head], tables, [chunks], notices, processes, reconcile, untold, soak, throttle] = await Promise.all([
     readFeed(deps),
     readHome(deps),
     target.query(HEAD, [migration]),
@@ -43,12 +43,13 @@ export async function readStatus(deps: {
       [migration],
     ),
     target.query(NOTICES, [migration]),
-    target.query(FAILING, [migration]),
+    target.query(PROCESSES, [migration]),
     readReconcile(target, migration),
     readFailingChannels(target, migration),
     deps.soakMs === undefined ? new Map<string, SoakStatus>() : readSoak(target, migration, deps.soakMs),
     readThrottle(target, migration, deps.throttle),
   ]);
+  const failing = processes.filter((row) => row["error"] !== null);
   const rows = feed.tenants.map((tenant) => ({ ...withHome(tenant, home), soak: soak.get(tenant.tenant) ?? null }));
   const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
   return {
@@ -73,6 +74,7 @@ export async function readStatus(deps: {
     tenants: rows,
     throttle,
     stopped: failing.map((row) => stoppedOf(row["error"] ?? "")).find(({ code }) => !isWaitedOut(code)) ?? null,
+    processes: processes.map(processStatus),
     waits: [...failing.flatMap(waitOf), ...untold.map(waitOfChannel)],
     notices: notices.map((row) => ({
       at: row["at"] ?? "",
@@ -91,10 +93,10 @@ const HEAD = `
     FROM rehouse.migration AS m
    WHERE m.name = $1`;
 
-/** Processes that wait something out, or have ended with an error. */
-const FAILING = `
-  SELECT role, error::text AS error, beat_at > now() - interval '${BEAT_LIMIT}' AS alive
-    FROM rehouse.process WHERE migration = $1 AND error IS NOT NULL ORDER BY beat_at DESC`;
+/** With `error`: what it waits out, or has ended with. */
+const PROCESSES = `
+  SELECT role, host, pid, started_at, rss_bytes, error::text AS error, beat_at > now() - interval '${BEAT_LIMIT}' AS alive
+    FROM rehouse.process WHERE migration = $1 ORDER BY beat_at DESC`;
 
 const TABLES = `
   SELECT source, coalesce(sum(rows), 0) AS copied, sum(CASE state WHEN 'done' THEN rows ELSE rows_estimated END) AS estimated
@@ -139,6 +141,17 @@ function stateOf(head: Row | undefined): StatusDocument["state"] {
 
 function isWaitedOut(code: string): boolean {
   return isErrorCode(code) && ERROR_CODES[code].policy === "retry";
+}
+
+function processStatus(row: Row): ProcessStatus {
+  return {
+    role: row["role"] ?? "",
+    host: row["host"] ?? "",
+    pid: number(row, "pid") ?? 0,
+    alive: row["alive"] === "t",
+    startedAt: new Date(row["started_at"] ?? "").toISOString(),
+    rssBytes: number(row, "rss_bytes"),
+  };
 }
 
 /** A process that is gone waits no more. */

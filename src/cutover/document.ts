@@ -32,6 +32,11 @@ export type SwitchedTenant = Measures & {
   error: { code: string; what: string; fix: string | null } | null;
 };
 
+/** Whether it is, or could be, where it was to go. */
+export function isDone({ outcome }: SwitchedTenant): boolean {
+  return outcome === "switched" || outcome === "ready" || outcome === "aborted";
+}
+
 export type SwitchDocument = { formatVersion: 1; migration: string; tenants: SwitchedTenant[] };
 
 export const NOT_MEASURED: Measures = {

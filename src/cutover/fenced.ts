@@ -58,8 +58,8 @@ export async function fenced(
     await Promise.all([
       step(state, journey, ["locking", "draining"], known({ marker })),
       drained(ground.arriving, feed, tenant, marker, { withinMs: patience.drainMs, signal }),
-      moveSequences(ground.sequences, ground.leaving, ground.arriving, (blocks) =>
-        journal(state, leg.migration, "sequences-moved", { direction: leg.direction, blocks }, tenant),
+      moveSequences(ground.sequences, ground.leaving, ground.arriving, (event, blocks) =>
+        journal(state, leg.migration, event, { direction: leg.direction, blocks }, tenant),
       ),
     ]);
     const drainedAt = performance.now();

@@ -56,6 +56,11 @@ export function planSequence({ column, leaving, arriving, shared }: SequencePair
   };
 }
 
+/** Where a sequence that has to move is then, if it is still at `now` when it moves. */
+export function movedFrom(now: bigint | undefined, { last, by }: Ahead): bigint {
+  return now !== undefined && isBeyond(now + by, last, by) ? now + by : last;
+}
+
 export function isNoRoom(move: SequenceMove | NoRoom): move is NoRoom {
   return "needed" in move;
 }

@@ -5,7 +5,7 @@ import { holdsRowsOf, type TableName, tableText, targetOf } from "../model/mappi
 import { arrayText } from "../model/sql.ts";
 import type { Row, Session } from "../ports.ts";
 import type { Feed } from "./leg.ts";
-import { type Ahead, isNoRoom, type NoRoom, planSequence, type Sequence, type SequencePair } from "./sequence-plan.ts";
+import { type Ahead, isNoRoom, movedFrom, type NoRoom, planSequence, type Sequence, type SequencePair } from "./sequence-plan.ts";
 
 /** The columns that have a sequence on both sides, and hold the same values there. */
 export type SequenceColumns = readonly {
@@ -59,19 +59,25 @@ export type Block = {
 
 /**
  * Numbers that are given out to other tenants between the look and the move fall into the margin. Where room was found in the gate and is gone since,
- * the sequence stays where it is: a key that is given out twice is refused by the table. `note` keeps the blocks that are set aside.
+ * the sequence stays where it is: a key that is given out twice is refused by the table. `note` keeps the blocks that are to be set aside before anything
+ * moves, and where they are after it: a switch that dies in between leaves sequences that have moved, and nobody is to take that for numbers given out.
  */
 export async function moveSequences(
   columns: SequenceColumns,
   leaving: Session,
   arriving: Session,
-  note: (blocks: readonly Block[]) => Promise<void>,
+  note: (event: "sequences-moving" | "sequences-moved", blocks: readonly Block[]) => Promise<void>,
 ): Promise<void> {
   const pairs = await pairsOf(columns, leaving, arriving);
   const moves = pairs.flatMap((pair) => {
     const move = planSequence(pair);
     return isNoRoom(move) ? [] : [{ pair, move }];
   });
+  const intended = moves.flatMap(({ pair, move: { arriving: ahead, block } }) => {
+    const { last } = pair.arriving;
+    return block === undefined ? [] : [blockOf(pair, ahead === undefined ? (last ?? 0n) : movedFrom(last, ahead), block)];
+  });
+  if (intended.length > 0) await note("sequences-moving", intended);
   const begins = await moveAhead(
     arriving,
     moves.flatMap(({ pair, move }) => (move.arriving === undefined ? [] : [{ name: pair.arriving.name, ...move.arriving }])),
@@ -84,10 +90,14 @@ export async function moveSequences(
     shared.map(({ pair, block, begin }) => ({ name: pair.leaving.name, last: begin + block, by: block })),
   );
   const blocks = shared.map(({ pair, block, begin }): Block => {
-    const names = { column: pair.column, arriving: pair.arriving.name, leaving: pair.leaving.name };
-    return { ...names, from: String(begin), to: String(ends.get(pair.leaving.name) ?? begin + block) };
+    const planned = blockOf(pair, begin, block);
+    return { ...planned, to: String(ends.get(pair.leaving.name) ?? planned.to) };
   });
-  if (blocks.length > 0) await note(blocks);
+  if (blocks.length > 0) await note("sequences-moved", blocks);
+}
+
+function blockOf({ column, arriving, leaving }: SequencePair, from: bigint, size: bigint): Block {
+  return { column, arriving: arriving.name, leaving: leaving.name, from: String(from), to: String(from + size) };
 }
 
 /**

@@ -18,7 +18,7 @@ export async function sweepSwitches(deps: () => SwitchDeps, log: Logger, signal:
     try {
       await finishSwitches(deps(), log, signal);
     } catch (error) {
-      if (!signal.aborted) log.warn({ error: String(error) }, "a switch that was left behind cannot be ended now");
+      if (!signal.aborted) log.warn({ event: "switch-left-behind", error }, "a switch that was left behind cannot be ended now");
     }
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
@@ -33,7 +33,10 @@ export async function finishSwitches(deps: SwitchDeps, log: Logger, signal: Abor
     const left = turn === undefined ? undefined : await load(state, file.name, tenant);
     if (left === undefined) continue;
     const isSwitched = await finishOther(legFor(deps, left.direction, tenant), left, signal);
-    log.warn({ tenant, direction: left.direction, isSwitched }, "a switch whose process had died was ended");
+    log.warn(
+      { event: "switch-ended", tenant, direction: left.direction, isSwitched },
+      "a switch whose process had died was ended",
+    );
   }
   await takeBackFences(deps, log, signal);
 }
@@ -51,7 +54,7 @@ async function takeBackFences({ file, systems }: SwitchDeps, log: Logger, signal
       if (turn === undefined || (await load(systems.target, file.name, tenant)) !== undefined) continue;
       const lock = await lockTenant(database, migration, tenant, PATIENCE, signal);
       await lock.release();
-      log.warn({ tenant }, "a fence that belonged to no switch was taken back");
+      log.warn({ event: "fence-taken-back", tenant }, "a fence that belonged to no switch was taken back");
     }
   }
 }

@@ -10,7 +10,8 @@ const ALL = 100n;
 
 /**
  * A switch moves the sequence of the new home ahead of the old one's, and the old one's further ahead, so that the numbers in between are given out at the new
- * home alone. `side`: a home; its newest block counts, unless its sequence was the one that was left since.
+ * home alone. `side`: a home; its newest block counts, unless its sequence was the one that was left since. Of a switch that ended while it moved them, the
+ * block counts that it was about to set aside.
  */
 export async function sequenceFindings(side: Side, state: Database, migration: string): Promise<DoctorFinding[]> {
   const direction = side.name === "target" ? "to-target" : "to-source";
@@ -18,7 +19,7 @@ export async function sequenceFindings(side: Side, state: Database, migration: s
     `SELECT DISTINCT ON (1) CASE j.detail ->> 'direction' WHEN $2 THEN b ->> 'arriving' ELSE b ->> 'leaving' END AS sequence,
             j.detail ->> 'direction' = $2 AS arrived, b ->> 'column' AS column, b ->> 'from' AS from, b ->> 'to' AS to
        FROM rehouse.journal AS j JOIN rehouse.migration AS m ON m.name = j.migration, jsonb_array_elements(j.detail -> 'blocks') AS b
-      WHERE j.migration = $1 AND j.event = 'sequences-moved' AND j.at >= m.created_at
+      WHERE j.migration = $1 AND j.event IN ('sequences-moving', 'sequences-moved') AND j.at >= m.created_at
         AND EXISTS (SELECT FROM rehouse.tenant AS t WHERE t.migration = j.migration AND t.phase = 'soaking')
       ORDER BY 1, j.entry DESC`,
     [migration, direction],

@@ -43,7 +43,7 @@ export async function addColumns({ move, target }: ExpandDeps, signal?: AbortSig
         missing.map(({ name }) => ({ kind: "column", schema: source.name.schema, name: source.name.table, column: name })),
       );
       await failpoint("expand.before");
-      await session.query(`ALTER TABLE ${qualified(source.name)} ${missing.map(addition).join(", ")}`);
+      await session.query(addColumnsDdl(source.name, missing));
       await failpoint("expand.after");
     });
   }
@@ -89,6 +89,10 @@ export async function dropColumns(
     }
   }
   return { dropped, kept };
+}
+
+export function addColumnsDdl(table: TableName, columns: readonly MovedColumn[]): string {
+  return `ALTER TABLE ${qualified(table)} ${columns.map(addition).join(", ")}`;
 }
 
 function addition({ name, type, like }: MovedColumn): string {

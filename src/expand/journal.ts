@@ -1,5 +1,6 @@
 /** What expand did, in rehouse.journal: written in the transaction that does it, before the statement that does it. */
 
+import type { JournalEvent } from "../log-events.ts";
 import type { Session } from "../ports.ts";
 
 export type Creation = {
@@ -14,7 +15,10 @@ export async function journal(
   session: Session,
   migration: string,
   tenant: string | null,
-  event: "created" | "dropped" | "keys-built" | "foreign-keys-added" | "triggers-added" | "triggers-removed",
+  event: Extract<
+    JournalEvent,
+    "created" | "dropped" | "keys-built" | "foreign-keys-added" | "triggers-added" | "triggers-removed"
+  >,
   details: readonly Readonly<Record<string, string>>[],
 ): Promise<void> {
   if (details.length === 0) return;

@@ -1,5 +1,5 @@
 export { defineMigration } from "./define.ts";
-export type { Environment } from "./interpolate.ts";
+export { type Environment, interpolate } from "./interpolate.ts";
 export { findMigrationFile, loadMigrationFile } from "./load.ts";
 export type {
   ForeignWritesPolicy,

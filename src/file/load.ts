@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
-import { basename, extname, resolve as resolvePath } from "node:path";
+import { basename, dirname, extname, resolve as resolvePath } from "node:path";
 import { RehouseError } from "../errors.ts";
+import { hide } from "../redact.ts";
 import { crossChecks } from "./checks.ts";
 import type { Environment } from "./interpolate.ts";
 import type { MigrationFile } from "./migration-file.ts";
@@ -10,6 +11,7 @@ import { readModule } from "./read-module.ts";
 import { readPemFiles } from "./read-pem.ts";
 import { type ReadFile, readYaml } from "./read-yaml.ts";
 import { resolve } from "./resolve.ts";
+import { secretsOf } from "./secrets.ts";
 import { validate } from "./validate.ts";
 
 const DEFAULT_FILES = ["rehouse.yaml", "rehouse.yml", "rehouse.config.ts", "rehouse.config.js", "rehouse.config.mjs"];
@@ -22,7 +24,9 @@ const MODULES = [".ts", ".mts", ".js", ".mjs"];
  */
 export async function loadMigrationFile(path: string | undefined, env: Environment): Promise<MigrationFile> {
   const found = await findMigrationFile(path);
-  const read = MODULES.includes(extname(found)) ? await readModule(found, env) : readYaml(await readText(found), env);
+  const read = MODULES.includes(extname(found))
+    ? await readModule(found, env)
+    : readYaml(await readText(found), env, dirname(found));
   return accept(read, found);
 }
 
@@ -35,7 +39,7 @@ export async function findMigrationFile(path: string | undefined): Promise<strin
   throw new RehouseError("REHOUSE_FILE_NOT_FOUND", {
     what: path === undefined ? "There is no migration file in this directory." : "There is no such migration file.",
     where: path === undefined ? resolvePath(".") : resolvePath(path),
-    fix: path === undefined ? `write ${DEFAULT_FILES[0]}, or name the file with -f` : "check the path behind -f",
+    fix: path === undefined ? "rehouse init writes one from a database, or name the file with -f" : "check the path behind -f",
   });
 }
 
@@ -54,7 +58,9 @@ async function accept(read: ReadFile, path: string): Promise<MigrationFile> {
     ...(await readPemFiles(whole ?? sound, path)),
   ];
   if (all.length > 0 || whole === undefined) throw fail(all);
-  return resolve(whole);
+  const file = resolve(whole);
+  hide(secretsOf(file));
+  return file;
 }
 
 function toMistakes(findings: readonly Finding[], lineOf: (path: Path) => number | undefined): Mistake[] {

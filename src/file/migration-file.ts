@@ -29,7 +29,8 @@ export type KafkaSettings = {
 
 export type RegistryAuth = { username: string; password: string } | { token: string };
 
-export type RegistrySettings = { url: string; auth: RegistryAuth | undefined };
+/** `tls` undefined: what the URL says, against the system's authorities. */
+export type RegistrySettings = { url: string; auth: RegistryAuth | undefined; tls: TlsSettings | undefined };
 
 export type TenantsSpec = {
   column: string;

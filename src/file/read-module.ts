@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { RehouseError } from "../errors.ts";
 import { redact } from "../redact.ts";
@@ -13,7 +14,11 @@ export async function readModule(path: string, env: Environment): Promise<ReadFi
     findings.push({ path: [], found: "no default export", expected: "export default defineMigration({ ... })" });
     return { raw: undefined, findings, lineOf: () => undefined };
   }
-  return { raw: interpolated(module.default, env, [], findings), findings, lineOf: () => undefined };
+  return {
+    raw: interpolated(module.default, { env, directory: dirname(path) }, [], findings),
+    findings,
+    lineOf: () => undefined,
+  };
 }
 
 async function importModule(path: string): Promise<{ default?: unknown }> {
@@ -35,20 +40,22 @@ async function importModule(path: string): Promise<{ default?: unknown }> {
   }
 }
 
-function interpolated(value: unknown, env: Environment, path: Path, findings: Finding[]): unknown {
+type Values = { readonly env: Environment; readonly directory: string };
+
+function interpolated(value: unknown, from: Values, path: Path, findings: Finding[]): unknown {
   if (typeof value === "string") {
-    const { text, mistakes } = interpolate(value, env);
+    const { text, mistakes } = interpolate(value, from.env, from.directory);
     for (const mistake of mistakes) findings.push({ ...mistake, path });
     return text;
   }
   if (typeof value === "bigint") return String(value);
-  if (Array.isArray(value)) return value.map((item, index) => interpolated(item, env, [...path, index], findings));
+  if (Array.isArray(value)) return value.map((item, index) => interpolated(item, from, [...path, index], findings));
   // Only plain objects are the file's own maps; a Date or a Map is reported as what it is by the schema.
   if (typeof value === "object" && value !== null && isPlain(value)) {
     return Object.fromEntries(
       Object.entries(value)
         .filter(([, item]) => item !== undefined)
-        .map(([key, item]) => [key, interpolated(item, env, [...path, key], findings)]),
+        .map(([key, item]) => [key, interpolated(item, from, [...path, key], findings)]),
     );
   }
   return value;

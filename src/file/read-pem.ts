@@ -33,5 +33,6 @@ function tlsSections(file: SoundParts): [Tls, Path][] {
     if (typeof server === "object" && typeof server.tls === "object") sections.push([server.tls, [side, "tls"]]);
   }
   if (typeof file.kafka?.ssl === "object") sections.push([file.kafka.ssl, ["kafka", "ssl"]]);
+  if (typeof file.registry?.tls === "object") sections.push([file.registry.tls, ["registry", "tls"]]);
   return sections;
 }

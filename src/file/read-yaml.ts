@@ -6,7 +6,7 @@ import type { Finding, Path } from "./mistakes.ts";
 export type ReadFile = { raw: unknown; findings: Finding[]; lineOf: (path: Path) => number | undefined };
 
 /** Reads YAML 1.2 (so `no` and `on` are text), with anchors and merge keys. */
-export function readYaml(text: string, env: Environment): ReadFile {
+export function readYaml(text: string, env: Environment, directory: string): ReadFile {
   const lines = new LineCounter();
   // Without pretty errors: those quote the source line, which may hold a password.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
@@ -25,7 +25,7 @@ export function readYaml(text: string, env: Environment): ReadFile {
     };
   }
   keepTenantsAsWritten(document);
-  const findings = interpolateScalars(document, env);
+  const findings = interpolateScalars(document, env, directory);
   return { raw: toPlain(document, findings), findings, lineOf: (path) => lineOf(document, path, lineAt) };
 }
 
@@ -39,12 +39,12 @@ function keepTenantsAsWritten(document: Document.Parsed): void {
   }
 }
 
-function interpolateScalars(document: Document.Parsed, env: Environment): Finding[] {
+function interpolateScalars(document: Document.Parsed, env: Environment, directory: string): Finding[] {
   const findings: Finding[] = [];
   visit(document, {
     Scalar(key, node, ancestors) {
       if (key === "key" || typeof node.value !== "string") return;
-      const { text, mistakes } = interpolate(node.value, env);
+      const { text, mistakes } = interpolate(node.value, env, directory);
       node.value = text;
       for (const mistake of mistakes) findings.push({ ...mistake, path: pathOf(ancestors, node) });
     },

@@ -4,6 +4,7 @@ import type {
   LayoutSpec,
   MigrationFile,
   ReconcileSettings,
+  RegistrySettings,
   RollbackSettings,
   ServerAddress,
   SoakCriterion,
@@ -38,7 +39,7 @@ export function resolve(file: ParsedMigration): MigrationFile {
     },
     target: resolveServer(file.target),
     kafka: resolveKafka(file.kafka),
-    registry: { url: file.registry.url, auth: file.registry.auth },
+    registry: resolveRegistry(file.registry),
     tenants,
     layout,
     tables,
@@ -115,10 +116,18 @@ function resolveCriterion(criterion: CriterionInput): SoakCriterion {
 function resolveServer(server: ParsedMigration["target"]): ServerAddress {
   if (typeof server === "string") return { url: server, replicationUrl: server, tls: undefined };
   return {
-    url: server.url,
-    replicationUrl: server.replicationUrl ?? server.url,
+    url: withPassword(server.url, server.password),
+    replicationUrl: withPassword(server.replicationUrl ?? server.url, server.password),
     tls: server.tls === undefined ? undefined : resolveTls(server.tls),
   };
+}
+
+/** Encoded here, so that a password may hold any character without anybody thinking of it. */
+function withPassword(url: string, password: string | undefined): string {
+  if (password === undefined) return url;
+  const whole = new URL(url);
+  whole.password = encodeURIComponent(password);
+  return whole.href;
 }
 
 type TlsInput = NonNullable<ParsedMigration["kafka"]["ssl"]>;
@@ -145,6 +154,11 @@ function resolveKafka(kafka: ParsedMigration["kafka"]): KafkaSettings {
     replicationFactor: kafka.replicationFactor,
     retentionMs: kafka.retention,
   };
+}
+
+function resolveRegistry({ url, auth, tls }: ParsedMigration["registry"]): RegistrySettings {
+  const settings = tls === undefined ? undefined : resolveTls(tls);
+  return { url, auth, tls: settings === false ? undefined : settings };
 }
 
 /** The order in which tables, columns and tenants are written decides nothing, so it does not change the digest. */

@@ -70,11 +70,17 @@ const serverKeys = {
     description:
       "Address for the replication connection and for everything that needs a session of its own, where `url` leads to a connection pooler. Default: `url`.",
   }),
+  password: secretText(
+    "the password of the URL's user",
+    "Password of the URL's user, with any characters as they are; take it from a file or the environment.",
+  )
+    .optional()
+    .meta({ examples: ["${file:/run/secrets/source-password}", "${SOURCE_PASSWORD}"] }),
   tls: tlsSchema.optional(),
 };
 
-const SERVER = "a Postgres URL, or a map with url, replicationUrl, tls";
-const SOURCE = "a Postgres URL, or a map with url, replicationUrl, tls, failoverSlot";
+const SERVER = "a Postgres URL, or a map with url, replicationUrl, password, tls";
+const SOURCE = "a Postgres URL, or a map with url, replicationUrl, password, tls, failoverSlot";
 
 export const serverSchema = z
   .union([postgresUrl, z.strictObject(serverKeys, SERVER)], SERVER)
@@ -196,9 +202,14 @@ export const registrySchema = z
         )
         .optional()
         .meta({ title: "Registry authentication", examples: [{ token: "${REGISTRY_TOKEN}" }] }),
+      tls: tlsSchema.optional(),
     },
-    "a map with url, auth",
+    "a map with url, auth, tls",
   )
+  .refine(({ url, tls }) => tls === undefined || tls === false || new URL(url).protocol === "https:", {
+    path: ["url"],
+    error: "an https URL, since tls is given",
+  })
   .meta({
     title: "Schema registry",
     description: "Where the Avro schemas of the changes are registered.",

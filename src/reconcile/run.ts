@@ -147,7 +147,10 @@ class Reconciler {
       return;
     }
     const why = obstacleOf(this.#context, lease.unit, error);
-    deps.log.warn({ table: lease.unit.table, tenant: lease.unit.tenant, why }, "a range could not be compared");
+    deps.log.warn(
+      { event: "range-not-compared", table: lease.unit.table, tenant: lease.unit.tenant, why },
+      "a range could not be compared",
+    );
     await putBack(sessions.state, owner, lease);
     await noteObstacle(sessions.state, lease.unit, why, OBSTACLE_REST_MS);
   }

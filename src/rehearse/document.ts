@@ -103,3 +103,14 @@ export type RehearsalDocument = {
   /** What the copy did not have, so that nothing is said about it. */
   lacking: Lacking[];
 };
+
+/** What the newest rehearsal that came to an end has measured. */
+export type Measured = {
+  at: string;
+  outcome: "passed" | "differences" | "failed";
+  /** Of the copy, and of all that moved by then. */
+  copied: Size;
+  whole: Size;
+  /** Whether the mapping is still the one that was rehearsed. */
+  isSameMapping: boolean;
+} & RehearsalDocument["predicted"];

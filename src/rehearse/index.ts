@@ -1,3 +1,3 @@
 export { fingerprintOf } from "./fingerprint.ts";
-export { rehearsalWarnings } from "./records.ts";
+export { newestRehearsal, rehearsalWarnings } from "./records.ts";
 export { rehearse } from "./rehearse.ts";

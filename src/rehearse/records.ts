@@ -1,8 +1,9 @@
 /** The rehearsals of a migration, in rehouse.rehearsal at its target, and what they say about a switch that is asked for now. */
 
+import { z } from "zod";
 import { optional, text } from "../catalog/fields.ts";
 import type { Database } from "../ports.ts";
-import type { RehearsalDocument } from "./document.ts";
+import type { Measured, RehearsalDocument } from "./document.ts";
 
 /** Something to think about before a switch, and no obstacle to it. */
 export type Warning = { code: "never-rehearsed" | "rehearsal-failed" | "mapping-changed"; what: string; fix: string };
@@ -28,19 +29,47 @@ export async function recordEnded(target: Database, document: RehearsalDocument)
   );
 }
 
+const size = z.object({ rows: z.number(), bytes: z.number() });
+const measured = z.object({
+  ended: z.string(),
+  outcome: z.enum(["passed", "differences", "failed"]),
+  copied: size,
+  whole: size,
+  predicted: z.object({
+    moveMs: z.number().nullable(),
+    verifyMs: z.number().nullable(),
+    fenceMs: z.object({ p50: z.number(), max: z.number() }).nullable(),
+  }),
+});
+
+export async function newestRehearsal(target: Database, migration: string, fingerprint: string): Promise<Measured | undefined> {
+  if (!(await isInstalled(target))) return undefined;
+  const [row] = await target.query(
+    `SELECT fingerprint, report::text AS report FROM rehouse.rehearsal
+      WHERE migration = $1 AND outcome <> 'interrupted' AND report IS NOT NULL ORDER BY began DESC LIMIT 1`,
+    [migration],
+  );
+  if (row === undefined) return undefined;
+  const { ended, outcome, copied, whole, predicted } = measured.parse(JSON.parse(text(row, "report")));
+  return { at: ended, outcome, copied, whole, isSameMapping: text(row, "fingerprint") === fingerprint, ...predicted };
+}
+
+async function isInstalled(target: Database): Promise<boolean> {
+  const [state] = await target.query("SELECT to_regclass('rehouse.rehearsal') IS NOT NULL AS there");
+  return state?.["there"] === "t";
+}
+
 const FIX = "`rehouse rehearse` moves a copy there and back first";
 
 /** What the newest rehearsal that came to an end says about this mapping. */
 export async function rehearsalWarnings(target: Database, migration: string, fingerprint: string): Promise<Warning[]> {
-  const [state] = await target.query("SELECT to_regclass('rehouse.rehearsal') IS NOT NULL AS there");
-  const [last] =
-    state?.["there"] === "t"
-      ? await target.query(
-          `SELECT fingerprint, outcome, to_char(ended AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') AS at, report #>> '{failure,what}' AS failure
+  const [last] = (await isInstalled(target))
+    ? await target.query(
+        `SELECT fingerprint, outcome, to_char(ended AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') AS at, report #>> '{failure,what}' AS failure
              FROM rehouse.rehearsal WHERE migration = $1 AND outcome <> 'interrupted' ORDER BY began DESC LIMIT 1`,
-          [migration],
-        )
-      : [];
+        [migration],
+      )
+    : [];
   if (last === undefined) return [{ code: "never-rehearsed", what: "this move was never rehearsed", fix: FIX }];
   const [outcome, at] = [text(last, "outcome"), text(last, "at")];
   const warnings: Warning[] = [];

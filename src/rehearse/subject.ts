@@ -1,12 +1,12 @@
 /** What is to be rehearsed: the mapping as it is now, which tenants and rows of it, and how much that is of the whole. */
 
-import { shareOf, tenantShares } from "../backfill/estimate.ts";
+import { movingSizes } from "../backfill/index.ts";
 import { readCatalog } from "../catalog/index.ts";
 import { isError, preflightError } from "../check/index.ts";
 import { RehouseError } from "../errors.ts";
 import type { MigrationFile } from "../file/index.ts";
 import { type Move, possibleTargets, readTenants, resolveMove } from "../mapping/index.ts";
-import { type TableMapping, type TableName, tableText } from "../model/mapping.ts";
+import { type TableName, tableText } from "../model/mapping.ts";
 import type { Database } from "../ports.ts";
 import type { Size } from "./document.ts";
 import { type Conditions, fractionOf, ofTenants, type Sample, tenantsOf } from "./sample.ts";
@@ -63,20 +63,9 @@ function conditionsOf(file: MigrationFile, { tables }: Move, sample: Sample, cho
 
 /** `tenants` undefined: all rows move. */
 async function wholeOf(source: Database, { tables }: Move, tenants: readonly string[] | undefined): Promise<Size> {
-  const session = await source.connect({ name: "rehouse rehearsal" });
-  try {
-    let [rows, bytes] = [0, 0];
-    for (const table of tables) {
-      const share = tenants === undefined ? 1 : await shareIn(table.mapping);
-      rows += share * table.source.rowsEstimated;
-      bytes += share * table.source.bytes;
-    }
-    return { rows: Math.round(rows), bytes: Math.round(bytes) };
-  } finally {
-    await session.close();
-  }
-
-  async function shareIn(mapping: TableMapping): Promise<number> {
-    return tenants === undefined || mapping.kind !== "tenant" ? 1 : shareOf(tenants, await tenantShares(session, mapping));
-  }
+  const sizes = await movingSizes(source, tables, tenants);
+  return {
+    rows: sizes.reduce((sum, { rows }) => sum + rows, 0),
+    bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
 }

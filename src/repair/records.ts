@@ -1,5 +1,6 @@
 /** What was repaired, when and by whom: in the journal, a line a row. Rows are named by key and hash, so that no value of a tenant is kept. */
 
+import type { JournalEvent } from "../log-events.ts";
 import { arrayText } from "../model/sql.ts";
 import type { Database } from "../ports.ts";
 
@@ -17,7 +18,7 @@ export type RepairRecord = {
 export async function journalRepairs(
   target: Database,
   migration: string,
-  event: "repair-asked" | "repaired",
+  event: Extract<JournalEvent, "repair-asked" | "repaired">,
   by: string,
   records: readonly RepairRecord[],
 ): Promise<void> {

@@ -49,7 +49,7 @@ async function finish(deps: FinishDeps, units: readonly string[], signal: AbortS
   const verified = await compareAndRepair(deps, units, signal).catch((error: unknown): VerifiedTenant[] => {
     if (signal.aborted) return [];
     if (!isPassing(error)) throw error;
-    deps.log.warn({ error }, "the comparison of a resync broke off and is made again");
+    deps.log.warn({ event: "resync-interrupted", error }, "the comparison of a resync broke off and is made again");
     return [];
   });
   const equal = verified.filter(isEqual).map(({ tenant }) => tenant);

@@ -57,7 +57,7 @@ async function tell(outbox: Outbox, channel: Channel, due: Due, log: Logger, sig
     if (signal.aborted) return outbox.giveBack(due);
     const failure = asFailure(error);
     log.warn(
-      { error: failure, channel: channel.name, tenant: due.change.tenant, attempts: due.attempts },
+      { event: "route-not-told", error: failure, channel: channel.name, tenant: due.change.tenant, attempts: due.attempts },
       "a route was not told",
     );
     return outbox.failed(due, failure);

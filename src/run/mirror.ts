@@ -66,7 +66,10 @@ export async function serveMirror(
       // A source that is away is the forward part's to tell of, for as long as nothing comes home to it.
       if (wasArmed) heart.report(failure, MIRROR_PART);
       const waitMs = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
-      deps.context.log.warn({ error: failure, failures, waitMs }, "the feed home waits and tries again");
+      deps.context.log.warn(
+        { event: "feed-home-waits", error: failure, failures, waitMs },
+        "the feed home waits and tries again",
+      );
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
     } finally {
       clearTimeout(well);

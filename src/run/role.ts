@@ -33,6 +33,7 @@ export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void
     stop.abort();
   });
   let last: RehouseError | undefined;
+  deps.log.info({ event: "role-started", pid: process.pid }, "the role works");
   try {
     await withRetries(deps, heart, ended);
     if (isCancelled) throw cancelled(deps.migration);
@@ -43,6 +44,10 @@ export async function runRole(deps: RoleDeps, signal: AbortSignal): Promise<void
     stop.abort();
     await beating;
     await heart.stop(last);
+    deps.log.info(
+      { event: "role-ended", error: last },
+      last === undefined ? "the role has stopped" : "the role ended with an error",
+    );
   }
 }
 
@@ -71,7 +76,7 @@ async function withRetries(deps: RoleDeps, heart: Heart, signal: AbortSignal): P
       failures++;
       heart.report(failure);
       const waitMs = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
-      deps.log.warn({ error: failure, failures, waitMs }, "the role waits and tries again");
+      deps.log.warn({ event: "role-waits", error: failure, failures, waitMs }, "the role waits and tries again");
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
     } finally {
       clearTimeout(well);

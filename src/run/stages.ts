@@ -9,6 +9,7 @@ import { check, isError, preflightError } from "../check/index.ts";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { begin, hasBegun, registerUnits } from "../control/begin.ts";
 import { requireUnfinished } from "../control/finished.ts";
+import { JournalLog } from "../control/journal-log.ts";
 import { type ControlDeps, runControl, type TargetBuilder } from "../control/run.ts";
 import { sweepSwitches, withdrawHeld } from "../cutover/index.ts";
 import { secretColumns } from "../evidence/index.ts";
@@ -20,6 +21,7 @@ import type { Logger } from "../log.ts";
 import { type Move, readTenants, resolveMove } from "../mapping/index.ts";
 import { mirrorSecrets, runMirrorControl } from "../mirror/index.ts";
 import { SHARED_UNIT, WHOLE_UNIT } from "../model/mapping.ts";
+import { mirrorName } from "../model/mirror.ts";
 import type { Database } from "../ports.ts";
 import { type ReconcileDeps, runReconcile } from "../reconcile/index.ts";
 import { type FinishDeps, finishResyncs } from "../resync/index.ts";
@@ -32,6 +34,7 @@ import type { Heart } from "./heart.ts";
 import { MIRROR_PART, type Mirrored, serveMirror } from "./mirror.ts";
 import { obeying } from "./obeying.ts";
 import { soakStage } from "./soak.ts";
+import { startTracing } from "./tracing.ts";
 
 export type StageDeps = EngineDeps & { readonly onEvent: (event: RunEvent) => void };
 
@@ -39,8 +42,14 @@ type Stage = (heart: Heart, signal: AbortSignal) => Promise<void>;
 
 export function stageOf(role: Role, deps: StageDeps): Stage {
   switch (role) {
-    case "control":
-      return (heart, signal) => controlStage(deps, heart, signal);
+    case "control": {
+      const { file, systems, mirror, context } = deps;
+      const journals = {
+        there: new JournalLog(systems.target, file.name, context.log),
+        home: new JournalLog(mirror.target, mirrorName(file.name), ofMirror(context.log)),
+      };
+      return (heart, signal) => controlStage({ ...deps, journals }, heart, signal);
+    }
     case "capture":
       return (heart, signal) => captureStage(deps, heart, signal);
     case "backfill":
@@ -90,9 +99,12 @@ async function tenantsNow(file: MigrationFile, source: Database): Promise<string
   return readTenants(source, file, catalog);
 }
 
-async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal): Promise<void> {
-  const { file, systems, onEvent } = deps;
+type WithJournals = StageDeps & { readonly journals: Readonly<Record<"there" | "home", JournalLog>> };
+
+async function controlStage(deps: WithJournals, heart: Heart, signal: AbortSignal): Promise<void> {
+  const { file, systems, onEvent, journals } = deps;
   const { source, target } = systems;
+  await Promise.all([journals.there.begin(), journals.home.begin()]);
   if (!(await hasBegun(target, file.name))) {
     const findings = await check({ file, ...systems }, signal);
     for (const { code, place, what } of findings.filter((finding) => !isError(finding))) {
@@ -122,8 +134,8 @@ async function controlStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
 
 type BegunMove = { readonly move: Move; readonly tenants: readonly string[]; readonly partitions: number };
 
-async function controlMove(deps: StageDeps, heart: Heart, begun: BegunMove, signal: AbortSignal): Promise<void> {
-  const { file, systems } = deps;
+async function controlMove(deps: WithJournals, heart: Heart, begun: BegunMove, signal: AbortSignal): Promise<void> {
+  const { file, systems, journals } = deps;
   const { source, target, topic } = systems;
   let { move, tenants } = begun;
   const { partitions } = begun;
@@ -162,10 +174,14 @@ async function controlMove(deps: StageDeps, heart: Heart, begun: BegunMove, sign
       secrets,
       log: ofMirror(deps.context.log),
     };
-    return together([(over) => runMirrorControl(feed, over), (over) => finishResyncs(feed, over)], ended);
+    return together(
+      [(over) => runMirrorControl(feed, over), (over) => finishResyncs(feed, over), (over) => journals.home.run(over)],
+      ended,
+    );
   };
   const parts = [
     (ended: AbortSignal) => runControl(control, ended),
+    (ended: AbortSignal) => journals.there.run(ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),
     (ended: AbortSignal) => sweepSwitches(() => ({ ...deps, move }), deps.context.log, ended),
     (ended: AbortSignal) => soakStage(() => ({ ...deps, move }), ended),
@@ -207,11 +223,16 @@ async function captureStage(deps: StageDeps, heart: Heart, signal: AbortSignal):
   const refusesOrphans = file.tenants?.null === "refuse";
   const { version } = deps;
   const { log } = deps.context;
-  const there: CaptureDeps = { ...systems, mapping: move.mapping, version, allTenantsMove, refusesOrphans, log };
+  await using tracing = startTracing("capture", deps);
+  const { trace } = tracing;
+  const there: CaptureDeps = { ...systems, mapping: move.mapping, version, allTenantsMove, refusesOrphans, log, trace };
   const home = ({ mapping, asked }: Mirrored, ended: AbortSignal) =>
     // Whoever is not armed may write rows at the target, too, which belong to nobody here.
     runCapture(
-      { ...mirror, mapping, version, allTenantsMove: false, tenantsAsked: asked, refusesOrphans: false, log: ofMirror(log) },
+      {
+        ...{ ...mirror, mapping, version, tenantsAsked: asked, trace, log: ofMirror(log) },
+        ...{ allTenantsMove: false, refusesOrphans: false },
+      },
       ended,
     );
   await together([(ended) => runCapture(there, ended), (ended) => serveMirror(deps, () => move, heart, home, ended)], signal);
@@ -257,7 +278,9 @@ async function applyStage(deps: StageDeps, heart: Heart, pace: Pace, signal: Abo
   const { file, systems } = deps;
   if (!(await begun(deps, signal))) return;
   const move = await resolved(file, systems);
-  const both = { pace, paused: () => pace.now() === 0 };
+  await using tracing = startTracing("apply", deps);
+  const { trace } = tracing;
+  const both = { trace, pace, paused: () => pace.now() === 0 };
   const there: ApplyDeps = {
     ...{ ...systems, ...both, mapping: move.mapping },
     migration: file.name,

@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Role, RunEvent } from "../cli/engine.ts";
 import { isErrorCode, RehouseError } from "../errors.ts";
 import { FAILPOINTS_VARIABLE } from "../failpoint.ts";
+import { type Logger, readRecord } from "../log.ts";
 import { together } from "../together.ts";
 import { SUPERVISED } from "./supervised.ts";
 
@@ -19,6 +20,7 @@ export type SupervisorOptions = {
   /** What the roles get beside this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly onEvent: (event: RunEvent) => void;
+  readonly log: Logger;
 };
 
 /**
@@ -59,6 +61,7 @@ async function keepAlive(role: Role, options: SupervisorOptions, signal: AbortSi
         fix: "look at its last words above; REHOUSE_LOG=debug shows more",
       });
     }
+    options.log.info({ event: "role-died", role, how: end.how, error: end.error }, "a role ended, and is started again");
     options.onEvent({ level: "warning", role, text: `${end.error?.message ?? end.how}; it is started again` });
     await delay(Math.min(50 * 2 ** recent.length, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => undefined);
   }
@@ -81,9 +84,12 @@ async function runOnce(
   const stdout = collect(child.stdout);
   // What a role says of itself begins with its name already.
   const own = `${role}: `;
-  forwardLines(child.stderr, (text) =>
-    options.onEvent({ level: "info", role, text: text.startsWith(own) ? text.slice(own.length) : text }),
-  );
+  forwardLines(child.stderr, (line) => {
+    const record = readRecord(line);
+    if (record === undefined)
+      options.onEvent({ level: "info", role, text: line.startsWith(own) ? line.slice(own.length) : line });
+    else options.onEvent({ level: "info", role, text: String(record["msg"]), record: line });
+  });
   const kill = stopper(child);
   signal.addEventListener("abort", kill.stop, { once: true });
   try {

@@ -1,6 +1,7 @@
 /** What is kept of each criterion of each tenant that soaks, and what of it goes into the journal. */
 
 import { journal } from "../control/journal.ts";
+import type { JournalEvent } from "../log-events.ts";
 import type { Database } from "../ports.ts";
 import type { Finding } from "./criterion.ts";
 
@@ -103,7 +104,7 @@ export class Records {
     return new Map(rows.map((row) => [row["tenant"] ?? "", row["because"] ?? ""]));
   }
 
-  async journal(tenant: string, event: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
+  async journal(tenant: string, event: JournalEvent, detail: Readonly<Record<string, unknown>>): Promise<void> {
     await journal(this.#target, this.#migration, event, detail, tenant);
   }
 }

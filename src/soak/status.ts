@@ -6,7 +6,7 @@ import type { Database } from "../ports.ts";
 
 /** Of a check of the switch before the last one is told as long as the tenant is back where it was: that is what led it back. */
 const SOAK = `
-  SELECT t.tenant,
+  SELECT * FROM (SELECT t.tenant,
          CASE WHEN t.phase = 'soaking'
               THEN to_char((t.phase_since + $2::bigint * interval '1 millisecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS until,
          (SELECT json_agg(json_build_object('criterion', c.criterion, 'value', c.value,
@@ -20,7 +20,8 @@ const SOAK = `
     FROM rehouse.tenant AS t
     JOIN (SELECT migration, tenant, CASE home WHEN 'target' THEN generation ELSE generation - 1 END AS checked
             FROM rehouse.route) AS r ON r.migration = t.migration AND r.tenant = t.tenant
-   WHERE t.migration = $1`;
+   WHERE t.migration = $1) AS s
+   WHERE until IS NOT NULL OR tripped IS NOT NULL`;
 
 const tripped = z.array(z.object({ criterion: z.string(), value: z.string(), since: z.string() }));
 const problems = z.array(z.object({ criterion: z.string(), problem: z.string() }));
@@ -28,7 +29,7 @@ const problems = z.array(z.object({ criterion: z.string(), problem: z.string() }
 /** By tenant; one of which there is nothing to say is not there. */
 export async function readSoak(target: Database, migration: string, soakMs: number): Promise<ReadonlyMap<string, SoakStatus>> {
   const rows = await target.query(SOAK, [migration, String(soakMs)]);
-  const all = rows.map((row): [string, SoakStatus] => [
+  const found = rows.map((row): [string, SoakStatus] => [
     row["tenant"] ?? "",
     {
       until: row["until"] ?? null,
@@ -36,5 +37,5 @@ export async function readSoak(target: Database, migration: string, soakMs: numb
       problems: problems.parse(JSON.parse(row["problems"] ?? "[]")),
     },
   ]);
-  return new Map(all.filter(([, { until, tripped }]) => until !== null || tripped.length > 0));
+  return new Map(found);
 }

@@ -42,7 +42,7 @@ export async function runThrottle(deps: ThrottleDeps, signal: AbortSignal): Prom
       const [row] = await session.query(LOCK, [deps.migration]);
       if (row?.["mine"] === "t") await control(deps, session, signal);
     } catch (error) {
-      if (!signal.aborted) deps.log.warn({ error }, "the throttle's controller begins again");
+      if (!signal.aborted) deps.log.warn({ event: "throttle-waits", error }, "the throttle's controller begins again");
     } finally {
       await session?.close(true);
     }

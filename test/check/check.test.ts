@@ -21,7 +21,8 @@ function topicThatIs(there: boolean): ChangesTopic {
 }
 
 function registryThat(answers: () => Promise<string>): SchemaRegistry {
-  return { register: async () => 1, schema: answers, remove: async () => undefined, subjects: async () => [] };
+  const none = async () => undefined;
+  return { register: async () => 1, schema: answers, remove: none, subjects: async () => [], latest: none };
 }
 
 const unknownId = () =>
@@ -326,7 +327,7 @@ describe("a target that lacks something", () => {
       );
       expect(short(findings)).toEqual([
         `error create-privilege: target ${writer.place}`,
-        "error create-privilege: target schema public",
+        "error create-privilege: target schema rehouse",
         `error replica-role: target ${writer.place}`,
         "error write-privilege: target public.things",
         "error row-security: target public.things",
@@ -334,6 +335,7 @@ describe("a target that lacks something", () => {
         "error publication-privilege: target public.things",
         "warning foreign-writes-unseen: target public.things",
         "warning probe-failed: target public.things",
+        `warning activity-hidden: target ${writer.place}`,
       ]);
     } finally {
       await writer.close();

@@ -17,7 +17,8 @@ function checked({ source, target }: Servers, file: MigrationFile): Promise<Find
     longestMessage: async () => 0,
     delete: async () => undefined,
   };
-  const registry = { register: async () => 1, schema: async () => "", remove: async () => undefined, subjects: async () => [] };
+  const none = async () => undefined;
+  const registry = { register: async () => 1, schema: async () => "", remove: none, subjects: async () => [], latest: none };
   return check({ file, source, target, topic, registry }, new AbortController().signal);
 }
 
@@ -124,6 +125,7 @@ describe("servers that lack what only the way back needs", () => {
         `error replication-privilege: target ${servers.target.place}`,
         "error publication-privilege: target public.things",
         "error write-privilege: source public.things",
+        `warning activity-hidden: target ${servers.target.place}`,
         `warning replica-role: source ${servers.source.place}`,
       ]);
       expect(more[2]?.what).toBe(`role ${role} may not DELETE, UPDATE there, as a rollback has to`);

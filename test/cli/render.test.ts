@@ -76,6 +76,7 @@ describe("the live view", () => {
         "capture   lag 3 ms · 34 MB behind · slot reserved, 12 MB kept · at 0/1A2B3C4",
         "apply     lag 12 ms · 123k changes",
         "tenants   1 planned · 1 backfilling · 1 in-sync",
+        "next      rehouse cutover --tenant t0 --dry-run · in-sync and equal",
         "",
         "tenant  phase                           rows   lag  changes  compared",
         "t0      in-sync      ████████████  1.0k/1.0k  0 ms        0  equal, 30 s ago",
@@ -91,6 +92,28 @@ describe("the live view", () => {
     expect(backfill).toContain("20k/s");
     // 190,000 rows are left at 20,000 a second.
     expect(backfill).toContain("eta 9.5 s");
+  });
+
+  it("says it as a range where the speed changes, and draws the lag that there was", () => {
+    const document = busy(40);
+    const last = sampleOf(document, NOW);
+    // 10,000 rows a second, then 40,000.
+    const samples = [
+      { ...last, at: NOW - 8000, rows: last.rows - 200_000 },
+      { ...last, at: NOW - 4000, rows: last.rows - 160_000 },
+      last,
+    ];
+    const wide = lines(document, 100, 24, { samples });
+    expect(wide.find((line) => line.startsWith("backfill"))).toMatch(/25k\/s +eta 4\.8 s–19 s$/);
+    expect(lines(document, 60, 24, { samples }).find((line) => line.startsWith("backfill"))).toMatch(/eta 7\.6 s$/);
+    const trend = Array.from({ length: 60 }, (_, second) => ({
+      at: NOW - 60_000 + second * 1000,
+      lagMs: second < 30 ? 10 : 8000,
+    }));
+    const drawn = render(document, samples, { columns: 100, rows: 24, color: false, now: NOW, trend });
+    expect(drawn.find((line) => line.startsWith("apply"))).toBe(
+      "apply     lag 12 ms · ▁▁▁▁▁▁▁▁▁▁██████████ up to 8.0 s in 59 s · 123k changes",
+    );
   });
 
   it("has room for the time that is left on a narrow screen too", () => {

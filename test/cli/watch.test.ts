@@ -45,6 +45,37 @@ describe("status --watch", () => {
     expect(out.endsWith("\x1b[?25h")).toBe(true);
   });
 
+  it("draws again when the terminal's size has changed, without waiting for the next look", async () => {
+    const controller = new AbortController();
+    const listeners: (() => void)[] = [];
+    let columns = 100;
+    const watching = rehouse(["status", "--watch", "--interval", "3600", "-f", "FILE"], {
+      signal: controller.signal,
+      engine: { status: async () => status({ migration: "m".repeat(40) }) },
+      io: {
+        terminal: true,
+        columns: () => columns,
+        onResize: (listener) => {
+          listeners.push(listener);
+          return () => void listeners.splice(listeners.indexOf(listener), 1);
+        },
+        out: (text) => {
+          drawn += text;
+          if (drawn.split("\x1b[?2026h").length === 2) {
+            columns = 30;
+            // Asked for twice within a moment, it is drawn once.
+            setTimeout(() => [...listeners, ...listeners].map((listener) => listener()), 0);
+          } else controller.abort();
+        },
+      },
+    });
+    let drawn = "";
+    await watching;
+    expect(drawn.split("\x1b[?2026h")).toHaveLength(3);
+    expect(drawn).toContain("\x1b[2J\x1b[H");
+    expect(listeners).toEqual([]);
+  });
+
   it("keeps its picture while a server is away for a moment", async () => {
     const { signal, status: asked } = until(3, async (time) => {
       if (time === 2) throw new RehouseError("REHOUSE_UNREACHABLE", { what: "No answer from the target." });

@@ -46,8 +46,8 @@ test.for([
     const [leaving, arriving] = await Promise.all([source.connect(), target.connect()]);
     const given: string[] = [];
     const blocks: Block[] = [];
-    const note = async (of: readonly Block[]) => {
-      blocks.push(...of);
+    const note = async (event: string, of: readonly Block[]) => {
+      if (event === "sequences-moved") blocks.push(...of);
     };
     const give = async (session: Session, count: number) => {
       for (let n = 0; n < count; n++) given.push((await session.query(NEXT))[0]?.["number"] ?? "");

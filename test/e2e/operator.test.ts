@@ -2,6 +2,7 @@
 
 import { Kafka, logLevel } from "kafkajs";
 import { expect, test } from "vitest";
+import type { TopicsDocument } from "../../src/cli/documents.ts";
 import { addresses, type FileBody, Migration } from "../support/index.ts";
 
 const SOURCE = `
@@ -30,6 +31,16 @@ test("a change that cannot be applied stops its tenant alone; retry brings it ba
   });
   const run = migration.run();
   await migration.inSync(run);
+  const topics: TopicsDocument = JSON.parse((await migration.rehouse("topics", "--json")).out);
+  const [changes, routes] = topics.topics;
+  expect(changes).toMatchObject({ topic: `rehouse.${migration.name}.changes`, kind: "changes", exists: true });
+  expect(changes?.partitions.map(({ partition }) => partition)).toEqual([0, 1]);
+  expect(changes?.schemas).toContainEqual({
+    subject: expect.stringMatching(/\.message\.Message$/),
+    id: expect.any(Number),
+    version: 1,
+  });
+  expect(routes).toMatchObject({ kind: "routes", exists: false, partitions: [] });
   await migration.source.run("UPDATE orders SET total = total + 1 WHERE id < 100");
   await migration.source.run("UPDATE orders SET total = 5000 WHERE id IN (3, 4, 5)");
   await migration.source.run(

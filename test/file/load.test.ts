@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Client } from "pg";
 import { describe, expect, it } from "vitest";
 import { loadMigrationFile, targetTable } from "../../src/file/index.ts";
-import { HEAD, inDirectory, load } from "./support.ts";
+import { HEAD, inDirectory, load, mistakesOf } from "./support.ts";
 
 const POOLED = `${HEAD}
 tenants: { column: tenant_id, move: [42, 43] }
@@ -34,7 +35,7 @@ describe("a migration file", () => {
         failoverSlot: false,
       },
       kafka: { brokers: ["localhost:9092"], partitions: 8, replicationFactor: undefined, retentionMs: undefined },
-      registry: { url: "http://localhost:8081", auth: undefined },
+      registry: { url: "http://localhost:8081", auth: undefined, tls: undefined },
       tenants: { column: "tenant_id", move: { kind: "list", ids: ["42", "43"] }, null: "leave" },
       layout: { schema: "tenant_{tenant}", tenantColumn: "drop" },
     });
@@ -108,6 +109,28 @@ tables: { x: {} }`);
     const file = await load(`${HEAD}layout: { schema: app }\ntables: { users: {} }`);
     expect(file.tenants).toBeUndefined();
     expect(file.tables[0]?.tenantColumn).toBeUndefined();
+  });
+
+  it("puts a password of any characters into the addresses of a server, and certificates into the registry's", async () => {
+    const text = `migration: m
+source: { url: "postgres://app@pooler/app", replicationUrl: "postgres://app:old@direct/app", password: "\${file:secret}" }
+target: { url: "postgres://app@target/app", password: "\${PASSWORD}" }
+kafka: { brokers: ["a:1"] }
+registry: { url: "https://r", tls: { ca: ca.pem } }
+tables: { users: {} }`;
+    const password = "p@ss:w/o?r#d %41\u00e9";
+    const files = { "r.yaml": text, secret: `${password}\n`, "ca.pem": "-----BEGIN CERTIFICATE-----" };
+    const file = await inDirectory(files, (directory) => loadMigrationFile(join(directory, "r.yaml"), { PASSWORD: password }));
+    for (const url of [file.source.url, file.source.replicationUrl, file.target.url]) {
+      expect(new Client({ connectionString: url })).toMatchObject({ user: "app", password, database: "app" });
+    }
+    expect(file.registry.tls).toEqual({ ca: "-----BEGIN CERTIFICATE-----", rejectUnauthorized: true });
+    expect(
+      await mistakesOf(text.replace("https://r", "http://r").replace("tls: { ca: ca.pem }", "tls: true"), { PASSWORD: "x" }),
+    ).toMatchObject([
+      { path: "source.password", found: expect.stringContaining("file:secret}, which cannot be read") },
+      { path: "registry.url", expected: "an https URL, since tls is given" },
+    ]);
   });
 
   it("takes addresses, certificates and passwords for every server", async () => {

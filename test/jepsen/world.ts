@@ -49,12 +49,17 @@ export class World implements AsyncDisposable {
     return new Ledger(urls, this.places, { tenants: TENANTS, seed, ...of });
   }
 
-  /** Once both databases answer: `run` takes one that is away at its start for a mistake, and another world may have killed it. */
+  /** Until it is up: `run` takes a server that is away at its start for a mistake, and another world may kill one at any moment. */
   async runAnew(): Promise<void> {
     const { source, target } = this.migration;
-    const answer = async () => (await Promise.all([source.value("SELECT 1"), target.value("SELECT 1")])).length > 0;
-    await waitUntil(answer, { deadlineMs: 60_000, what: "both databases to answer" });
-    this.run = this.migration.run();
+    const answer = async () => (await source.value("SELECT 1")) !== null && (await target.value("SELECT clock_timestamp()"));
+    do {
+      const begun = await waitUntil(answer, { deadlineMs: 60_000, what: "both databases to answer" });
+      this.run = this.migration.run();
+      const isUp = async () =>
+        (await target.value("SELECT count(*) FROM rehouse.process WHERE started_at > $1", [begun])) !== "0";
+      await waitUntil(async () => this.run.hasEnded || isUp(), { deadlineMs: 60_000, what: "run to be up" });
+    } while (this.run.hasEnded && (await this.run.ended).code === 3);
   }
 
   until(what: string, condition: () => Promise<boolean>, withinMs?: number): Promise<void> {

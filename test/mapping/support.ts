@@ -19,7 +19,7 @@ export function migrationFile(
   tables: Record<string, TableInput>,
   more: Partial<Pick<MigrationFile, "tenants" | "layout" | "name">> & { rollback?: boolean } = {},
 ): MigrationFile {
-  const server = { url: "postgres://nowhere", replicationUrl: "postgres://nowhere", tls: undefined };
+  const server = { url: "postgres://localhost", replicationUrl: "postgres://localhost", tls: undefined };
   const tenants =
     "tenants" in more
       ? more.tenants
@@ -36,7 +36,7 @@ export function migrationFile(
       replicationFactor: undefined,
       retentionMs: undefined,
     },
-    registry: { url: "http://localhost:8081", auth: undefined },
+    registry: { url: "http://localhost:8081", auth: undefined, tls: undefined },
     tenants,
     layout: more.layout ?? { schema: "tenant_{tenant}", tenantColumn: "drop" },
     tables: Object.entries(tables).map(

@@ -3,7 +3,7 @@
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createDatabase } from "../../connectors/postgres/database.ts";
-import type { CutoverDocument, RehearsalDocument } from "../../src/cli/documents.ts";
+import type { CutoverDocument, PlanDocument, RehearsalDocument } from "../../src/cli/documents.ts";
 import { createEngine } from "../../src/compose.ts";
 import { installState } from "../../src/control/install.ts";
 import { loadMigrationFile } from "../../src/file/index.ts";
@@ -138,6 +138,8 @@ test("the whole move goes there and back on a copy while clients write; then not
   expect(await remains()).toEqual(NOTHING);
   const kept = await migration.target.value("SELECT report FROM rehouse.rehearsal WHERE id = $1", [document.id]);
   expect(JSON.parse(kept ?? "")).toEqual(document);
+  const plan: PlanDocument = JSON.parse((await migration.rehouse("plan", "--json")).out);
+  expect(plan.measured).toMatchObject({ outcome: "passed", isSameMapping: true, ...document.predicted });
   expect(await migration.source.rows("SELECT tenant_id, count(*), sum(cents) FROM tasks GROUP BY 1 ORDER BY 1")).toEqual(before);
   const made = "SELECT nspname FROM pg_namespace WHERE nspname LIKE '%rehouse%' UNION ALL SELECT pubname FROM pg_publication";
   expect(await migration.source.rows(made)).toEqual([]);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Role, RunEvent } from "../../src/cli/engine.ts";
+import { createLogger } from "../../src/log.ts";
 import { supervise } from "../../src/run/supervisor.ts";
 
 /** What one start of a role does; without `exit` or `kill` it works until it is told to end. */
@@ -37,7 +38,10 @@ describe("the supervisor of roles", () => {
     writeFileSync(log(), "");
     writeFileSync(filePath, JSON.stringify({ log: log(), roles }));
     const names = Object.keys(roles) as Role[];
-    return supervise({ roles: names, entry: ENTRY, filePath, onEvent: (event) => events.push(event) }, stop.signal);
+    return supervise(
+      { roles: names, entry: ENTRY, filePath, onEvent: (event) => events.push(event), log: createLogger("silent") },
+      stop.signal,
+    );
   }
 
   it("starts a role again that was killed, and leaves the others alone", async () => {

@@ -213,6 +213,7 @@ function registry(network: Network): SchemaRegistry {
     },
     schema: async (id) => schemas[id] ?? "",
     subjects: async () => [],
+    latest: async () => undefined,
     remove: async () => undefined,
   };
 }

@@ -13,21 +13,25 @@ export type FreshDatabases = AsyncDisposable & {
   drop(): Promise<void>;
 };
 
-/** `at`: servers of a test's own; left out: those of this test run. */
-export async function freshDatabases(at: Pick<Addresses, "sourceUrl" | "targetUrl"> = addresses()): Promise<FreshDatabases> {
+/** `at`: servers of a test's own; left out: those of this test run. `called`: what the databases are called, made of the unique name. */
+export async function freshDatabases(
+  at: Pick<Addresses, "sourceUrl" | "targetUrl"> = addresses(),
+  called: (name: string) => string = (name) => name,
+): Promise<FreshDatabases> {
   const { sourceUrl, targetUrl } = at;
   const name = `t_${randomBytes(6).toString("hex")}`;
+  const database = called(name);
   const servers = [sourceUrl, targetUrl];
   await Promise.all(
-    servers.map((url) => onServer(url, (client) => client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`))),
+    servers.map((url) => onServer(url, (client) => client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`))),
   );
   const drop = async () => {
-    await Promise.all(servers.map((url) => onServer(url, (client) => dropDatabase(client, name))));
+    await Promise.all(servers.map((url) => onServer(url, (client) => dropDatabase(client, database))));
   };
   return {
     name,
-    sourceUrl: withDatabase(sourceUrl, name),
-    targetUrl: withDatabase(targetUrl, name),
+    sourceUrl: withDatabase(sourceUrl, database),
+    targetUrl: withDatabase(targetUrl, database),
     drop,
     [Symbol.asyncDispose]: drop,
   };
@@ -36,7 +40,7 @@ export async function freshDatabases(at: Pick<Addresses, "sourceUrl" | "targetUr
 /** The same server and user, another database. */
 export function withDatabase(url: string, database: string): string {
   const other = new URL(url);
-  other.pathname = `/${database}`;
+  other.pathname = `/${encodeURI(database)}`;
   return other.href;
 }
 

@@ -14,6 +14,7 @@ import { waitUntil } from "./wait-until.ts";
 /** What a migration file says beside its name and its servers. */
 export type FileBody = {
   readonly source?: unknown;
+  readonly target?: unknown;
   readonly tenants?: unknown;
   readonly layout?: unknown;
   readonly tables: Readonly<Record<string, unknown>>;
@@ -38,6 +39,8 @@ export type Story = {
   readonly through?: Addresses;
   /** Source and target are one database. */
   readonly inOneDatabase?: boolean;
+  /** What the databases are called, made of a unique name; left out: that name. */
+  readonly database?: (name: string) => string;
   /** Moves out of this one's source, to a target of its own. */
   readonly beside?: Migration;
 };
@@ -81,7 +84,7 @@ export class Migration implements AsyncDisposable {
 
   static async prepare(story: Story): Promise<Migration> {
     const at = story.at ?? addresses();
-    const databases = await freshDatabases(at);
+    const databases = await freshDatabases(at, story.database);
     const sourceUrl = story.beside?.source.url ?? databases.sourceUrl;
     const ways = { at, through: story.through ?? at };
     const targetUrl = story.inOneDatabase === true ? sourceUrl : databases.targetUrl;

@@ -1,4 +1,5 @@
 import type { StatusDocument } from "../documents.ts";
+import { etaText } from "./eta.ts";
 import { count, duration, fraction, percent } from "./numbers.ts";
 import { ARRIVED } from "./order.ts";
 import { ratesOf, type Sample } from "./rates.ts";
@@ -13,7 +14,7 @@ export function progressLine(status: StatusDocument, samples: readonly Sample[],
   const arrived = tenants.filter(({ phase }) => ARRIVED.has(phase)).length;
   const parts = [
     `${oneLine(status.migration)} ${status.state}`,
-    `backfill ${percent(done)} ${count(backfill.rowsCopied)}/${count(backfill.rowsEstimated)} rows ${count(rates.rowsPerSecond)}/s${done === 1 ? "" : ` eta ${duration(rates.backfillEtaMs)}`}`,
+    `backfill ${percent(done)} ${count(backfill.rowsCopied)}/${count(backfill.rowsEstimated)} rows ${count(rates.rowsPerSecond)}/s${done === 1 ? "" : ` eta ${etaText(rates.backfillEta, true)}`}`,
     `in-sync ${arrived}/${tenants.length}`,
     `${count(rates.changesPerSecond)} changes/s`,
     `lag ${duration(apply.lagMs)}`,

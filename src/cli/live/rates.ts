@@ -1,20 +1,19 @@
 import type { StatusDocument } from "../documents.ts";
+import { type Eta, etaOf, MIN_SPAN_MS } from "./eta.ts";
 
 /** What rates are made of, at one moment. */
 export type Sample = { at: number; rows: number; changes: number; catchUpLagMs: number | null };
 
-/** Null: not known yet, or it does not move. */
+/** Null and undefined: not known yet, or it does not move. */
 export type Rates = {
   rowsPerSecond: number | null;
   changesPerSecond: number | null;
-  backfillEtaMs: number | null;
-  catchUpEtaMs: number | null;
+  backfillEta: Eta | undefined;
+  catchUpEta: Eta | undefined;
 };
 
 /** Long enough to smooth over chunks that are finished in one go, short enough to follow a throttle. */
 const WINDOW_MS = 20_000;
-/** Over less than this a rate is noise. */
-const MIN_SPAN_MS = 1500;
 
 export function sampleOf(status: StatusDocument, at: number): Sample {
   const lags = status.tenants
@@ -38,28 +37,22 @@ export function addSample(samples: readonly Sample[], sample: Sample): Sample[] 
 export function ratesOf(samples: readonly Sample[], status: StatusDocument): Rates {
   const first = samples[0];
   const last = samples.at(-1);
-  const unknown = { rowsPerSecond: null, changesPerSecond: null, backfillEtaMs: null, catchUpEtaMs: null };
+  const unknown = { rowsPerSecond: null, changesPerSecond: null, backfillEta: undefined, catchUpEta: undefined };
   if (first === undefined || last === undefined || last.at - first.at < MIN_SPAN_MS) return unknown;
   const seconds = (last.at - first.at) / 1000;
   const rowsPerSecond = (last.rows - first.rows) / seconds;
   const changesPerSecond = (last.changes - first.changes) / seconds;
-  const rowsLeft = status.backfill.rowsEstimated - status.backfill.rowsCopied;
+  const { rowsEstimated } = status.backfill;
   return {
     rowsPerSecond,
     changesPerSecond,
     // More copied than estimated: the estimate was wrong, and the rest of it is not known.
-    backfillEtaMs: rowsLeft > 0 && rowsPerSecond > 0 ? (rowsLeft / rowsPerSecond) * 1000 : null,
-    catchUpEtaMs: catchUpEta(samples),
+    backfillEta: etaOf(samples.map(({ at, rows }) => ({ at, left: rowsEstimated - rows }))),
+    catchUpEta: last.catchUpLagMs === null ? undefined : etaOf(samples.flatMap(lagLeft)),
   };
 }
 
-/** The lag of those that catch up, over the speed at which it falls. */
-function catchUpEta(samples: readonly Sample[]): number | null {
-  const known = samples.flatMap(({ at, catchUpLagMs }) => (catchUpLagMs === null ? [] : [{ at, lag: catchUpLagMs }]));
-  const first = known[0];
-  const last = known.at(-1);
-  if (first === undefined || last === undefined || (last !== undefined && samples.at(-1)?.catchUpLagMs === null)) return null;
-  const span = last.at - first.at;
-  const fallen = first.lag - last.lag;
-  return span >= MIN_SPAN_MS && fallen > 0 ? (last.lag * span) / fallen : null;
+/** The lag of those that catch up. */
+function lagLeft({ at, catchUpLagMs }: Sample): { at: number; left: number }[] {
+  return catchUpLagMs === null ? [] : [{ at, left: catchUpLagMs }];
 }

@@ -1,11 +1,14 @@
 import type { ReconcileStatus, StatusDocument } from "../documents.ts";
 import { type Style, style } from "../style.ts";
+import { type Eta, etaText } from "./eta.ts";
+import { nextStep } from "./next.ts";
 import { bar, bytes, count, duration, fraction, percent } from "./numbers.ts";
 import { ARRIVED, phaseCounts } from "./order.ts";
 import { type Rates, ratesOf, type Sample } from "./rates.ts";
 import { renderSoak } from "./soak.ts";
 import { renderStopped } from "./stopped.ts";
 import { renderTables, renderTenants } from "./tenants.ts";
+import { drawTrend, type Trend } from "./trend.ts";
 import { renderWaits } from "./waits.ts";
 import { cut, oneLine, padEnd, padStart, widthOf, withoutColor } from "./width.ts";
 
@@ -17,12 +20,17 @@ export type Screen = {
   now: number;
   /** What the view itself has to say, e.g. that the last status could not be had. */
   note?: string | undefined;
+  /** The lag so far, where it was watched. */
+  trend?: Trend;
 };
 
 const LABEL = 10;
 const PERCENT = 5;
 const MIN_BAR = 6;
 const MAX_BAR = 40;
+/** Below this there is no room for both ends of a range. */
+const WIDE = 72;
+const TREND_BARS = 20;
 
 /** The whole picture of a migration, as lines that fit the screen. */
 export function render(status: StatusDocument, samples: readonly Sample[], screen: Screen): string[] {
@@ -60,7 +68,7 @@ function phases(status: StatusDocument, rates: Rates, paint: Style, columns: num
   const compared = tenants.filter(({ verified }) => verified !== null).length;
   const backfilled =
     fraction(backfill.rowsCopied, backfill.rowsEstimated) ?? (arrived > 0 && arrived === tenants.length ? 1 : null);
-  const eta = (done: boolean, ms: number | null) => (done ? "" : `eta ${duration(ms)}`);
+  const eta = (done: boolean, left: Eta | undefined) => (done ? "" : `eta ${etaText(left, columns >= WIDE)}`);
   const rows: [string, number | null, string[]][] = [
     [
       "backfill",
@@ -68,7 +76,7 @@ function phases(status: StatusDocument, rates: Rates, paint: Style, columns: num
       [
         `${count(backfill.rowsCopied)}/${count(backfill.rowsEstimated)} rows`,
         `${count(rates.rowsPerSecond)}/s`,
-        eta(backfilled === 1, rates.backfillEtaMs),
+        eta(backfilled === 1, rates.backfillEta),
       ],
     ],
     [
@@ -112,10 +120,10 @@ function phases(status: StatusDocument, rates: Rates, paint: Style, columns: num
 }
 
 /** While rows are still being copied, how long the last tenant has to catch up is not known. */
-function catchUpEta({ tenants }: StatusDocument, rates: Rates): number | null {
+function catchUpEta({ tenants }: StatusDocument, rates: Rates): Eta | undefined {
   return tenants.some(({ phase }) => phase === "planned" || phase === "expanding" || phase === "backfilling")
-    ? null
-    : rates.catchUpEtaMs;
+    ? undefined
+    : rates.catchUpEta;
 }
 
 /** The same detail of each bar under the other, where there is room for it. */
@@ -147,7 +155,7 @@ function facts(status: StatusDocument, paint: Style, screen: Screen): string[] {
         ...(capture.position === null ? [] : [paint.dim(`at ${capture.position}`)]),
       ],
     ],
-    ["apply", [`lag ${duration(apply.lagMs)}`, `${count(apply.changes)} changes`]],
+    ["apply", [`lag ${duration(apply.lagMs)}`, ...trendParts(screen.trend), `${count(apply.changes)} changes`]],
   ];
   if (status.reconcile !== undefined && status.reconcile.units > 0)
     lines.push(["reconcile", reconcileParts(status.reconcile, paint, screen.now)]);
@@ -170,7 +178,19 @@ function facts(status: StatusDocument, paint: Style, screen: Screen): string[] {
     return name === "stopped" ? paint.red(text) : name === "in-sync" ? paint.green(text) : text;
   });
   if (hasTenants(status)) lines.push(["tenants", counts.length === 0 ? [paint.dim("none yet")] : counts]);
+  lines.push(["next", nextParts(status, paint, screen.now)]);
   return lines.map(([label, parts]) => padEnd(label, LABEL) + joined(parts, screen.columns - LABEL, paint));
+}
+
+function trendParts(trend: Trend = []): string[] {
+  const drawn = drawTrend(trend, TREND_BARS);
+  return drawn === undefined ? [] : [`${drawn.bars} up to ${duration(drawn.highestMs)} in ${duration(drawn.spanMs)}`];
+}
+
+function nextParts(status: StatusDocument, paint: Style, now: number): string[] {
+  const { command, why, isUrgent } = nextStep(status, now);
+  if (command === undefined) return [paint.dim(why)];
+  return [isUrgent ? paint.yellow(command) : paint.bold(command), why];
 }
 
 function reconcileParts(

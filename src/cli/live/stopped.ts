@@ -2,6 +2,7 @@ import { redact } from "../../redact.ts";
 import type { StatusDocument, Stopped, TenantStatus } from "../documents.ts";
 import type { Style } from "../style.ts";
 import { byTenant } from "./order.ts";
+import { shellWord } from "./shell-word.ts";
 import { cut, oneLine } from "./width.ts";
 
 /** What stands still until a person acts, and what that person may do: two lines each. */
@@ -39,9 +40,4 @@ function lateWrites(tenants: readonly TenantStatus[]): string {
   const writes = tenants.reduce((sum, tenant) => sum + tenant.lateWrites, 0);
   const who = tenants.length > 1 ? `${tenants.length} tenants` : oneLine(tenants[0]?.tenant ?? "");
   return `Written at a home that was left, and not applied: ${writes} changes of ${who}; rehouse.late_write names the rows`;
-}
-
-/** A tenant may be any text, and the line is there to be copied. */
-export function shellWord(text: string): string {
-  return /^[A-Za-z0-9_.:/@%+=][A-Za-z0-9_.:/@%+=-]*$/.test(text) ? text : `'${oneLine(text).replaceAll("'", "'\\''")}'`;
 }

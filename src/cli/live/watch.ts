@@ -7,6 +7,7 @@ import { progressLine } from "./line.ts";
 import { createPainter } from "./painter.ts";
 import { addSample, type Sample, sampleOf } from "./rates.ts";
 import { render } from "./render.ts";
+import { addLag, type Trend } from "./trend.ts";
 import { oneLine } from "./width.ts";
 
 export type WatchOptions = {
@@ -43,20 +44,30 @@ async function follow(
   signal: AbortSignal,
 ): Promise<void> {
   let samples: Sample[] = [];
+  let trend: Trend = [];
   let last: StatusDocument | undefined;
+  let lastNote: string | undefined;
   const show = (current: StatusDocument, note: string | undefined) => {
+    lastNote = note;
     if (json) return io.out(`${JSON.stringify(current)}\n`);
     if (painter === undefined)
       return io.out(`${progressLine(current, samples, Date.now())}${note === undefined ? "" : `, ${note}`}\n`);
     // A line is left for the prompt, since the picture ends with a line break.
     painter.paint(
-      render(current, samples, { columns: io.columns(), rows: io.rows() - 1, color: io.color, now: Date.now(), note }),
+      render(current, samples, {
+        ...{ columns: io.columns(), rows: io.rows() - 1, color: io.color, now: Date.now() },
+        ...{ note, trend },
+      }),
     );
   };
+  using _resizes = onceSettled(io, () => {
+    if (painter !== undefined && last !== undefined) show(last, lastNote);
+  });
   while (!signal.aborted) {
     try {
       last = await status(signal);
       samples = addSample(samples, sampleOf(last, Date.now()));
+      trend = addLag(trend, last, Date.now());
       show(last, undefined);
     } catch (error) {
       if (signal.aborted) break;
@@ -70,4 +81,21 @@ async function follow(
   }
   const final = lastStatus?.();
   if (final !== undefined) show(final, undefined);
+}
+
+/** A window that is dragged changes its size many times a second; a picture of ten thousand tenants takes longer than that. */
+const SETTLED_MS = 40;
+
+function onceSettled(io: Pick<Io, "onResize">, redraw: () => void): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const unsubscribe = io.onResize(() => {
+    clearTimeout(timer);
+    timer = setTimeout(redraw, SETTLED_MS);
+  });
+  return {
+    [Symbol.dispose]() {
+      unsubscribe();
+      clearTimeout(timer);
+    },
+  };
 }

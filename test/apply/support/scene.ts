@@ -3,7 +3,7 @@
 import { createDatabase } from "../../../connectors/postgres/database.ts";
 import { type ApplyDeps, joinLanes, runApply } from "../../../src/apply/index.ts";
 import type { RehouseError } from "../../../src/errors.ts";
-import { createLogger } from "../../../src/log.ts";
+import { createLogger, levelOf } from "../../../src/log.ts";
 import type { Mapping, TableMapping } from "../../../src/model/mapping.ts";
 import { formatLsn, type Lsn, ZERO_LSN } from "../../../src/model/position.ts";
 import { stateSql } from "../../../src/package.ts";
@@ -116,7 +116,7 @@ export class Scene implements AsyncDisposable {
       foreignWrites: "alert",
       paused: () => this.paused,
       report: (error) => this.reports.push(error),
-      log: createLogger(process.env["REHOUSE_LOG"] ?? "silent"),
+      log: createLogger(process.env["REHOUSE_LOG"] === undefined ? "silent" : levelOf(process.env["REHOUSE_LOG"])),
       ...over,
     };
     const done = runApply(deps, stop.signal);

@@ -76,6 +76,7 @@ export class MemoryTopic {
       register: () => Promise.reject(new Error("a reader registers nothing")),
       schema: (id) => Promise.resolve(this.#schemas[id] ?? ""),
       subjects: () => Promise.resolve([]),
+      latest: () => Promise.resolve(undefined),
       remove: () => Promise.resolve(),
     };
     for (const table of tables) this.describe(table);

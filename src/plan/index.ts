@@ -1,0 +1,2 @@
+export type { PlanDocument, PlannedStep, PlannedTable } from "./document.ts";
+export { plan } from "./plan.ts";
