@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import { RehouseError } from "../../src/errors.ts";
 import type { ChangesTopic, TopicSettings } from "../../src/ports.ts";
@@ -7,6 +8,8 @@ import { withAdmin } from "./admin.ts";
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 const FOREVER = "-1";
+const LED_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 50;
 
 export function createChangesTopic(kafka: Kafka, name: string, where: string): ChangesTopic {
   const admin = <T>(body: (admin: Admin) => Promise<T>) => withAdmin(kafka, where, body);
@@ -49,8 +52,8 @@ export function createChangesTopic(kafka: Kafka, name: string, where: string): C
 
 /** False when another process was faster. */
 async function create(on: Admin, name: string, settings: TopicSettings): Promise<boolean> {
-  return on.createTopics({
-    waitForLeaders: true,
+  const isMade = await on.createTopics({
+    waitForLeaders: false,
     topics: [
       {
         topic: name,
@@ -64,6 +67,26 @@ async function create(on: Admin, name: string, settings: TopicSettings): Promise
       },
     ],
   });
+  if (isMade) await led(on, name);
+  return isMade;
+}
+
+/** Until each partition has a leader. kafkajs' own wait gives up at a broker that has not heard of the topic yet, as a busy one may for a second. */
+async function led(on: Admin, name: string): Promise<void> {
+  const deadline = performance.now() + LED_WITHIN_MS;
+  let last: Error = new Error("partitions have no leader");
+  for (;;) {
+    try {
+      const [topic] = (await on.fetchTopicMetadata({ topics: [name] })).topics;
+      if (topic?.partitions.every(({ leader }) => leader >= 0) === true) return;
+    } catch (error) {
+      const passes = error instanceof kafkajs.KafkaJSProtocolError && error.retriable;
+      if (!passes) throw error;
+      last = error;
+    }
+    if (performance.now() > deadline) throw last;
+    await delay(LOOK_EVERY_MS);
+  }
 }
 
 /** What of the topic is kept, and for how long. */
