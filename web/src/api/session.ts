@@ -8,12 +8,16 @@ const KEY = "rehouse-token";
 const current = signal<string | null>(sessionStorage.getItem(KEY));
 export const token = computed(() => current.value);
 
+/** Whether somebody wants to sign in, where it can be looked at without. */
+export const isAsking = signal(false);
+
 /** Why the last token was not taken. */
 export const refused = signal<Trouble | null>(null);
 
 export function signIn(text: string): void {
   sessionStorage.setItem(KEY, text);
   refused.value = null;
+  isAsking.value = false;
   current.value = text;
 }
 

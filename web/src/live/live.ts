@@ -27,7 +27,8 @@ const MOST_OPERATIONS = 100;
 export function goLive(): () => void {
   let listening = new AbortController();
   const stop = effect(() => {
-    token.value;
+    // What one has seen is not for whoever sits there next.
+    if (token.value === null) forget();
     listening.abort();
     listening = new AbortController();
     const { signal: until } = listening;
@@ -38,6 +39,15 @@ export function goLive(): () => void {
     stop();
     listening.abort();
   };
+}
+
+function forget(): void {
+  batch(() => {
+    connection.value = { kind: "connecting" };
+    [summary.value, trouble.value] = [null, null];
+    [points.value, marks.value] = [[], []];
+    operations.value = new Map();
+  });
 }
 
 function hear(now: Connection, until: AbortSignal): void {

@@ -15,7 +15,7 @@ export type Point = {
   readonly pace: Readonly<Record<PacedRole, number>>;
 };
 
-/** A quarter of an hour of a look a second; 900 points are drawn in about a millisecond. */
+/** A quarter of an hour of a look a second. */
 export const MOST_POINTS = 900;
 /** Copied rows come a chunk at a time: over less, the rate would jump. */
 const RATE_OVER_MS = 5_000;

@@ -84,59 +84,61 @@ export function VirtualTable<Row>(props: Props<Row>) {
   const template = { gridTemplateColumns: columns.map(({ width }) => width).join(" ") };
   const isDrawn = active >= range.from && active < range.to;
   return (
-    <div
-      class="grid"
-      role="grid"
-      aria-label={label}
-      aria-rowcount={total + 1}
-      aria-colcount={columns.length}
-      aria-activedescendant={isDrawn ? `${id}-${active}` : undefined}
-      tabIndex={0}
-      onKeyDown={onKeyDown}
-    >
-      <div class="grid-head" role="row" aria-rowindex={1} style={template}>
-        {columns.map((column) => (
-          <Head key={column.id} column={column} order={order} onOrder={onOrder} />
-        ))}
-      </div>
-      <div
-        class="grid-rows"
-        role="rowgroup"
-        tabIndex={-1}
-        ref={scroller}
-        onScroll={({ currentTarget: { scrollTop } }) => setView((before) => ({ ...before, top: scrollTop }))}
-      >
-        <div class="grid-space" role="presentation" style={{ blockSize: `${total * ROW_HEIGHT}px` }}>
-          <div class="grid-shown" role="presentation" style={{ transform: `translateY(${range.from * ROW_HEIGHT}px)` }}>
-            {Array.from({ length: range.to - range.from }, (_, offset) => {
-              const index = range.from + offset;
-              const row = rowAt(index);
-              return (
-                <div
-                  key={index}
-                  id={`${id}-${index}`}
-                  class={`grid-row ${index === active ? "is-active" : ""}`}
-                  role="row"
-                  aria-rowindex={index + 2}
-                  aria-selected={index === active}
-                  style={template}
-                  onMouseDown={() => setActive(index)}
-                >
-                  {columns.map((column) => (
-                    <div key={column.id} role="gridcell" class={column.isNumber === true ? "number" : ""}>
-                      {row === undefined ? <span class="absent" aria-label="not loaded yet" role="img" /> : column.cell(row)}
-                    </div>
-                  ))}
-                </div>
-              );
-            })}
-          </div>
-        </div>
-      </div>
+    <>
       <p class="hidden" role="status">
         {whole(total)} rows
       </p>
-    </div>
+      <div
+        class="grid"
+        role="grid"
+        aria-label={label}
+        aria-rowcount={total + 1}
+        aria-colcount={columns.length}
+        aria-activedescendant={isDrawn ? `${id}-${active}` : undefined}
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+      >
+        <div class="grid-head" role="row" aria-rowindex={1} style={template}>
+          {columns.map((column) => (
+            <Head key={column.id} column={column} order={order} onOrder={onOrder} />
+          ))}
+        </div>
+        <div
+          class="grid-rows"
+          role="rowgroup"
+          tabIndex={-1}
+          ref={scroller}
+          onScroll={({ currentTarget: { scrollTop } }) => setView((before) => ({ ...before, top: scrollTop }))}
+        >
+          <div class="grid-space" role="presentation" style={{ blockSize: `${total * ROW_HEIGHT}px` }}>
+            <div class="grid-shown" role="presentation" style={{ transform: `translateY(${range.from * ROW_HEIGHT}px)` }}>
+              {Array.from({ length: range.to - range.from }, (_, offset) => {
+                const index = range.from + offset;
+                const row = rowAt(index);
+                return (
+                  <div
+                    key={index}
+                    id={`${id}-${index}`}
+                    class={`grid-row ${index === active ? "is-active" : ""}`}
+                    role="row"
+                    aria-rowindex={index + 2}
+                    aria-selected={index === active}
+                    style={template}
+                    onMouseDown={() => setActive(index)}
+                  >
+                    {columns.map((column) => (
+                      <div key={column.id} role="gridcell" class={column.isNumber === true ? "number" : ""}>
+                        {row === undefined ? <span class="absent" aria-label="not loaded yet" role="img" /> : column.cell(row)}
+                      </div>
+                    ))}
+                  </div>
+                );
+              })}
+            </div>
+          </div>
+        </div>
+      </div>
+    </>
   );
 }
 

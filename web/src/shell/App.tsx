@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { refused, token } from "../api/session.ts";
+import { isAsking, refused, token } from "../api/session.ts";
 import { connection, summary } from "../live/live.ts";
 import { Overview } from "../views/overview/Overview.tsx";
 import { Tenants } from "../views/tenants/Tenants.tsx";
@@ -36,7 +36,8 @@ export function App() {
     isFirst.current = false;
     window.scrollTo(0, 0);
   }, [place]);
-  const signInFirst = connection.value.kind === "refused" && summary.value === null;
+  const isClosed = connection.value.kind === "refused" && summary.value === null;
+  const isSigningIn = token.value === null && (isClosed || isAsking.value || refused.value !== null);
   return (
     <>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
@@ -45,7 +46,9 @@ export function App() {
       <Header view={at.view} />
       <main id="main" ref={main} tabIndex={-1} class={`view view-${at.view}`}>
         <ConnectionNote />
-        {signInFirst || (refused.value !== null && token.value === null) ? <SignIn /> : viewOf(at)}
+        {isClosed && <h1 class="hidden">Sign in</h1>}
+        {isSigningIn && <SignIn what={isClosed ? "this migration" : "all of it"} />}
+        {!isClosed && viewOf(at)}
       </main>
     </>
   );

@@ -1,6 +1,6 @@
 /** Which migration this is, how it is, and where one can go. */
 
-import { signOut, token } from "../api/session.ts";
+import { isAsking, signOut, token } from "../api/session.ts";
 import { connection, summary } from "../live/live.ts";
 import { StateWord } from "../parts/StatusWord.tsx";
 import { OVERVIEW, THROTTLE, tenantsAt, type View } from "./routes.ts";
@@ -63,7 +63,7 @@ function LiveWord() {
   return (
     <span class={`live live-${kind}`} role="status">
       <span class="dot" aria-hidden="true" />
-      {CONNECTED[kind]}
+      <span class="live-text">{CONNECTED[kind]}</span>
     </span>
   );
 }
@@ -87,10 +87,23 @@ function ThemeSwitch() {
 }
 
 function Who() {
-  if (token.value === null) return null;
+  if (token.value !== null)
+    return (
+      <button type="button" class="quiet" onClick={() => signOut()}>
+        Sign out
+      </button>
+    );
+  if (summary.value === null) return null;
   return (
-    <button type="button" class="quiet" onClick={() => signOut()}>
-      Sign out
+    <button
+      type="button"
+      class="quiet"
+      aria-expanded={isAsking.value}
+      onClick={() => {
+        isAsking.value = !isAsking.value;
+      }}
+    >
+      Sign in
     </button>
   );
 }

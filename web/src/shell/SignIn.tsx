@@ -5,7 +5,7 @@ import { refused, signIn } from "../api/session.ts";
 import { Command } from "../parts/Command.tsx";
 import { TroubleNote } from "../parts/TroubleNote.tsx";
 
-export function SignIn({ what = "this migration" }: { readonly what?: string }) {
+export function SignIn({ what }: { readonly what: string }) {
   const [text, setText] = useState("");
   const id = useId();
   const submit = (event: Event) => {

@@ -21,8 +21,8 @@ export function Plots() {
     () => ({
       at: course.map(({ at }) => at),
       throughput: [
-        { name: "rows copied", color: "--plot-1", values: rates(course, ({ rows }) => rows) },
-        { name: "changes applied", color: "--plot-2", values: rates(course, ({ changes }) => changes) },
+        { name: "rows", color: "--plot-1", values: rates(course, ({ rows }) => rows) },
+        { name: "changes", color: "--plot-2", values: rates(course, ({ changes }) => changes) },
       ],
       lag: [
         { name: "apply", color: "--plot-1", values: course.map(({ applyLagMs }) => applyLagMs) },
@@ -38,7 +38,7 @@ export function Plots() {
   return (
     <Panel title="How fast, and why" beside={<span class="muted">the last 15 minutes, since this page was opened</span>}>
       <div class="plots">
-        <Plot title="Throughput a second" at={drawn.at} lines={drawn.throughput} marks={marks} unit={count} />
+        <Plot title="Throughput per second" at={drawn.at} lines={drawn.throughput} marks={marks} unit={count} />
         <Plot title="Lag" at={drawn.at} lines={drawn.lag} marks={marks} unit={duration} />
         <Plot title="Pace" at={drawn.at} lines={drawn.pace} marks={marks} unit={percent} top={1} />
       </div>

@@ -1,6 +1,6 @@
 /** Everything about the pace: each role's, every signal as it was measured last, and what has changed. */
 
-import { token } from "../../api/session.ts";
+import { isAsking, refused, token } from "../../api/session.ts";
 import type { Throttle } from "../../api/types.ts";
 import { dayAndClock } from "../../format.ts";
 import { useAsked } from "../../live/asked.ts";
@@ -23,9 +23,15 @@ export function ThrottleView() {
       <h1 class="hidden">Throttle</h1>
       {it === null ? <Loading what="the pace" /> : <Pace throttle={it.throttle} />}
       <Plots />
-      {token.value === null ? <SignIn what="the signals and the history of the pace" /> : <Details />}
+      {token.value === null ? <NeedsToken /> : <Details />}
     </>
   );
+}
+
+function NeedsToken() {
+  // It is asked for above already.
+  if (isAsking.value || refused.value !== null) return null;
+  return <SignIn what="the signals and the history of the pace" />;
 }
 
 function Details() {
