@@ -43,30 +43,23 @@ function phaseAt(percent: number): Phase {
   return "planned";
 }
 
-/** Some of them wait for a person, one of them with a name that is not a word. */
+/** The first of them wait for a person, one of them with a name that is not a word. */
 function troubled(tenants: readonly TenantStatus[]): TenantStatus[] {
-  const [first, second, third, ...rest] = tenants;
-  if (first === undefined || second === undefined || third === undefined) return [...tenants];
+  const at = new Date(BEGAN).toISOString();
+  const rows = { copied: 48_211, estimated: 48_211 };
   return [
-    {
-      ...first,
-      tenant: `acme & sons "<b>\u202e`,
-      phase: "catching-up",
+    tenant(`acme & sons "<b>\u202e`, "catching-up", {
+      rows,
       stopped: {
         code: "REHOUSE_CHANGE_REFUSED",
         what: 'the target refused a change: duplicate key value violates unique constraint "orders_number_key"',
         position: "0/1A2B3C4:17",
         fix: "remove the row at the target that is in the way, or skip the change",
       },
-    },
-    {
-      ...second,
-      tenant: "globex",
-      phase: "in-sync",
-      verified: { rows: 48_211, differences: 3, at: new Date(BEGAN).toISOString() },
-    },
-    { ...third, tenant: "initech", phase: "in-sync", foreignWrites: 12 },
-    ...rest,
+    }),
+    tenant("globex", "in-sync", { rows, verified: { rows: 48_211, differences: 3, at } }),
+    tenant("initech", "in-sync", { rows, foreignWrites: 12 }),
+    ...tenants.slice(3),
   ];
 }
 
