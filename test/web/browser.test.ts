@@ -44,18 +44,18 @@ describe.skipIf(program === undefined)("the dashboard in a browser", () => {
     await page.getByText("a transaction of report_user has been open").waitFor();
     expect(await page.locator("header").textContent()).toMatch(/move-enterprise.*running.*live/);
     expect(await page.title()).toMatch(/^Overview · .*Rehouse$/);
-    // The quickest of three: the others tell what else the machine is at.
+    // The quickest of three that have nothing in their cache: the others tell what else the machine is at.
     const paints: number[] = [];
     for (let n = 0; n < 3; n++) {
-      await page.reload();
-      await page.getByText("Tenant globex: 3 rows differ").waitFor();
+      await using fresh = await open(browser, home.url, LIGHT, "vera");
+      await fresh.page.getByText("Tenant globex: 3 rows differ").waitFor();
       paints.push(
-        await page.evaluate(
+        await fresh.page.evaluate(
           () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.POSITIVE_INFINITY,
         ),
       );
     }
-    process.stdout.write(`dashboard: first paint after ${Math.round(Math.min(...paints))} ms\n`);
+    process.stdout.write(`dashboard: first paint after ${paints.map(Math.round).join(", ")} ms\n`);
     expect(Math.min(...paints)).toBeLessThan(1_000);
     expect(complaints).toEqual([]);
   });
