@@ -8,6 +8,7 @@ import { Authentication, forbidden } from "./authentication.ts";
 import { type Caller, whoIs } from "./caller.ts";
 import { refusalOf } from "./guard.ts";
 import { RefusedRequest } from "./problem.ts";
+import { DASHBOARD_PATH } from "./dashboard.ts";
 import { addressKey, RateLimit } from "./rate-limit.ts";
 import type { Permission } from "./route.ts";
 
@@ -39,7 +40,8 @@ export class Admission {
   /** Of every request, also one that no route takes. */
   readonly arrive = async (request: FastifyRequest): Promise<void> => {
     const { host, origin } = request.headers;
-    const refusal = refusalOf({ host, origin, fetchSite: header(request, "sec-fetch-site") }, this.#onLoopback);
+    const fetchSite = header(request, "sec-fetch-site");
+    const refusal = refusalOf({ host, origin, fetchSite, opensDashboard: opensDashboard(request) }, this.#onLoopback);
     if (refusal !== undefined) throw refusal;
     requireRoom(this.#addresses, addressKey(request.ip));
   };
@@ -99,6 +101,16 @@ function requireRoom(limit: RateLimit, key: string): void {
     "REHOUSE_TOO_MANY",
     { what: "too many requests came at once", fix: "ask less often" },
     { retryAfterS },
+  );
+}
+
+/** Somebody has followed a link from a wiki or a chat: a navigation of a whole tab, which no script, picture or frame can pass for. */
+function opensDashboard(request: FastifyRequest): boolean {
+  return (
+    request.method === "GET" &&
+    request.routeOptions.url === DASHBOARD_PATH &&
+    header(request, "sec-fetch-mode") === "navigate" &&
+    header(request, "sec-fetch-dest") === "document"
   );
 }
 

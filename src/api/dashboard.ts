@@ -4,6 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
 
+/** Where its page is. */
+export const DASHBOARD_PATH = "/";
+
 /** Of the package; in a checkout, what `npm run build` leaves there. */
 export const BUILT_DASHBOARD = join(import.meta.dirname, import.meta.filename.endsWith(".ts") ? "../../dist/web" : "../../web");
 
@@ -42,8 +45,8 @@ export function serveDashboard(app: FastifyInstance, directory: string): void {
         .type(type)
         .send(body),
     );
-  if (files.some(({ path }) => path === "/")) return;
-  app.get("/", async (_request, reply) =>
+  if (files.some(({ path }) => path === DASHBOARD_PATH)) return;
+  app.get(DASHBOARD_PATH, async (_request, reply) =>
     reply
       .code(404)
       .type("text/plain; charset=utf-8")
@@ -56,7 +59,7 @@ function filesIn(directory: string): File[] {
   return namesIn(directory).flatMap((name) => {
     const type = TYPES[extname(name)];
     if (type === undefined) return [];
-    const path = name === "index.html" ? "/" : `/${name}`;
+    const path = name === "index.html" ? DASHBOARD_PATH : `/${name}`;
     return { path, type, body: readFileSync(join(directory, name)) };
   });
 }

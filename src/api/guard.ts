@@ -16,10 +16,12 @@ type Headers = {
   readonly origin: string | undefined;
   /** Sec-Fetch-Site, which no page can set. */
   readonly fetchSite: string | undefined;
+  /** Whether the dashboard's own page is opened in a tab. It holds no data, the page that led there cannot look into it, and no frame shows it. */
+  readonly opensDashboard: boolean;
 };
 
 /** `onLoopback`: whether the server listens there. Undefined: it may go on. */
-export function refusalOf({ host, origin, fetchSite }: Headers, onLoopback: boolean): RehouseError | undefined {
+export function refusalOf({ host, origin, fetchSite, opensDashboard }: Headers, onLoopback: boolean): RehouseError | undefined {
   // A name of the page's own that leads to 127.0.0.1 (DNS rebinding) makes the page and the API one site. Its name betrays it.
   if (onLoopback && !LOOPBACK_NAMES.test(nameOf(host)))
     return new RehouseError("REHOUSE_FORBIDDEN", {
@@ -27,7 +29,8 @@ export function refusalOf({ host, origin, fetchSite }: Headers, onLoopback: bool
       fix: "ask for http://127.0.0.1 or http://localhost",
     });
   const isForeign = origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase());
-  if (!isForeign && (fetchSite === undefined || fetchSite === "same-origin" || fetchSite === "none")) return undefined;
+  if (!isForeign && (opensDashboard || fetchSite === undefined || fetchSite === "same-origin" || fetchSite === "none"))
+    return undefined;
   return new RehouseError("REHOUSE_FORBIDDEN", {
     what: "a page of another site cannot use the API from a browser",
     fix: "ask from a program, or from a page that this server serves",

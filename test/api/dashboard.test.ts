@@ -71,6 +71,24 @@ describe("the dashboard's files", () => {
     expect(await ask("GET", { ...HOST, "sec-fetch-site": "cross-site" })).toBe(403);
   });
 
+  it("are opened by a link on another site, and by nothing else that such a site can do", async () => {
+    await using it = api({}, { dashboard: directory });
+    const link = { ...HOST, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+    const ask = async (url: string, headers: Record<string, string> = {}, method: "GET" | "POST" = "GET") =>
+      (await it.server.app.inject({ method, url, headers: { ...link, ...headers } })).statusCode;
+    expect(await ask("/")).toBe(200);
+    expect(await ask("/?from=wiki")).toBe(200);
+    expect(await ask("/", { "sec-fetch-site": "same-site" })).toBe(200);
+    expect(await ask("/", { "sec-fetch-dest": "iframe" })).toBe(403);
+    expect(await ask("/", { "sec-fetch-mode": "no-cors" })).toBe(403);
+    expect(await ask("/", { origin: "https://evil.example" })).toBe(403);
+    expect(await ask("/", { host: "evil.example" })).toBe(403);
+    expect(await ask("/", {}, "POST")).toBe(403);
+    expect(await ask("/assets/index-Ab12.js")).toBe(403);
+    expect(await ask("/api/v1/summary")).toBe(403);
+    expect(await ask("/api/v1/events")).toBe(403);
+  });
+
   it("count among what an address may ask for", async () => {
     await using it = api({}, { dashboard: directory });
     const codes = await Promise.all(
