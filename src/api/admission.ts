@@ -6,9 +6,9 @@ import { RehouseError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { Authentication, forbidden } from "./authentication.ts";
 import { type Caller, whoIs } from "./caller.ts";
+import { DASHBOARD_PATH } from "./dashboard.ts";
 import { refusalOf } from "./guard.ts";
 import { RefusedRequest } from "./problem.ts";
-import { DASHBOARD_PATH } from "./dashboard.ts";
 import { addressKey, RateLimit } from "./rate-limit.ts";
 import type { Permission } from "./route.ts";
 

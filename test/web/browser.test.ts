@@ -1,9 +1,9 @@
 /** The dashboard in a real browser, served by the real API over ten thousand tenants. */
 
-import axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { launch, open } from "./browser.ts";
+import { go, launch, open, violations } from "./browser.ts";
+import { HISTORY } from "./deeds.ts";
 import { statusAt, tenantsOf } from "./standing.ts";
 import { builtDashboard, chromium, type Served, served } from "./support.ts";
 
@@ -18,7 +18,7 @@ const now = () => statusAt(TENANTS, Math.floor((Date.now() - began) / 1000));
 const LIGHT: BrowserContextOptions = { colorScheme: "light" };
 const DARK: BrowserContextOptions = { colorScheme: "dark" };
 const NARROW: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
-const VIEWS = ["", "#/tenants", "#/throttle", "#/tenants/globex", "#/nowhere"];
+const VIEWS = ["", "#/tenants", "#/throttle", "#/tenants/globex", "#/differences", "#/operations", "#/nowhere"];
 
 describe.skipIf(program === undefined)("the dashboard in a browser", () => {
   let browser: Browser;
@@ -27,7 +27,7 @@ describe.skipIf(program === undefined)("the dashboard in a browser", () => {
 
   beforeAll(async () => {
     [built, browser] = await Promise.all([builtDashboard(), launch(program ?? "")]);
-    home = await served({ dashboard: built.directory, status: now });
+    home = await served({ dashboard: built.directory, status: now, engine: { history: HISTORY } });
   });
 
   afterAll(async () => {
@@ -210,33 +210,6 @@ describe.skipIf(program === undefined)("the dashboard in a browser", () => {
     expect(framesPerSecond).toBeGreaterThan(30);
   });
 });
-
-/** Goes to a view and waits until what it shows has come. */
-async function go(page: Page, hash: string): Promise<void> {
-  await page.evaluate((to) => {
-    location.hash = to;
-  }, hash);
-  await page.locator("main .panel, main .grid").first().waitFor();
-  await page.locator(".loading").waitFor({ state: "detached" });
-}
-
-type Axe = {
-  run(options: {
-    runOnly?: string[];
-  }): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
-};
-
-async function violations(page: Page, rules?: string[]): Promise<unknown[]> {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate(
-    (only) => (globalThis as unknown as { axe: Axe }).axe.run(only),
-    rules === undefined ? {} : { runOnly: rules },
-  );
-  return found.violations.map(({ id, nodes }) => ({
-    id,
-    nodes: nodes.map(({ html, failureSummary }) => `${html}: ${failureSummary}`),
-  }));
-}
 
 async function took(what: () => Promise<unknown>): Promise<number> {
   const before = performance.now();

@@ -1,5 +1,6 @@
 /** A headless browser that notes what a page must not do. */
 
+import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium as driver, type Page } from "playwright-core";
 
 /** Chromium as root, without a screen, without questions to its maker. `--disable-gpu`: what is drawn is drawn by the processor. */
@@ -30,4 +31,32 @@ export async function open(browser: Browser, url: string, options: BrowserContex
   });
   await page.goto(url);
   return { page, complaints, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** Goes to a view and waits until what it shows has come. */
+export async function go(page: Page, hash: string): Promise<void> {
+  await page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
+  await page.locator("main .panel, main .grid").first().waitFor();
+  await page.locator(".loading").waitFor({ state: "detached" });
+}
+
+type Axe = {
+  run(options: {
+    runOnly?: string[];
+  }): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
+};
+
+/** What keeps somebody out, as axe finds it; `rules` undefined: all that it knows. */
+export async function violations(page: Page, rules?: string[]): Promise<unknown[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(
+    (only) => (globalThis as unknown as { axe: Axe }).axe.run(only),
+    rules === undefined ? {} : { runOnly: rules },
+  );
+  return found.violations.map(({ id, nodes }) => ({
+    id,
+    nodes: nodes.map(({ html, failureSummary }) => `${html}: ${failureSummary}`),
+  }));
 }

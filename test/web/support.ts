@@ -19,6 +19,7 @@ const WEB = fileURLToPath(new URL("../../web", import.meta.url));
 /** What stands for a token of each role. */
 export const HOLDERS: Readonly<Record<string, TokenHolder>> = {
   vera: { id: "1", name: "vera", role: "viewer" },
+  otto: { id: "2", name: "otto", role: "operator" },
   ada: { id: "3", name: "ada", role: "admin" },
 };
 
@@ -41,6 +42,8 @@ export async function served(of: {
   readonly dashboard: string;
   readonly status: () => StatusDocument;
   readonly onLoopback?: boolean;
+  /** What the engine does beside that. */
+  readonly engine?: Partial<Engine>;
 }): Promise<Served> {
   let port = 0;
   let server: ReturnType<typeof createServer> | undefined;
@@ -51,7 +54,13 @@ export async function served(of: {
     },
     start: async () => {
       server = createServer({
-        ...{ engine: engineOf(of.status), migration: MIGRATION, log: createLogger("silent"), tls: undefined, archive: undefined },
+        ...{
+          engine: engineOf(of.status, of.engine),
+          migration: MIGRATION,
+          log: createLogger("silent"),
+          tls: undefined,
+          archive: undefined,
+        },
         ...{ onLoopback: of.onLoopback ?? true, dashboard: of.dashboard },
       });
       await server.app.listen({ host: "127.0.0.1", port });
@@ -64,11 +73,12 @@ export async function served(of: {
   return { ...it, url: `http://127.0.0.1:${port}/`, [Symbol.asyncDispose]: it.stop };
 }
 
-function engineOf(status: () => StatusDocument): Engine {
+function engineOf(status: () => StatusDocument, more: Partial<Engine> = {}): Engine {
   const { access, ...rest } = fakeEngine([], {
     status: async () => status(),
     doctor: async () => DOCTOR,
     throttled: async () => THROTTLE,
+    ...more,
   });
   const knowing: Access = { ...access, authenticate: async (text) => HOLDERS[text] };
   return { ...rest, access: knowing };

@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { goLive } from "./live/live.ts";
+import { knowWho } from "./live/who.ts";
 import { App } from "./shell/App.tsx";
 import { apply } from "./shell/theme.ts";
 
@@ -8,3 +9,4 @@ const place = document.getElementById("app");
 if (place === null) throw new Error("the page has no place for the dashboard");
 render(<App />, place);
 goLive();
+knowWho();

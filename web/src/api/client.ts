@@ -2,7 +2,7 @@
 
 import { ApiFailure, type Trouble, troubleOf } from "./failure.ts";
 import { authorization, signOut, token } from "./session.ts";
-import type { Gives } from "./types.ts";
+import type { Acts, Gives } from "./types.ts";
 
 export const BASE = "/api/v1";
 /** The server gives up after a minute. */
@@ -15,13 +15,29 @@ export async function get<Path extends keyof Gives>(
   signal: AbortSignal,
 ): Promise<Gives[Path]> {
   const address = query === undefined || query.size === 0 ? path : `${path}?${query}`;
+  return ask(address, {}, signal);
+}
+
+/**
+ * Has something done. What the signal ends is the waiting for an answer: the server may have begun by then. Rejects as {@link get} does.
+ */
+export async function post<Path extends keyof Acts>(
+  path: Path,
+  body: Acts[Path]["takes"],
+  signal: AbortSignal,
+): Promise<Acts[Path]["gives"]> {
+  return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }, signal);
+}
+
+async function ask<Answer>(address: string, init: RequestInit & { headers?: Record<string, string> }, signal: AbortSignal) {
   const asWhom = token.value;
   const response = await fetch(`${BASE}${address}`, {
-    headers: authorization(),
+    ...init,
+    headers: { ...init.headers, ...authorization() },
     cache: "no-store",
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
   });
-  if (response.ok) return response.json();
+  if (response.ok) return (await response.json()) as Answer;
   throw refusal(await troubleOf(response), asWhom);
 }
 

@@ -23,22 +23,23 @@ export function useAsked<Path extends keyof Gives>(
   path: Path,
   { query = "", everyMs, version = 0, when = true }: Asking,
 ): Asked<Gives[Path]> {
-  const [asked, setAsked] = useState<Asked<Gives[Path]>>(NOT_ASKED);
   const asWhom = token.value;
+  const key = `${asWhom} ${path}?${query}`;
+  const [asked, setAsked] = useState<Asked<Gives[Path]> & { readonly key: string }>({ ...NOT_ASKED, key });
   // Whoever signs in, and what has changed, is asked for anew
   useEffect(() => {
-    if (!when) return setAsked(NOT_ASKED);
+    if (!when) return setAsked({ ...NOT_ASKED, key });
     const gone = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
       if (!document.hidden) {
         try {
           const answer = await get(path, new URLSearchParams(query), gone.signal);
-          setAsked({ answer, trouble: null });
+          setAsked({ key, answer, trouble: null });
         } catch (error) {
           if (gone.signal.aborted) return;
           // The last answer stays on the page, with the word that it is old.
-          setAsked(({ answer }) => ({ answer, trouble: asTrouble(error) }));
+          setAsked((before) => ({ key, answer: before.key === key ? before.answer : null, trouble: asTrouble(error) }));
         }
       }
       if (!gone.signal.aborted) timer = setTimeout(ask, everyMs);
@@ -48,6 +49,7 @@ export function useAsked<Path extends keyof Gives>(
       gone.abort();
       clearTimeout(timer);
     };
-  }, [path, query, everyMs, version, when, asWhom]);
-  return asked;
+  }, [key, everyMs, version, when]);
+  // What was asked for before is never shown as what is asked for now.
+  return asked.key === key ? asked : NOT_ASKED;
 }

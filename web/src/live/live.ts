@@ -64,10 +64,21 @@ function onFrame({ event, data }: Frame): void {
     [Name in keyof Events]: { event: Name; data: Events[Name] };
   }[keyof Events];
   if (heard.event === "status") see(heard.data);
-  else if (heard.event === "tenants" || heard.event === "reset") tenantsVersion.value++;
-  else if (heard.event === "problem") trouble.value = { ...heard.data };
-  else if (heard.event === "operation")
-    operations.value = new Map([...operations.value, [heard.data.id, heard.data] as const].slice(-MOST_OPERATIONS));
+  else if (heard.event === "tenants") tenantsVersion.value++;
+  else if (heard.event === "reset") {
+    tenantsVersion.value++;
+    // A server that was started anew knows nothing of them.
+    operations.value = new Map();
+  } else if (heard.event === "problem") trouble.value = { ...heard.data };
+  else if (heard.event === "operation") hearOf(heard.data);
+}
+
+/** Also from answers: the stream may tell of an operation before whoever has begun it knows its id, or after. */
+export function hearOf(operation: Events["operation"]): void {
+  const before = operations.value.get(operation.id);
+  // What has ended does not go on.
+  if (before !== undefined && before.endedAt !== null) return;
+  operations.value = new Map([...operations.value, [operation.id, operation] as const].slice(-MOST_OPERATIONS));
 }
 
 function see(now: Summary): void {

@@ -1,6 +1,6 @@
 /**
  * A table of which only those rows exist that are seen, as the ARIA grid pattern has it: one stop for the Tab key, arrows move the active
- * row, Enter opens it.
+ * row, Enter opens it, the space bar chooses it where rows can be chosen.
  */
 
 import type { ComponentChildren } from "preact";
@@ -11,6 +11,8 @@ import { type Range, rowAfter, scrollFor, visibleRange } from "./visible.ts";
 export type Column<Row> = {
   readonly id: string;
   readonly title: string;
+  /** What is read out where there is no room for a title. */
+  readonly label?: string;
   /** As `grid-template-columns` has it. */
   readonly width: string;
   readonly isNumber?: boolean;
@@ -23,6 +25,8 @@ export type Column<Row> = {
 
 export type Order = { readonly by: string; readonly order: "asc" | "desc" };
 
+export type Choosing<Row> = { readonly isChosen: (row: Row) => boolean; readonly onChoose: (row: Row) => void };
+
 type Props<Row> = {
   readonly label: string;
   readonly columns: readonly Column<Row>[];
@@ -33,6 +37,8 @@ type Props<Row> = {
   readonly onOrder: (order: Order) => void;
   readonly onRange: (range: Range) => void;
   readonly onOpen: (row: Row) => void;
+  /** Given where rows can be chosen. */
+  readonly choosing?: Choosing<Row> | undefined;
   /** Where another list begins, it is shown from its beginning. */
   readonly listKey: string;
 };
@@ -42,7 +48,7 @@ const ROW_HEIGHT = 34;
 const [FEW, SOME] = [560, 900];
 
 export function VirtualTable<Row>(props: Props<Row>) {
-  const { label, total, rowAt, order, onOrder, onRange, onOpen, listKey } = props;
+  const { label, total, rowAt, order, onOrder, onRange, onOpen, choosing, listKey } = props;
   const [active, setActive] = useState(0);
   const [view, setView] = useState({ top: 0, height: 600, width: 1200 });
   const scroller = useRef<HTMLDivElement>(null);
@@ -77,6 +83,7 @@ export function VirtualTable<Row>(props: Props<Row>) {
       const to = scrollFor(next, ROW_HEIGHT, element.scrollTop, element.clientHeight);
       if (to !== undefined) element.scrollTop = to;
     } else if (event.key === "Enter" && row !== undefined) onOpen(row);
+    else if (event.key === " " && row !== undefined && choosing !== undefined) choosing.onChoose(row);
     else return;
     event.preventDefault();
   };
@@ -94,6 +101,7 @@ export function VirtualTable<Row>(props: Props<Row>) {
         aria-label={label}
         aria-rowcount={total + 1}
         aria-colcount={columns.length}
+        aria-multiselectable={choosing === undefined ? undefined : true}
         aria-activedescendant={isDrawn ? `${id}-${active}` : undefined}
         tabIndex={0}
         onKeyDown={onKeyDown}
@@ -122,7 +130,7 @@ export function VirtualTable<Row>(props: Props<Row>) {
                     class={`grid-row ${index === active ? "is-active" : ""}`}
                     role="row"
                     aria-rowindex={index + 2}
-                    aria-selected={index === active}
+                    aria-selected={choosing === undefined ? index === active : row !== undefined && choosing.isChosen(row)}
                     style={template}
                     onMouseDown={() => setActive(index)}
                   >
@@ -144,13 +152,13 @@ export function VirtualTable<Row>(props: Props<Row>) {
 
 type HeadProps<Row> = { readonly column: Column<Row>; readonly order: Order; readonly onOrder: (order: Order) => void };
 
-function Head<Row>({ column: { id, title, isNumber, sort }, order, onOrder }: HeadProps<Row>) {
+function Head<Row>({ column: { id, title, label, isNumber, sort }, order, onOrder }: HeadProps<Row>) {
   const isBy = order.by === id;
   const kind = isNumber === true ? "number" : "";
   if (sort === undefined)
     return (
       <div role="columnheader" class={kind}>
-        {title}
+        {label === undefined ? title : <span class="hidden">{label}</span>}
       </div>
     );
   const turned = order.order === "asc" ? "desc" : "asc";

@@ -4,9 +4,11 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { isAsking, refused, token } from "../api/session.ts";
 import { connection, summary } from "../live/live.ts";
+import { Differences } from "../views/differences/Differences.tsx";
+import { Operations } from "../views/operations/Operations.tsx";
 import { Overview } from "../views/overview/Overview.tsx";
+import { TenantView } from "../views/tenant/TenantView.tsx";
 import { Tenants } from "../views/tenants/Tenants.tsx";
-import { TenantView } from "../views/tenants/TenantView.tsx";
 import { ThrottleView } from "../views/throttle/ThrottleView.tsx";
 import { ConnectionNote } from "./ConnectionNote.tsx";
 import { Header } from "./Header.tsx";
@@ -18,6 +20,8 @@ const TITLES: Readonly<Record<Route["view"], string>> = {
   overview: "Overview",
   tenants: "Tenants",
   tenant: "Tenant",
+  differences: "Differences",
+  operations: "Operations",
   throttle: "Throttle",
   unknown: "Not found",
 };
@@ -62,6 +66,10 @@ function viewOf(at: Route): ComponentChildren {
       return <Tenants query={at.query} />;
     case "tenant":
       return <TenantView key={at.tenant} tenant={at.tenant} />;
+    case "differences":
+      return <Differences query={at.query} />;
+    case "operations":
+      return <Operations />;
     case "throttle":
       return <ThrottleView />;
     case "unknown":

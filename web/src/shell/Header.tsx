@@ -3,7 +3,7 @@
 import { isAsking, signOut, token } from "../api/session.ts";
 import { connection, summary } from "../live/live.ts";
 import { StateWord } from "../parts/StatusWord.tsx";
-import { OVERVIEW, THROTTLE, tenantsAt, type View } from "./routes.ts";
+import { differencesAt, OPERATIONS, OVERVIEW, THROTTLE, tenantsAt, type View } from "./routes.ts";
 import { choose, theme } from "./theme.ts";
 
 export function Header({ view }: { readonly view: View }) {
@@ -28,6 +28,8 @@ export function Header({ view }: { readonly view: View }) {
         <ul>
           <Item href={OVERVIEW} text="Overview" isHere={view === "overview"} />
           <Item href={tenantsAt()} text="Tenants" isHere={view === "tenants" || view === "tenant"} />
+          <Item href={differencesAt()} text="Differences" isHere={view === "differences"} />
+          <Item href={OPERATIONS} text="Operations" isHere={view === "operations"} />
           <Item href={THROTTLE} text="Throttle" isHere={view === "throttle"} />
         </ul>
       </nav>

@@ -4,6 +4,8 @@ export type Route =
   | { readonly view: "overview" }
   | { readonly view: "tenants"; readonly query: URLSearchParams }
   | { readonly view: "tenant"; readonly tenant: string }
+  | { readonly view: "differences"; readonly query: URLSearchParams }
+  | { readonly view: "operations" }
   | { readonly view: "throttle" }
   | { readonly view: "unknown"; readonly path: string };
 
@@ -17,16 +19,24 @@ export function parseRoute(hash: string): Route {
   if (first === "" && second === undefined) return { view: "overview" };
   if (first === "tenants" && (name === undefined || name === "")) return { view: "tenants", query: new URLSearchParams(query) };
   if (first === "tenants" && name !== undefined) return { view: "tenant", tenant: name };
+  if (first === "differences" && second === undefined) return { view: "differences", query: new URLSearchParams(query) };
+  if (first === "operations" && second === undefined) return { view: "operations" };
   if (first === "throttle" && second === undefined) return { view: "throttle" };
   return { view: "unknown", path };
 }
 
 export const OVERVIEW = "#/";
+export const OPERATIONS = "#/operations";
 export const THROTTLE = "#/throttle";
 
 export function tenantsAt(query: Readonly<Record<string, string>> | URLSearchParams = {}): string {
   const text = new URLSearchParams(query).toString();
   return text === "" ? "#/tenants" : `#/tenants?${text}`;
+}
+
+export function differencesAt(query: Readonly<Record<string, string>> | URLSearchParams = {}): string {
+  const text = new URLSearchParams(query).toString();
+  return text === "" ? "#/differences" : `#/differences?${text}`;
 }
 
 /** A tenant may have any name. */

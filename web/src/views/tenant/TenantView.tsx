@@ -1,7 +1,8 @@
-/** One tenant as the status has it. */
+/** One tenant: how it stands, what can be done, and what has become of it so far. */
 
+import { TenantActions } from "../../actions/TenantActions.tsx";
 import type { Tenant } from "../../api/types.ts";
-import { count, dayAndClock, duration, fraction, oneLine, percent, shellWord, UNKNOWN, whole } from "../../format.ts";
+import { count, dayAndClock, duration, fraction, many, oneLine, percent, shellWord, UNKNOWN, whole } from "../../format.ts";
 import { useAsked } from "../../live/asked.ts";
 import { tenantsVersion } from "../../live/live.ts";
 import { Command } from "../../parts/Command.tsx";
@@ -11,7 +12,8 @@ import { Meter } from "../../parts/Meter.tsx";
 import { Panel } from "../../parts/Panel.tsx";
 import { TenantWord } from "../../parts/StatusWord.tsx";
 import { TroubleNote } from "../../parts/TroubleNote.tsx";
-import { tenantsAt } from "../../shell/routes.ts";
+import { differencesAt, tenantsAt } from "../../shell/routes.ts";
+import { LifeOf } from "./LifeOf.tsx";
 
 const EVERY_MS = 2_000;
 
@@ -29,7 +31,13 @@ export function TenantView({ tenant }: { readonly tenant: string }) {
       {trouble !== null && <TroubleNote trouble={trouble} />}
       {answer === null && trouble === null && <Loading what="the tenant" />}
       {answer !== null && it === undefined && <p class="empty">This migration has no such tenant.</p>}
-      {it !== undefined && <Standing it={it} />}
+      {it !== undefined && (
+        <>
+          <TenantActions tenant={it} />
+          <Standing it={it} />
+          <LifeOf tenant={it} />
+        </>
+      )}
     </>
   );
 }
@@ -68,6 +76,12 @@ function Standing({ it }: { readonly it: Tenant }) {
         </Figure>
         <Figure name="Rows that differ" value={verified === null ? UNKNOWN : whole(verified.differences)}>
           {verified === null ? "not all compared yet" : `of ${count(verified.rows)}, compared ${dayAndClock(verified.at)}`}
+          {verified !== null && verified.differences > 0 && (
+            <>
+              {" — "}
+              <a href={differencesAt({ tenant })}>see them</a>
+            </>
+          )}
         </Figure>
         <Figure name="Writes of others" value={foreignWrites >= 1000 ? "1,000 or more" : whole(foreignWrites)}>
           at the target; {whole(lateWrites)} late at the old home
@@ -78,6 +92,14 @@ function Standing({ it }: { readonly it: Tenant }) {
             : `lag ${duration(reverse.applied.lagMs)}, ${count(reverse.applied.changes)} changes`}
         </Figure>
       </dl>
+      {lateWrites > 0 && (
+        <Panel title="Late writes">
+          <p>
+            {many(lateWrites, "write")} came to the home that it had left. They are seen, and not applied:{" "}
+            <code>rehouse.late_write</code> at the target has them.
+          </p>
+        </Panel>
+      )}
       {soak != null && (
         <Panel title="Soak" beside={soak.until === null ? undefined : <span class="muted">until {dayAndClock(soak.until)}</span>}>
           {soak.tripped.length + soak.problems.length === 0 && <p>No criterion holds.</p>}

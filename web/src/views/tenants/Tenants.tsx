@@ -1,15 +1,17 @@
 /** All tenants: filtered and sorted by the server, drawn as far as they are seen. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Phase } from "../../api/types.ts";
+import type { Phase, Tenant } from "../../api/types.ts";
 import { many, whole } from "../../format.ts";
 import { summary, tenantsVersion } from "../../live/live.ts";
+import { may } from "../../live/who.ts";
 import { Loading } from "../../parts/Loading.tsx";
 import { TroubleNote } from "../../parts/TroubleNote.tsx";
-import { VirtualTable } from "../../parts/VirtualTable.tsx";
+import { type Choosing, VirtualTable } from "../../parts/VirtualTable.tsx";
 import { replaceHash } from "../../shell/location.ts";
 import { tenantAt, tenantsAt } from "../../shell/routes.ts";
-import { COLUMNS } from "./columns.tsx";
+import { Chosen, MOST_CHOSEN } from "./Chosen.tsx";
+import { COLUMNS, choosingColumn } from "./columns.tsx";
 import { type Filter, filterOf, queryOf } from "./filter.ts";
 import { useTenantPages } from "./pages.ts";
 import { PHASES } from "./phases.ts";
@@ -21,17 +23,21 @@ export function Tenants({ query }: { readonly query: URLSearchParams }) {
   const filter = filterOf(query);
   const key = queryOf(filter).toString();
   const { total, isThere, trouble, rowAt, onRange } = useTenantPages(key, tenantsVersion.value);
+  const { chosen, choosing, clear } = useChosen();
+  const mayChoose = may("operator");
   const change = (part: Partial<Filter>) => replaceHash(tenantsAt(queryOf({ ...filter, ...part })));
   return (
     <>
       <h1 class="hidden">Tenants</h1>
       <Filters filter={filter} onChange={change} shown={isThere ? total : null} />
+      {mayChoose && <Chosen tenants={chosen} onClear={clear} />}
       {trouble !== null && <TroubleNote trouble={trouble} title={isThere ? "What is shown is old." : undefined} />}
       {!isThere && trouble === null && <Loading what="tenants" />}
       {isThere && (
         <VirtualTable
           label="Tenants"
-          columns={COLUMNS}
+          columns={mayChoose ? [choosingColumn(choosing), ...COLUMNS] : COLUMNS}
+          choosing={mayChoose ? choosing : undefined}
           listKey={key}
           order={filter.order}
           onOrder={(order) => change({ order })}
@@ -48,6 +54,24 @@ export function Tenants({ query }: { readonly query: URLSearchParams }) {
       )}
     </>
   );
+}
+
+/** Chosen tenants stay chosen under another filter, so that they can be gathered. As they stood when they were chosen. */
+function useChosen(): { readonly chosen: readonly Tenant[]; readonly choosing: Choosing<Tenant>; readonly clear: () => void } {
+  const [chosen, setChosen] = useState<ReadonlyMap<string, Tenant>>(new Map());
+  return {
+    chosen: [...chosen.values()],
+    choosing: {
+      isChosen: ({ tenant }) => chosen.has(tenant),
+      onChoose: (row) =>
+        setChosen((before) => {
+          if (before.has(row.tenant)) return new Map([...before].filter(([name]) => name !== row.tenant));
+          // Another map in any case: it is drawn anew, and a box that was ticked in vain loses its tick.
+          return new Map(before.size < MOST_CHOSEN ? [...before, [row.tenant, row]] : before);
+        }),
+    },
+    clear: () => setChosen(new Map()),
+  };
 }
 
 type FiltersProps = {

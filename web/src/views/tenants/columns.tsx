@@ -4,12 +4,12 @@ import type { Tenant } from "../../api/types.ts";
 import { count, dayAndClock, duration, fraction, oneLine, percent, UNKNOWN, whole } from "../../format.ts";
 import { Meter } from "../../parts/Meter.tsx";
 import { TenantWord } from "../../parts/StatusWord.tsx";
-import type { Column } from "../../parts/VirtualTable.tsx";
+import type { Choosing, Column } from "../../parts/VirtualTable.tsx";
 import { tenantAt } from "../../shell/routes.ts";
 
 export const COLUMNS: readonly Column<Tenant>[] = [
   {
-    ...{ id: "tenant", title: "Tenant", width: "minmax(7rem, 2fr)", sort: "asc" },
+    ...{ id: "tenant", title: "Tenant", width: "minmax(5.5rem, 2fr)", sort: "asc" },
     cell: ({ tenant }) => (
       <a href={tenantAt(tenant)} tabIndex={-1} dir="auto" title={oneLine(tenant)}>
         {oneLine(tenant)}
@@ -62,3 +62,19 @@ export const COLUMNS: readonly Column<Tenant>[] = [
     cell: ({ route }) => route?.home ?? "source",
   },
 ];
+
+/** For the mouse; by the keyboard it is the space bar that chooses. */
+export function choosingColumn({ isChosen, onChoose }: Choosing<Tenant>): Column<Tenant> {
+  return {
+    ...{ id: "chosen", title: "", label: "Chosen", width: "2rem" },
+    cell: (tenant) => (
+      <input
+        type="checkbox"
+        tabIndex={-1}
+        aria-label={`Choose ${oneLine(tenant.tenant)}`}
+        checked={isChosen(tenant)}
+        onChange={() => onChoose(tenant)}
+      />
+    ),
+  };
+}

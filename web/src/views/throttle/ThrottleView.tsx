@@ -11,6 +11,7 @@ import { Panel } from "../../parts/Panel.tsx";
 import { StatusWord, type Tone } from "../../parts/StatusWord.tsx";
 import { TroubleNote } from "../../parts/TroubleNote.tsx";
 import { SignIn } from "../../shell/SignIn.tsx";
+import { Hand } from "./Hand.tsx";
 import { Pace } from "./Pace.tsx";
 import { Plots } from "./Plots.tsx";
 
@@ -21,7 +22,14 @@ export function ThrottleView() {
   return (
     <>
       <h1 class="hidden">Throttle</h1>
-      {it === null ? <Loading what="the pace" /> : <Pace throttle={it.throttle} />}
+      {it === null ? (
+        <Loading what="the pace" />
+      ) : (
+        <div class="columns">
+          <Pace throttle={it.throttle} />
+          <Hand summary={it} />
+        </div>
+      )}
       <Plots />
       {token.value === null ? <NeedsToken /> : <Details />}
     </>
