@@ -22,9 +22,12 @@ const LIFE: readonly (readonly [number, string, JournalEntry["detail"]])[] = [
 ];
 
 function journalOf(tenant: string): JournalEntry[] {
-  return LIFE.map(([minute, event, detail], index) => ({
-    ...{ entry: index + 1, at: at(minute), feed: "forward" as const, tenant, event, detail },
-  })).toReversed();
+  const life = LIFE.filter(([, event]) => event !== "difference" || tenant === SHUT);
+  return life
+    .map(([minute, event, detail], index) => ({
+      ...{ entry: index + 1, at: at(minute), feed: "forward" as const, tenant, event, detail },
+    }))
+    .toReversed();
 }
 
 const RECEIPT = {
@@ -40,7 +43,15 @@ export function historyOf(tenant: string, isContracted: boolean): TenantHistory 
     journal: journalOf(tenant),
     comparisons: [
       {
-        ...{ feed: "forward", table: "public.orders", rows: 48_211, hash: "a1", differences: 3, unsettled: 0, omitted: 0 },
+        ...{
+          feed: "forward",
+          table: "public.orders",
+          rows: 48_211,
+          hash: "a1",
+          differences: tenant === SHUT ? 3 : 0,
+          unsettled: 0,
+          omitted: 0,
+        },
         ...{ position: "0/1A2B3C4", comparedAt: at(70), obstacle: null },
       },
     ],

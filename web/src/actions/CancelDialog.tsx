@@ -4,15 +4,14 @@ import { useState } from "preact/hooks";
 import { useBegun } from "../live/operation.ts";
 import { Dialog } from "../parts/Dialog.tsx";
 import { Name } from "../parts/Name.tsx";
-import { EndButton, Run } from "./SwitchDialog.tsx";
+import { EndButton, Run, stepOf } from "./SwitchDialog.tsx";
 import { TypedName } from "./TypedName.tsx";
 import { isTyped } from "./typed.ts";
 
 export function CancelDialog({ migration, onClose }: { readonly migration: string; readonly onClose: () => void }) {
   const [typed, setTyped] = useState("");
   const real = useBegun();
-  const isReal = real.operation !== null || real.isSending;
-  const isOver = real.whole !== null || (real.trouble !== null && !real.isSending);
+  const step = stepOf(real);
   return (
     <Dialog
       title={
@@ -21,10 +20,10 @@ export function CancelDialog({ migration, onClose }: { readonly migration: strin
         </>
       }
       onClose={onClose}
-      step={isOver ? "over" : isReal ? "real" : "ask"}
+      step={step}
       buttons={
         <>
-          {!isReal && !isOver && (
+          {step === "ask" && (
             <button
               type="button"
               class="danger"
@@ -41,7 +40,7 @@ export function CancelDialog({ migration, onClose }: { readonly migration: strin
         </>
       }
     >
-      {!isReal && !isOver && (
+      {step === "ask" && (
         <>
           <p>What the migration has made for itself is removed. This cannot be undone; another one begins with a new copy.</p>
           <TypedName name={migration} value={typed} onInput={setTyped} />

@@ -8,7 +8,7 @@ import { Name } from "../parts/Name.tsx";
 import { now } from "../shell/now.ts";
 import { Checklist } from "./Checklist.tsx";
 import { contractChecks } from "./gates.ts";
-import { EndButton, Run } from "./SwitchDialog.tsx";
+import { EndButton, Run, stepOf } from "./SwitchDialog.tsx";
 import { TypedName } from "./TypedName.tsx";
 import { isTyped } from "./typed.ts";
 
@@ -18,8 +18,7 @@ export function ContractDialog({ tenant: given, onClose }: { readonly tenant: Te
   const [isNow, setNow] = useState(false);
   const [archive, setArchive] = useState(false);
   const real = useBegun();
-  const isReal = real.operation !== null || real.isSending;
-  const isOver = real.whole !== null || (real.trouble !== null && !real.isSending);
+  const step = stepOf(real);
   const checks = contractChecks(tenant, { isNow, nowMs: now.value });
   const isOpen = checks.every(({ state }) => state !== "not met");
   const go = () => real.begin("/contract", { tenants: [tenant.tenant], confirm: [tenant.tenant], archive, now: isNow });
@@ -31,10 +30,10 @@ export function ContractDialog({ tenant: given, onClose }: { readonly tenant: Te
         </>
       }
       onClose={onClose}
-      step={isOver ? "over" : isReal ? "real" : "ask"}
+      step={step}
       buttons={
         <>
-          {!isReal && !isOver && (
+          {step === "ask" && (
             <button type="button" class="danger" disabled={!isOpen || !isTyped(typed, tenant.tenant)} onClick={go}>
               Remove it from its old home
             </button>
@@ -46,7 +45,7 @@ export function ContractDialog({ tenant: given, onClose }: { readonly tenant: Te
         </>
       }
     >
-      {!isReal && !isOver && (
+      {step === "ask" && (
         <>
           <p>Its rows at the old home are removed. This cannot be undone, and there is no way back after it.</p>
           <Checklist checks={checks} label="Before anything is removed" />

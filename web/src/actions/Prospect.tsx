@@ -10,13 +10,12 @@ import { switchChecks } from "./gates.ts";
 import { Outcome } from "./Outcome.tsx";
 import { Progress } from "./Progress.tsx";
 
-type Props = { readonly begun: Begun; readonly label: string; readonly isGate: boolean };
+type Props = { readonly begun: Begun; readonly label: string };
 
-/** `isGate` false: there is none, and so nothing to tell but what went wrong. */
-export function Prospect({ begun: { operation, whole: done, trouble, isSending }, label, isGate }: Props) {
+export function Prospect({ begun: { operation, whole: done, refused, lost, isSending }, label }: Props) {
+  const trouble = refused ?? lost;
   if (trouble !== null) return <TroubleNote trouble={trouble} title="The gate could not be asked." />;
-  if (done !== null) return isGate || done.error !== null ? <Told done={done} label={label} /> : null;
-  if (!isGate) return null;
+  if (done !== null) return <Told done={done} label={label} />;
   if (operation === null || isSending) return <p role="status">Asking the gate …</p>;
   return <Progress operation={operation} what="Asking the gate; nothing is changed" />;
 }

@@ -1,6 +1,6 @@
 /** Cutover and rollback: first what the gate says and what the fence would take (a dry run), then the switch itself as it goes, then what came of it. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Operation, Switched, Tenant } from "../api/types.ts";
 import { many, oneLine } from "../format.ts";
 import { askToEnd, type Begun, useBegun } from "../live/operation.ts";
@@ -27,9 +27,17 @@ export function SwitchDialog({ action, tenants: given, onClose }: Props) {
   const names = tenants.map(({ tenant }) => tenant);
   const path = action === "cutover" ? "/cutover" : "/rollback";
   const look = () => trial.begin(path, { tenants: names, dryRun: true });
-  // Once
-  useEffect(look, []);
-  const isReal = real.operation !== null || real.isSending;
+  const hasGate = action !== "give-up";
+  const underWay = useRef<string | null>(null);
+  underWay.current = trial.operation?.endedAt === null ? trial.operation.id : null;
+  useEffect(() => {
+    if (hasGate) look();
+    // Nobody waits for the answer any more, and it takes a comparison.
+    return () => {
+      if (underWay.current !== null) askToEnd(underWay.current).catch(() => undefined);
+    };
+  }, []);
+  const step = stepOf(real);
   const ready = readyOf(trial.whole, names);
   const only = names[0] ?? "";
   // Rows go with a move that is given up; with `keep` none do, and so it is for a tenant that somebody else leads back meanwhile.
@@ -41,47 +49,42 @@ export function SwitchDialog({ action, tenants: given, onClose }: Props) {
     action === "cutover"
       ? real.begin("/cutover", { tenants: going, confirm: going })
       : real.begin("/rollback", { tenants: going, confirm: going, keep: !removes });
-  const close = () => {
-    if (trial.operation !== null && trial.operation.endedAt === null) askToEnd(trial.operation.id).catch(() => undefined);
-    onClose();
-  };
   const { label } = offerOf(action);
   const title = (
     <>
       {label}: {names.length === 1 ? <Name text={only} /> : many(names.length, "tenant")}
     </>
   );
-  const isOver = real.whole !== null || (real.trouble !== null && !real.isSending);
   return (
     <Dialog
       title={title}
-      onClose={close}
-      step={isOver ? "over" : isReal ? "real" : "trial"}
+      onClose={onClose}
+      step={step}
       buttons={
         <>
-          {!isReal && !isOver && (
+          {step === "ask" && (
             <button type="button" class="primary" disabled={going.length === 0 || !isSure} onClick={go}>
               {going.length < names.length && going.length > 0
                 ? `${label}: ${many(going.length, "that is", "that are")} ready`
                 : label}
             </button>
           )}
-          {!isReal && (trial.whole !== null || trial.trouble !== null) && action !== "give-up" && (
+          {step === "ask" && (trial.whole !== null || trial.refused !== null || trial.lost !== null) && (
             <button type="button" onClick={look}>
               Ask the gate again
             </button>
           )}
           <EndButton begun={real} />
-          <button type="button" onClick={close}>
+          <button type="button" onClick={onClose}>
             Close
           </button>
         </>
       }
     >
-      {!isReal && !isOver && (
+      {step === "ask" && (
         <>
           <p>{SAYS[action]}</p>
-          <Prospect begun={trial} label={`Gate of ${oneLine(only)}`} isGate={action !== "give-up"} />
+          {hasGate && <Prospect begun={trial} label={`Gate of ${oneLine(only)}`} />}
           {action === "give-up" && tenants.every((tenant) => !isSwitched(tenant)) && (
             <>
               <label class="check">
@@ -105,12 +108,19 @@ const SAYS: Readonly<Record<Switching, string>> = {
 };
 
 /** What has begun, until it is over. */
-export function Run({ begun: { operation, whole, trouble, isSending }, what }: { readonly begun: Begun; readonly what: string }) {
+export function Run({
+  begun: { operation, whole, refused, lost, isSending },
+  what,
+}: {
+  readonly begun: Begun;
+  readonly what: string;
+}) {
   return (
     <>
-      {trouble !== null && <TroubleNote trouble={trouble} title="It could not be asked for." />}
+      {refused !== null && <TroubleNote trouble={refused} title="It has not begun." />}
+      {lost !== null && <TroubleNote trouble={lost} title="How it gets on is not known now; it may go on all the same." />}
       {isSending && operation === null && <p role="status">{what} …</p>}
-      {operation !== null && whole === null && trouble === null && (
+      {operation !== null && whole === null && lost === null && (
         <>
           <Progress operation={operation} what={what} />
           <p class="muted">It goes on when this is closed; Operations shows how far it is.</p>
@@ -119,6 +129,12 @@ export function Run({ begun: { operation, whole, trouble, isSending }, what }: {
       {whole !== null && <Outcome operation={whole} />}
     </>
   );
+}
+
+/** Where a dialog is: `ask` before anything has begun, `real` while it goes on, `over` after it, or where it was refused. */
+export function stepOf({ operation, whole, refused, isSending }: Begun): "ask" | "real" | "over" {
+  if (whole !== null || (refused !== null && !isSending)) return "over";
+  return operation !== null || isSending ? "real" : "ask";
 }
 
 export function EndButton({ begun: { operation } }: { readonly begun: Begun }) {

@@ -19,7 +19,10 @@ export type Begun = {
   readonly operation: OperationSummary | null;
   /** Its result is there, or will never be. */
   readonly whole: Operation | null;
-  readonly trouble: Trouble | null;
+  /** Why it has not begun. */
+  readonly refused: Trouble | null;
+  /** Why nobody knows how it gets on: it may go on all the same. */
+  readonly lost: Trouble | null;
   readonly isSending: boolean;
   readonly begin: <Path extends Beginning>(path: Path, body: Acts[Path]["takes"]) => void;
 };
@@ -34,10 +37,9 @@ export function useBegun(): Begun {
     gone.current = new AbortController();
     return () => gone.current.abort();
   }, []);
-  const { operation, whole, trouble } = useOperation(id);
+  const followed = useOperation(id);
   return {
-    ...{ operation, whole, isSending },
-    trouble: refused ?? trouble,
+    ...{ ...followed, refused, isSending },
     begin: (path, body) => {
       const { signal } = gone.current;
       setSending(true);
@@ -57,7 +59,7 @@ export function useBegun(): Begun {
 }
 
 /** `id` null: of none. */
-export function useOperation(id: string | null): Pick<Begun, "operation" | "whole" | "trouble"> {
+export function useOperation(id: string | null): Pick<Begun, "operation" | "whole" | "lost"> {
   const heard = id === null ? undefined : operations.value.get(id);
   const hasEnded = heard !== undefined && heard.endedAt !== null;
   const { answer, trouble } = useAsked(`/operations/${id ?? ""}`, {
@@ -66,7 +68,7 @@ export function useOperation(id: string | null): Pick<Begun, "operation" | "whol
     when: id !== null,
   });
   const whole = answer !== null && answer.endedAt !== null ? answer : null;
-  return { operation: whole ?? heard ?? answer, whole, trouble: answer === null ? trouble : null };
+  return { operation: whole ?? heard ?? answer, whole, lost: whole === null ? trouble : null };
 }
 
 function summaryOf({ result: _, ...summary }: Operation): OperationSummary {

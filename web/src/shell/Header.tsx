@@ -1,5 +1,6 @@
 /** Which migration this is, how it is, and where one can go. */
 
+import { useEffect, useRef } from "preact/hooks";
 import { isAsking, signOut, token } from "../api/session.ts";
 import { connection, summary } from "../live/live.ts";
 import { StateWord } from "../parts/StatusWord.tsx";
@@ -38,9 +39,14 @@ export function Header({ view }: { readonly view: View }) {
 }
 
 function Item({ href, text, isHere }: { readonly href: string; readonly text: string; readonly isHere: boolean }) {
+  const link = useRef<HTMLAnchorElement>(null);
+  // Where there is not room for all of them, the one that is shown is among those that are seen.
+  useEffect(() => {
+    if (isHere) link.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [isHere]);
   return (
     <li>
-      <a href={href} aria-current={isHere ? "page" : undefined}>
+      <a ref={link} href={href} aria-current={isHere ? "page" : undefined}>
         {text}
       </a>
     </li>

@@ -126,8 +126,8 @@ function Ended({ operation }: { readonly operation: OperationSummary }) {
 }
 
 function Whole({ id }: { readonly id: string }) {
-  const { whole: done, trouble } = useOperation(id);
-  if (trouble !== null) return <TroubleNote trouble={trouble} />;
+  const { whole: done, lost } = useOperation(id);
+  if (lost !== null) return <TroubleNote trouble={lost} />;
   return done === null ? <Loading what="it" /> : <Outcome operation={done} />;
 }
 

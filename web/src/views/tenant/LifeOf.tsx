@@ -2,9 +2,10 @@
 
 import { token } from "../../api/session.ts";
 import type { JournalEntry, Life, Phase, Tenant } from "../../api/types.ts";
-import { clock, dayAndClock, duration, many, whole } from "../../format.ts";
+import { clock, dayAndClock, duration, many, shellWord, whole } from "../../format.ts";
 import { useAsked } from "../../live/asked.ts";
 import { tenantsVersion } from "../../live/live.ts";
+import { Command } from "../../parts/Command.tsx";
 import { Loading } from "../../parts/Loading.tsx";
 import { Panel } from "../../parts/Panel.tsx";
 import { PHASE_TONES, StatusWord } from "../../parts/StatusWord.tsx";
@@ -36,6 +37,12 @@ function Whole({ tenant }: { readonly tenant: Tenant }) {
       {trouble !== null && <TroubleNote trouble={trouble} title="What is shown is old." />}
       {answer.switch !== null && <UnderWay under={answer.switch} />}
       {receipt !== null && <ReceiptOf receipt={receipt} />}
+      {answer.receipt === null && tenant.phase === "contracted" && (
+        <Panel title="Its contract has not ended">
+          <p>Its rows are being removed from its old home. If nobody is at it any more, the same command ends it:</p>
+          <Command text={`rehouse contract --tenant ${shellWord(tenant.tenant)}`} />
+        </Panel>
+      )}
       <Comparisons comparisons={answer.comparisons} tenant={tenant.tenant} />
       <Timeline phase={tenant.phase} journal={answer.journal} />
     </>

@@ -11,7 +11,7 @@ import { type Choosing, VirtualTable } from "../../parts/VirtualTable.tsx";
 import { replaceHash } from "../../shell/location.ts";
 import { tenantAt, tenantsAt } from "../../shell/routes.ts";
 import { Chosen, MOST_CHOSEN } from "./Chosen.tsx";
-import { COLUMNS, choosingColumn } from "./columns.tsx";
+import { COLUMNS, withChoice } from "./columns.tsx";
 import { type Filter, filterOf, queryOf } from "./filter.ts";
 import { useTenantPages } from "./pages.ts";
 import { PHASES } from "./phases.ts";
@@ -36,7 +36,7 @@ export function Tenants({ query }: { readonly query: URLSearchParams }) {
       {isThere && (
         <VirtualTable
           label="Tenants"
-          columns={mayChoose ? [choosingColumn(choosing), ...COLUMNS] : COLUMNS}
+          columns={mayChoose ? withChoice(choosing) : COLUMNS}
           choosing={mayChoose ? choosing : undefined}
           listKey={key}
           order={filter.order}

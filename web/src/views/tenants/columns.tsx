@@ -9,7 +9,7 @@ import { tenantAt } from "../../shell/routes.ts";
 
 export const COLUMNS: readonly Column<Tenant>[] = [
   {
-    ...{ id: "tenant", title: "Tenant", width: "minmax(5.5rem, 2fr)", sort: "asc" },
+    ...{ id: "tenant", title: "Tenant", width: "minmax(7rem, 2fr)", sort: "asc" },
     cell: ({ tenant }) => (
       <a href={tenantAt(tenant)} tabIndex={-1} dir="auto" title={oneLine(tenant)}>
         {oneLine(tenant)}
@@ -63,9 +63,9 @@ export const COLUMNS: readonly Column<Tenant>[] = [
   },
 ];
 
-/** For the mouse; by the keyboard it is the space bar that chooses. */
-export function choosingColumn({ isChosen, onChoose }: Choosing<Tenant>): Column<Tenant> {
-  return {
+/** With a box before each: for the mouse; by the keyboard it is the space bar that chooses. On a telephone it takes the place of how far the copy is. */
+export function withChoice({ isChosen, onChoose }: Choosing<Tenant>): readonly Column<Tenant>[] {
+  const box: Column<Tenant> = {
     ...{ id: "chosen", title: "", label: "Chosen", width: "2rem" },
     cell: (tenant) => (
       <input
@@ -77,4 +77,5 @@ export function choosingColumn({ isChosen, onChoose }: Choosing<Tenant>): Column
       />
     ),
   };
+  return [box, ...COLUMNS.map((column) => (column.id === "copied" ? { ...column, spare: 2 as const } : column))];
 }
