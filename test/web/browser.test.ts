@@ -90,6 +90,15 @@ describe.skipIf(program === undefined)("the dashboard in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
+  it("is opened by a link on another site", async () => {
+    await using look = await open(browser, home.url, LIGHT);
+    const { page } = look;
+    const url = `${home.url}#/tenants/globex`;
+    await page.goto(`data:text/html,<a href="${encodeURIComponent(url)}">globex stands still</a>`);
+    await page.getByRole("link").click();
+    await page.getByRole("heading", { name: "globex" }).waitFor();
+  });
+
   it("shows nothing elsewhere before somebody is signed in, and says why a token is not taken", async () => {
     await using elsewhere = await served({ dashboard: built.directory, status: now, onLoopback: false });
     await using look = await open(browser, elsewhere.url, LIGHT);

@@ -8,7 +8,7 @@ import { Dialog } from "../parts/Dialog.tsx";
 import { Name } from "../parts/Name.tsx";
 import { TroubleNote } from "../parts/TroubleNote.tsx";
 import { Outcome } from "./Outcome.tsx";
-import { isSwitched, offerOf } from "./offers.ts";
+import { offerOf } from "./offers.ts";
 import { Progress } from "./Progress.tsx";
 import { Prospect } from "./Prospect.tsx";
 import { TypedName } from "./TypedName.tsx";
@@ -85,15 +85,7 @@ export function SwitchDialog({ action, tenants: given, onClose }: Props) {
         <>
           <p>{SAYS[action]}</p>
           {hasGate && <Prospect begun={trial} label={`Gate of ${oneLine(only)}`} />}
-          {action === "give-up" && tenants.every((tenant) => !isSwitched(tenant)) && (
-            <>
-              <label class="check">
-                <input type="checkbox" checked={keeps} onChange={({ currentTarget }) => setKeeps(currentTarget.checked)} /> Leave
-                its rows at the target
-              </label>
-              {removes && <TypedName name={only} value={typed} onInput={setTyped} />}
-            </>
-          )}
+          {action === "give-up" && <Removal name={only} {...{ keeps, setKeeps, typed, setTyped }} />}
         </>
       )}
       <Run begun={real} what={label} />
@@ -106,6 +98,27 @@ const SAYS: Readonly<Record<Switching, string>> = {
   rollback: "It goes back to the source with every write that was made at the target; its writers wait meanwhile.",
   "give-up": "It stays at the source, which is not touched, and its move ends. Its rows at the target are removed.",
 };
+
+type RemovalProps = {
+  readonly name: string;
+  readonly keeps: boolean;
+  readonly setKeeps: (keeps: boolean) => void;
+  readonly typed: string;
+  readonly setTyped: (typed: string) => void;
+};
+
+/** As at the command line: rows that go are asked about, and named. */
+function Removal({ name, keeps, setKeeps, typed, setTyped }: RemovalProps) {
+  return (
+    <>
+      <label class="check">
+        <input type="checkbox" checked={keeps} onChange={({ currentTarget }) => setKeeps(currentTarget.checked)} /> Leave its rows
+        at the target
+      </label>
+      {!keeps && <TypedName name={name} value={typed} onInput={setTyped} />}
+    </>
+  );
+}
 
 /** What has begun, until it is over. */
 export function Run({
