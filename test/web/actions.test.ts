@@ -44,14 +44,14 @@ describe.skipIf(program === undefined)("the dashboard's actions in a browser", (
   });
 
   /** The dashboard of `token` at `hash`, over an engine of its own. */
-  async function at(hash: string, token: string, more: Partial<Doer["engine"]> = {}) {
+  async function at(hash: string, token: string, more: Partial<Doer["engine"]> = {}, options = LIGHT) {
     const does = doer();
     const home: Served = await served({
       dashboard: built.directory,
       status: () => statusAt(TENANTS, 1),
       engine: { history: HISTORY, ...does.engine, ...more },
     });
-    const look = await open(browser, `${home.url}${hash}`, LIGHT, token);
+    const look = await open(browser, `${home.url}${hash}`, options, token);
     return {
       ...{ page: look.page, complaints: look.complaints, asked: does.asked, letGo: does.letGo, home },
       [Symbol.asyncDispose]: async () => {
@@ -155,6 +155,39 @@ describe.skipIf(program === undefined)("the dashboard's actions in a browser", (
     await other.page.getByRole("dialog").getByRole("button", { name: "Lead back to the source" }).click();
     await other.page.getByText("It goes on when this is closed").waitFor();
     expect(other.asked.at(-1)).toMatchObject({ verb: "rollback", asked: { tenants: ["soaked"], keep: true, dryRun: false } });
+  });
+
+  it("end the migration by its name, and can be read in the dark and on a telephone", async () => {
+    await using it = await at("#/operations", "ada", {}, { colorScheme: "dark", viewport: { width: 360, height: 740 } });
+    const { page, asked } = it;
+    await page.getByRole("button", { name: "End the migration" }).click();
+    const dialog = page.getByRole("dialog");
+    const end = dialog.getByRole("button", { name: "End it" });
+    await dialog.getByRole("textbox").fill("move-enterpris");
+    expect(await end.isDisabled()).toBe(true);
+    expect(await violations(page)).toEqual([]);
+    await dialog.getByRole("textbox").fill("move-enterprise");
+    await end.click();
+    await dialog.getByText("It is over.").waitFor();
+    expect(asked).toEqual([{ verb: "cancel", asked: {} }]);
+    await page.keyboard.press("Escape");
+    for (const [name, button] of [
+      ["globex", "Switch to the target"],
+      ["43", "Give the move up"],
+      [HOSTILE, "Contract"],
+    ] as const) {
+      await go(page, tenantAt(name));
+      await page.getByRole("button", { name: button }).click();
+      await dialog
+        .getByText(/not met|Type the name/)
+        .first()
+        .waitFor();
+      expect(await violations(page), button).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+    }
+    expect(it.complaints).toEqual([]);
   });
 
   it("are offered to those who may, and to others with a word why not", async () => {

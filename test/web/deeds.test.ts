@@ -36,14 +36,14 @@ describe("the gate as a checklist", () => {
   };
 
   it("has a sentence for everything that the engine asks", () => {
-    const checks = switchChecks([...obstacles("to-target", FACTS), ...comparisonObstacles(FACTS)]);
+    const checks = switchChecks([...obstacles("to-target", FACTS), ...comparisonObstacles(FACTS)], "target");
     expect(checks.map(({ state }) => state)).toEqual(checks.map(() => "not met"));
     for (const { gate, text } of checks) expect(text, gate).toMatch(/^[A-Z].* /);
     expect(checks.find(({ gate }) => gate === "roles")?.obstacles).toHaveLength(3);
   });
 
   it("does not claim what was not asked: the comparison waits for the rest, the way back for the switch", () => {
-    const early = switchChecks([{ gate: "lag", value: "9 s", limit: "5 s", fix: "wait" }]);
+    const early = switchChecks([{ gate: "lag", value: "9 s", limit: "5 s", fix: "wait" }], "target");
     const states = Object.fromEntries(early.map(({ gate, state }) => [gate, state]));
     expect(states).toMatchObject({
       phase: "met",
@@ -52,12 +52,17 @@ describe("the gate as a checklist", () => {
       differences: "not asked",
       "way-back": "not asked",
     });
-    const open = Object.fromEntries(switchChecks([]).map(({ gate, state }) => [gate, state]));
+    const open = Object.fromEntries(switchChecks([], "target").map(({ gate, state }) => [gate, state]));
     expect(open).toMatchObject({ lag: "met", compared: "met", differences: "met", "way-back": "not asked" });
   });
 
+  it("has nothing of what is not asked on the way back", () => {
+    const gates = (to: "target" | "source") => switchChecks([], to).map(({ gate }) => gate);
+    expect(gates("target").filter((gate) => !gates("source").includes(gate))).toEqual(["shared"]);
+  });
+
   it("shows a gate that it does not know as one that is in the way", () => {
-    const [check] = switchChecks([{ gate: "moon", value: "full", limit: "new", fix: "wait" }]).slice(-1);
+    const [check] = switchChecks([{ gate: "moon", value: "full", limit: "new", fix: "wait" }], "target").slice(-1);
     expect(check).toMatchObject({ gate: "moon", state: "not met", obstacles: [{ value: "full" }] });
   });
 

@@ -152,6 +152,10 @@ export function doer(): Doer {
         );
         return { formatVersion: 1, migration: MIGRATION, tenants };
       },
+      cancel: async () => {
+        note("cancel", {});
+        return { did: ["It is over."] };
+      },
       pause: async (options) => {
         note("pause", options);
         return { did: ["Paused."] };

@@ -38,7 +38,7 @@ function Told({ done, label }: { readonly done: Operation; readonly label: strin
 }
 
 function Single({
-  tenant: { outcome, obstacles, predicted, differences },
+  tenant: { outcome, home, obstacles, predicted, differences },
   label,
 }: {
   readonly tenant: Switched;
@@ -60,7 +60,7 @@ function Single({
           </Figure>
         </dl>
       )}
-      <Checklist checks={switchChecks(obstacles)} label={label} />
+      <Checklist checks={switchChecks(obstacles, home === "source" ? "target" : "source")} label={label} />
     </>
   );
 }

@@ -33,12 +33,15 @@ const COMPARISON: Readonly<Record<string, string>> = {
 /** Asked at the switch alone, as that sets it up. */
 const AT_THE_SWITCH: Readonly<Record<string, string>> = { "way-back": "The way back is ready; the switch itself asks for it" };
 
-export function switchChecks(found: readonly Obstacle[]): Check[] {
+/** Home at the source nobody waits for what all tenants share: it never left. */
+const TO_TARGET_ALONE = "shared";
+
+export function switchChecks(found: readonly Obstacle[], to: "target" | "source"): Check[] {
   const gates = new Set(found.map(({ gate }) => gate));
   const isCompared =
     Object.keys(SWITCH).every((gate) => !gates.has(gate)) || Object.keys(COMPARISON).some((gate) => gates.has(gate));
   return [
-    ...checksOf(SWITCH, found, "met"),
+    ...checksOf(SWITCH, found, "met").filter(({ gate }) => to === "target" || gate !== TO_TARGET_ALONE),
     ...checksOf(COMPARISON, found, isCompared ? "met" : "not asked"),
     ...checksOf(AT_THE_SWITCH, found, "not asked"),
     ...unnamed(found, { ...SWITCH, ...COMPARISON, ...AT_THE_SWITCH }),

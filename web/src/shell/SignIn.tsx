@@ -32,7 +32,10 @@ export function SignIn({ what }: { readonly what: string }) {
           </button>
         </div>
       </form>
-      <p class="muted">It stays in this tab until that is closed. Somebody who can write to the target makes one:</p>
+      <p class="muted">
+        It stays in this tab until that is closed. Somebody who can write to the target makes one (to act, of the role operator or
+        admin):
+      </p>
       <Command text="rehouse serve token create --role viewer --name dashboard --expires 90d" />
     </section>
   );

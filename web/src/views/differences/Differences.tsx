@@ -112,8 +112,8 @@ function Filters({ choice }: { readonly choice: Choice }) {
   const change = (part: Partial<Choice>) => replaceHash(differencesAt(queryOf({ ...choice, ...part })));
   return (
     <search class="filters">
-      <Text label="Tenant" text={choice.tenant} onChange={(tenant) => change({ tenant })} />
-      <Text label="Table" text={choice.table} onChange={(table) => change({ table })} />
+      <Text label="Tenant" hint="all" text={choice.tenant} onChange={(tenant) => change({ tenant })} />
+      <Text label="Table" hint="all, or schema.table" text={choice.table} onChange={(table) => change({ table })} />
       <Choose
         label="State"
         value={choice.state}
@@ -156,10 +156,15 @@ function Choose<Value extends string>({ label, value, options, onChange }: Choos
   );
 }
 
-type TextProps = { readonly label: string; readonly text: string; readonly onChange: (text: string) => void };
+type TextProps = {
+  readonly label: string;
+  readonly hint: string;
+  readonly text: string;
+  readonly onChange: (text: string) => void;
+};
 
 /** The whole name: the API compares it, and does not search in it. */
-function Text({ label, text, onChange }: TextProps) {
+function Text({ label, hint, text, onChange }: TextProps) {
   const [typed, setTyped] = useState(text);
   const latest = useRef(onChange);
   latest.current = onChange;
@@ -177,7 +182,7 @@ function Text({ label, text, onChange }: TextProps) {
         dir="auto"
         autocomplete="off"
         spellcheck={false}
-        placeholder="all"
+        placeholder={hint}
         value={typed}
         onInput={({ currentTarget: { value } }) => setTyped(value)}
       />
