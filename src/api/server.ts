@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import type { Engine } from "../cli/engine.ts";
 import { inTime } from "../in-time.ts";
 import type { Logger } from "../log.ts";
+import type { MigrationMetrics } from "../metrics/index.ts";
 import { Admission } from "./admission.ts";
 import { sendAnswer, sendProblem, toldOf } from "./answers.ts";
 import type { Around } from "./around.ts";
@@ -11,6 +12,7 @@ import { EventHub } from "./event-hub.ts";
 import { securityHeaders } from "./headers.ts";
 import { httpServer, type Tls } from "./http.ts";
 import { Live } from "./live.ts";
+import { serveMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { Operations } from "./operations.ts";
 import { RefusedRequest } from "./problem.ts";
@@ -28,6 +30,7 @@ export type ServerSettings = {
   readonly onLoopback: boolean;
   readonly tls: Tls | undefined;
   readonly archive: string | undefined;
+  readonly metrics: Pick<MigrationMetrics, "contentType" | "text">;
 };
 
 export type ApiServer = {
@@ -68,6 +71,7 @@ export function createServer(settings: ServerSettings): ApiServer {
   const app = bareServer(settings, admission);
   for (const route of ROUTES) serve(app, route, around, admission);
   serveOpenApi(app, admission);
+  serveMetrics(app, settings.metrics, admission);
   new Streams(live, admission).serve(app, securityHeaders(settings.tls !== undefined));
   return {
     app,

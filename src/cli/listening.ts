@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { createLogger } from "../log.ts";
+import { metricsOf } from "./metrics.ts";
 import type { Context } from "./verb.ts";
 
 export const LISTEN = "127.0.0.1:7070";
@@ -16,15 +17,17 @@ export function withListenOptions(command: Command): Command {
     .addOption(new Option("--archive <directory>", "where `contract` of the API keeps the rows of tenants that ask for it"));
 }
 
-/** Listens until it is closed. The server's code is loaded only now: no other verb needs it. */
+/** Listens until it is closed. The server's code is loaded only now: no other verb needs it. `metrics`: those that the process shows elsewhere, too. */
 export async function startApi(
-  { engine, file }: Pick<Context, "engine" | "file">,
+  context: Context,
   address: string,
   { tlsCert, tlsKey, insecureListen, archive }: ListenFlags,
+  metrics = () => metricsOf(context),
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const { engine, file } = context;
   const { listen } = await import("../api/index.ts");
   return listen(
-    { engine, migration: file.name, log: createLogger(), archive },
+    { engine, migration: file.name, log: createLogger(), archive, metrics: await metrics() },
     { listen: address, tlsCert, tlsKey, insecureListen: insecureListen === true },
   );
 }

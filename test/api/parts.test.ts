@@ -133,7 +133,8 @@ describe("listening", () => {
   const settings = (hasToken: boolean) => {
     const engine = fakeEngine([]);
     const access = { ...engine.access, hasToken: async () => hasToken };
-    return { engine: { ...engine, access }, migration: "m", log: createLogger("silent"), archive: undefined };
+    const metrics = { contentType: "text/plain", text: async () => "" };
+    return { engine: { ...engine, access }, migration: "m", log: createLogger("silent"), archive: undefined, metrics };
   };
   const flags = { tlsCert: undefined, tlsKey: undefined, insecureListen: false };
 
