@@ -8,7 +8,10 @@ import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseSync } from "oxc-parser";
 
-type Import = { from: string; to: string };
+type Import = { from: string; to: string; isType: boolean };
+
+/** Pure, of the terminal's live view: browser and terminal say the same of the same figures. */
+const SHARED_WITH_WEB = new Set(["numbers", "eta", "shell-word", "width"].map((name) => `src/cli/live/${name}.ts`));
 
 /** A rule says what is wrong with an import, or nothing. Paths are relative to the root; packages are given by their names. */
 const RULES: ((it: Import) => string | undefined)[] = [
@@ -28,9 +31,24 @@ const RULES: ((it: Import) => string | undefined)[] = [
     /^(src|connectors)\//.test(from) && /^(test|bench|demo|stack|scripts)\//.test(to)
       ? "what is published does not import what is not"
       : undefined,
+  ({ from, to, isType }) =>
+    from.startsWith("web/") &&
+    /^(src|connectors)\//.test(to) &&
+    !(isType && to.startsWith("src/api/")) &&
+    !SHARED_WITH_WEB.has(to)
+      ? "the dashboard knows the API's types, and of the rest only what it shares with the terminal"
+      : undefined,
+  ({ from, to }) =>
+    from.startsWith("web/src/") && to.startsWith("node:")
+      ? "the dashboard runs in a browser, where nothing of Node is"
+      : undefined,
+  ({ from, to }) =>
+    !from.startsWith("web/") && !from.startsWith("test/web/") && to.startsWith("web/")
+      ? "the engine does not know the dashboard; it serves what was built"
+      : undefined,
 ];
 
-const FOLDERS = ["src", "connectors", "stack", "scripts", "test", "bench", "demo"];
+const FOLDERS = ["src", "connectors", "web", "stack", "scripts", "test", "bench", "demo"];
 
 function connectorOf(path: string): string | undefined {
   return /^connectors\/([^/]+)\//.exec(path)?.[1];
@@ -41,7 +59,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 async function sources(): Promise<string[]> {
   const found: string[] = [];
   for await (const file of glob(
-    FOLDERS.map((folder) => `${folder}/**/*.ts`),
+    FOLDERS.map((folder) => `${folder}/**/*.{ts,tsx}`),
     { cwd: root },
   ))
     found.push(file.replaceAll("\\", "/"));
@@ -52,6 +70,8 @@ async function sources(): Promise<string[]> {
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), "utf8");
   const { module } = parseSync(file, text);
+  const values = module.staticImports.filter((it) => it.entries.length === 0 || it.entries.some((entry) => !entry.isType));
+  const used = new Set(values.map((it) => it.moduleRequest.value));
   const specifiers = [
     ...module.staticImports.map((it) => it.moduleRequest.value),
     ...module.staticExports.flatMap((it) => it.entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),
@@ -62,6 +82,7 @@ function importsOf(file: string): Import[] {
   ];
   return [...new Set(specifiers)].map((specifier) => ({
     from: file,
+    isType: !used.has(specifier),
     to: specifier.startsWith(".") ? normalize(join(dirname(file), specifier)).replaceAll("\\", "/") : specifier,
   }));
 }

@@ -3,7 +3,7 @@
  * machine's own Node, which need not be the one of node_modules.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,8 @@ try {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true }));
   run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", join(folder, archive)], folder);
   const node = run("node", ["--version"], folder).trim();
+  if (!existsSync(join(folder, "node_modules", "rehouse", "dist", "web", "index.html")))
+    throw new Error("the package has no dashboard");
   const help = run("node", [join(folder, "node_modules", "rehouse", "dist", "src", "main.js"), "--help"], folder);
   if (!/Usage: rehouse/.test(help)) throw new Error(`rehouse --help does not say how to use it:\n${help}`);
   run(join(folder, "node_modules", ".bin", "rehouse"), ["--help"], folder);

@@ -16,6 +16,7 @@ const SOURCE_CHECKS: [what: string, command: string, args: string[]][] = [
   ["format and lint", bin("biome"), ["ci", "--colors=off", "."]],
   ["layers", node, ["scripts/layers.ts"]],
   ["types", bin("tsc"), ["-p", "tsconfig.json"]],
+  ["types of the dashboard", bin("tsc"), ["-p", "web/tsconfig.json"]],
   ["JSON Schema is current", node, ["scripts/schema.ts", "--check"]],
 ];
 const PACKAGE_CHECKS: typeof SOURCE_CHECKS = [["the package installs and runs", node, ["scripts/package.ts"]]];

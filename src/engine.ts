@@ -274,7 +274,7 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     await this.#requireBegun();
     await requireUnchanged(systems.target, file);
     armFailpoints(process.env[FAILPOINTS_VARIABLE], context.log);
-    return { file, systems, mirror, stateSql, version, move: await resolved(file, systems) };
+    return { file, systems, mirror, stateSql, version, log: context.log, move: await resolved(file, systems) };
   }
 
   #armFailpoints(onEvent: (event: RunEvent) => void): void {

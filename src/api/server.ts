@@ -1,4 +1,4 @@
-/** Routes, the stream of events and the OpenAPI document as one server. `listen.ts` says where it may listen. */
+/** Routes, the stream of events, the OpenAPI document and the dashboard as one server. `listen.ts` says where it may listen. */
 
 import Fastify, { type FastifyInstance } from "fastify";
 import type { Engine } from "../cli/engine.ts";
@@ -8,6 +8,7 @@ import type { MigrationMetrics } from "../metrics/index.ts";
 import { Admission } from "./admission.ts";
 import { sendAnswer, sendProblem, toldOf } from "./answers.ts";
 import type { Around } from "./around.ts";
+import { BUILT_DASHBOARD, serveDashboard } from "./dashboard.ts";
 import { EventHub } from "./event-hub.ts";
 import { securityHeaders } from "./headers.ts";
 import { httpServer, type Tls } from "./http.ts";
@@ -31,6 +32,8 @@ export type ServerSettings = {
   readonly tls: Tls | undefined;
   readonly archive: string | undefined;
   readonly metrics: Pick<MigrationMetrics, "contentType" | "text">;
+  /** Directory of the built dashboard; left out: the package's own. */
+  readonly dashboard?: string;
 };
 
 export type ApiServer = {
@@ -49,7 +52,7 @@ const DOCTOR_FOR_MS = 5_000;
 const READINESS_FOR_MS = 1_000;
 
 export function createServer(settings: ServerSettings): ApiServer {
-  const { engine, migration, log, onLoopback, archive } = settings;
+  const { engine, migration, log, onLoopback, archive, dashboard = BUILT_DASHBOARD } = settings;
   const closing = new AbortController();
   const hub = new EventHub();
   const snapshots = new Snapshots((signal) => engine.status(signal), closing.signal);
@@ -72,6 +75,7 @@ export function createServer(settings: ServerSettings): ApiServer {
   for (const route of ROUTES) serve(app, route, around, admission);
   serveOpenApi(app, admission);
   serveMetrics(app, settings.metrics, admission);
+  serveDashboard(app, dashboard);
   new Streams(live, admission).serve(app, securityHeaders(settings.tls !== undefined));
   return {
     app,

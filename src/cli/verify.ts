@@ -53,7 +53,7 @@ export function formatComparison({ equal, tenants }: VerifyDocument, style: Styl
 }
 
 function formatTenant({ tenant, phase, tables }: VerifyDocument["tenants"][number], style: Style): string[] {
-  if (tables.length === 0) return [`${style.yellow("!")} ${oneLine(tenant)}  not compared: it is ${oneLine(phase)}`];
+  if (tables.length === 0) return [`${style.yellow("!")} ${oneLine(tenant)}  not compared: ${whyNot(phase)}`];
   const sum = (of: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + of(table), 0);
   const head = `${oneLine(tenant)}  ${count(sum(({ rows }) => rows))} rows in ${tables.length} tables  `;
   const found = sum(({ differences, omitted }) => differences.filter((one) => !one.repaired).length + omitted);
@@ -67,6 +67,12 @@ function formatTenant({ tenant, phase, tables }: VerifyDocument["tenants"][numbe
   ];
   const mark = found + unsettled === 0 ? style.green("✓") : style.red("✗");
   return [`${mark} ${head}${verdict.join(", ")}`, ...tables.flatMap((table) => formatTable(table, style))];
+}
+
+/** What could have been compared was switched while it was looked at. */
+function whyNot(phase: string): string {
+  const isBack = phase === "in-sync" || phase === "catching-up";
+  return isBack ? "it was switched and led back meanwhile; verify again" : `it is ${oneLine(phase)}`;
 }
 
 function formatTable(

@@ -23,6 +23,7 @@ import type { ContractDocument, ContractedTenant } from "./document.ts";
 import { foreignReferences, readSoaked } from "./guard.ts";
 import { areOthersDone, keep } from "./keep.ts";
 import { dependentObjects, tablesToDropFrom } from "./old-columns.ts";
+import { atPace } from "./paced.ts";
 import type { Receipt } from "./receipt.ts";
 import { countAt, type Order, type RemovedTable, removalOrder, removeRows } from "./remove.ts";
 
@@ -159,7 +160,7 @@ async function clear(
   const of = { mapping: move.mapping, source, target, tenant, snapshot };
   const note = async ({ table, changedSince }: RemovedTable) =>
     void removed.push({ table, removed: counted.get(table) ?? 0, changedSince });
-  await removeRows(of, cleared, note, signal);
+  await atPace(deps, (pace) => removeRows({ ...of, pace }, cleared, note, signal), signal);
   await failpoint("contract.rows.after");
   await leaveLane(deps, tenant);
   await failpoint("contract.lane.after");

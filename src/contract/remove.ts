@@ -11,6 +11,7 @@ import { failpoint } from "../failpoint.ts";
 import { holdsRowsOf, type Mapping, type TableMapping, tableText } from "../model/mapping.ts";
 import { arrayText, literal } from "../model/sql.ts";
 import type { Database, Row, Session } from "../ports.ts";
+import type { Pace } from "../throttle/index.ts";
 import { partitionRoots, rowsWithKeys, type Sides, sidesOf } from "../verify/index.ts";
 import { pieces } from "./pieces.ts";
 
@@ -22,6 +23,7 @@ export type Removal = {
   readonly tenant: string;
   /** pg_current_snapshot() of the new home, after which its rows may differ: the old home stands still since then. */
   readonly snapshot: string;
+  readonly pace: Pace;
 };
 
 export type RemovedTable = {
@@ -32,8 +34,9 @@ export type RemovedTable = {
 };
 
 const ROWS_A_BATCH = 500;
-/** Half of the time is the application's. */
-const PACE = 0.5;
+/** At least half of the time is the application's, whatever pace is left to the move. */
+const LONGEST_PART = 0.5;
+const STANDING_STILL_MS = 250;
 
 export type Order = readonly TableMapping[];
 
@@ -95,14 +98,15 @@ export async function removeRows(
       let [removed, changedSince] = [0, 0];
       for await (const rows of pieces(source, table, of.tenant, isRoot)) {
         for (let isOver = false; !isOver; ) {
-          signal.throwIfAborted();
+          await goOn(of.pace, signal);
           const began = performance.now();
           const batch = await removeBatch(of, { source, target }, table, sides, rows);
           removed += batch.removed;
           changedSince += batch.changedSince;
           isOver = batch.removed < ROWS_A_BATCH;
           if (batch.removed > 0) await failpoint("contract.batch.after");
-          await delay(((performance.now() - began) * (1 - PACE)) / PACE, undefined, { signal });
+          const workedMs = performance.now() - began;
+          await Promise.all([delay(workedMs * (1 / LONGEST_PART - 1), undefined, { signal }), of.pace.rest(workedMs, signal)]);
         }
       }
       await onTable({ table: tableText(table.source), removed, changedSince });
@@ -110,6 +114,12 @@ export async function removeRows(
   } finally {
     await open.closeAll();
   }
+}
+
+/** Waits while it has to stand still; no transaction is open then. */
+async function goOn(pace: Pace, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  while (pace.now() === 0) await delay(STANDING_STILL_MS, undefined, { signal });
 }
 
 /** Nothing is removed when one row of the batch is not what the new home has. */

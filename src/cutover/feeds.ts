@@ -3,6 +3,7 @@
 import type { SecretColumns } from "../evidence/index.ts";
 import { secretColumns } from "../evidence/index.ts";
 import type { MigrationFile } from "../file/index.ts";
+import type { Logger } from "../log.ts";
 import type { Move } from "../mapping/index.ts";
 import { mirrorMapping, mirrorSecrets } from "../mirror/index.ts";
 import type { Mapping } from "../model/mapping.ts";
@@ -16,6 +17,7 @@ export type SwitchDeps = {
   readonly move: Move;
   readonly stateSql: string;
   readonly version: string;
+  readonly log: Logger;
 };
 
 export function legFor(deps: SwitchDeps, direction: Direction, tenant: string): Leg {

@@ -2,7 +2,6 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { lockTenant, readFence } from "../fence/index.ts";
-import type { Logger } from "../log.ts";
 import { mirrorName } from "../model/mirror.ts";
 import { legFor, type SwitchDeps } from "./feeds.ts";
 import { finishOther } from "./finish.ts";
@@ -13,20 +12,21 @@ const LOOK_EVERY_MS = 1_000;
 const PATIENCE = { lockTimeoutMs: 1_000, attempts: 1 } as const;
 
 /** Runs until `signal` aborts. What cannot be ended now is left for the next look: nothing else of the migration waits for it. */
-export async function sweepSwitches(deps: () => SwitchDeps, log: Logger, signal: AbortSignal): Promise<void> {
+export async function sweepSwitches(deps: () => SwitchDeps, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      await finishSwitches(deps(), log, signal);
+      await finishSwitches(deps(), signal);
     } catch (error) {
-      if (!signal.aborted) log.warn({ event: "switch-left-behind", error }, "a switch that was left behind cannot be ended now");
+      if (!signal.aborted)
+        deps().log.warn({ event: "switch-left-behind", error }, "a switch that was left behind cannot be ended now");
     }
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
 /** One look. */
-export async function finishSwitches(deps: SwitchDeps, log: Logger, signal: AbortSignal): Promise<void> {
-  const { file, systems } = deps;
+export async function finishSwitches(deps: SwitchDeps, signal: AbortSignal): Promise<void> {
+  const { file, systems, log } = deps;
   const state = systems.target;
   for (const { tenant } of await loadAll(state, file.name)) {
     await using turn = await takeTurn(state, file.name, tenant);
@@ -38,11 +38,11 @@ export async function finishSwitches(deps: SwitchDeps, log: Logger, signal: Abor
       "a switch whose process had died was ended",
     );
   }
-  await takeBackFences(deps, log, signal);
+  await takeBackFences(deps, signal);
 }
 
 /** A process that was taken for dead may have fenced after its switch was undone, and died then. */
-async function takeBackFences({ file, systems }: SwitchDeps, log: Logger, signal: AbortSignal): Promise<void> {
+async function takeBackFences({ file, systems, log }: SwitchDeps, signal: AbortSignal): Promise<void> {
   const fences = [
     { database: systems.source, migration: file.name },
     { database: systems.target, migration: mirrorName(file.name) },

@@ -5,11 +5,16 @@ import { formatLsn, parseLsn } from "../model/position.ts";
 import type { Row, Session } from "../ports.ts";
 import type { RangeResult } from "./compare.ts";
 import { inTransaction, type Lease, type Owner } from "./lease.ts";
+import { COMPARABLE } from "./units.ts";
 
-/** Writes the result down, in one transaction with all that follows from it. Nothing, when another process has taken the range over meanwhile. */
+/**
+ * Writes the result down, in one transaction with all that follows from it. Nothing, when another process has taken the range over meanwhile; and when the
+ * tenant was switched meanwhile, the range is to be compared anew: what its application writes at the other side is no difference.
+ */
 export async function finishRange(state: Session, owner: Owner, lease: Lease, result: RangeResult): Promise<void> {
   const params = unitParams(lease.unit);
   await inTransaction(state, async () => {
+    if (!(await hasStayed(state, lease))) return putBack(state, owner, lease);
     const [unit] = await state.query(
       `SELECT passes, began_at, is_cut FROM rehouse.compared_unit WHERE ${OF_UNIT} FOR UPDATE`,
       params,
@@ -35,6 +40,15 @@ export async function finishRange(state: Session, owner: Owner, lease: Lease, re
     await noteDifferences(state, lease.unit, result.differences, result.position);
     if (unit["is_cut"] === "t") await finishPass(state, lease, unit);
   });
+}
+
+/** Whether the tenant was in this feed all the time since the lease. Asked after the last look, so that nothing needs to be locked. */
+async function hasStayed(state: Session, { unit, epoch }: Lease): Promise<boolean> {
+  const stayed = await state.query(
+    `SELECT FROM rehouse.tenant AS t WHERE t.migration = $1 AND t.tenant = $2 AND t.first_epoch IS NOT DISTINCT FROM $3::bigint AND ${COMPARABLE}`,
+    [unit.migration, unit.tenant, epoch],
+  );
+  return stayed.length > 0;
 }
 
 /** Nothing, while ranges of it are still with somebody. */

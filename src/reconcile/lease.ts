@@ -16,6 +16,8 @@ import { type Due, FREE, type Schedule, textList } from "./schedule.ts";
 
 export type Lease = {
   readonly unit: ComparedUnit;
+  /** In which the tenant came into this feed, as of the lease. */
+  readonly epoch: string | null;
   readonly table: TableMapping;
   readonly id: string;
   readonly range: KeyRange;
@@ -68,7 +70,7 @@ async function leaseOf(context: LeaseContext, due: Due, table: TableMapping): Pr
   const order = due.isUnderWay ? due.keyOrder : await beginPass(context, due, table);
   const left = due.isUnderWay ? await takeLeft(context, due.unit) : undefined;
   const taken = left ?? (await cutNext(context, due, table, order));
-  return { unit: due.unit, table, keyOrder: order, ...taken };
+  return { unit: due.unit, epoch: due.epoch, table, keyOrder: order, ...taken };
 }
 
 /** Resolves to the order in which the pass cuts the unit. One that has room in one range is not cut. */

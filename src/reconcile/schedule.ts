@@ -14,6 +14,7 @@ import { COMPARABLE } from "./units.ts";
 /** A unit whose row is locked, with its pass under way or about to begin. */
 export type Due = {
   readonly unit: ComparedUnit;
+  readonly epoch: string | null;
   readonly target: string;
   /** Its rows at the last comparison; before there was one, those of all tables of the tenant. */
   readonly rows: number;
@@ -90,7 +91,7 @@ async function dueUnits(state: Session, deps: ReconcileDeps, order: string): Pro
 async function lockDue(state: Session, deps: ReconcileDeps, { table, tenant }: Unit): Promise<Due | undefined> {
   const [row] = await state.query(
     `SELECT u.source, u.tenant, u.target, coalesce(u.rows, t.rows_copied) AS rows, u.began_at IS NOT NULL AS is_under_way, u.is_cut,
-            array_to_json(u.key_order)::text AS key_order, array_to_json(u.frontier)::text AS frontier
+            t.first_epoch, array_to_json(u.key_order)::text AS key_order, array_to_json(u.frontier)::text AS frontier
        ${dueClause(deps.settings)} AND u.source = $3 AND u.tenant = $4 FOR UPDATE OF u SKIP LOCKED`,
     [deps.migration, deps.direction, table, tenant],
   );
@@ -120,6 +121,7 @@ function readDue(row: Row, { migration, direction }: ReconcileDeps): Due {
   return {
     unit: { migration, direction, table: row["source"] ?? "", tenant: row["tenant"] ?? "" },
     target: row["target"] ?? "",
+    epoch: row["first_epoch"] ?? null,
     rows: Number(row["rows"]),
     isUnderWay: row["is_under_way"] === "t",
     isCut: row["is_cut"] === "t",

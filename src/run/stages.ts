@@ -179,12 +179,13 @@ async function controlMove(deps: WithJournals, heart: Heart, begun: BegunMove, s
       ended,
     );
   };
+  const switching = () => ({ ...deps, log: deps.context.log, move });
   const parts = [
     (ended: AbortSignal) => runControl(control, ended),
     (ended: AbortSignal) => journals.there.run(ended),
     (ended: AbortSignal) => finishResyncs(resync, ended),
-    (ended: AbortSignal) => sweepSwitches(() => ({ ...deps, move }), deps.context.log, ended),
-    (ended: AbortSignal) => soakStage(() => ({ ...deps, move }), ended),
+    (ended: AbortSignal) => sweepSwitches(switching, ended),
+    (ended: AbortSignal) => soakStage(switching, ended),
     (ended: AbortSignal) => deliverRoutes(routeDelivery(deps), ended),
     (ended: AbortSignal) => serveMirror(deps, () => move, heart, home, ended),
   ];

@@ -16,6 +16,8 @@ export type Facts = {
   readonly replicaBytes: number | undefined;
   readonly slotBytes: number | undefined;
   readonly slotRoomBytes: number | undefined;
+  /** max_slot_wal_keep_size; undefined: a slot may hold back as much as there is. */
+  readonly slotKeptBytes: number | undefined;
   readonly walBytes: number;
   readonly checkpoints: number;
   /** Migrations whose backfill works on this server now, by what their controllers call themselves. */
@@ -36,6 +38,7 @@ export async function readFacts(session: Session, slot: string, version: number)
       : "SELECT checkpoints_req FROM pg_catalog.pg_stat_bgwriter";
   const [row] = await session.query(
     `SELECT (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database) AS connections, pg_catalog.current_setting('max_connections') AS max_connections,
+            (SELECT nullif(setting::bigint, -1) * 1024 * 1024 FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size') AS slot_kept_bytes,
             others.*, waits.*, standbys.*, slots.*, (${requested}) AS checkpoints,
             pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), '0/0') AS wal_bytes,
             (SELECT count(DISTINCT application_name) FROM pg_catalog.pg_stat_activity WHERE application_name LIKE '${COPYING}%') AS copying
@@ -69,6 +72,7 @@ export async function readFacts(session: Session, slot: string, version: number)
     replicaBytes: number(row, "replica_bytes"),
     slotBytes: number(row, "slot_bytes"),
     slotRoomBytes: number(row, "slot_room_bytes"),
+    slotKeptBytes: number(row, "slot_kept_bytes"),
     walBytes: number(row, "wal_bytes") ?? 0,
     checkpoints: number(row, "checkpoints") ?? 0,
     copying: number(row, "copying") ?? 0,

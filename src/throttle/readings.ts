@@ -40,7 +40,7 @@ export function readingsOf(
   add("oldest transaction", facts.oldestMs, limits.oldestSnapshot, "ms");
   if (side === "source") {
     add("slot lag", facts.slotBytes, limits.slotLagMb, "bytes", true);
-    add("WAL left for the slot", facts.slotRoomBytes, { ...limits.slotRoomMb, less: true }, "bytes", true);
+    add("WAL left for the slot", facts.slotRoomBytes, roomLimit(limits.slotRoomMb, facts.slotKeptBytes), "bytes", true);
   }
   if (before !== undefined && facts.atMs > before.atMs) {
     const seconds = (facts.atMs - before.atMs) / 1000;
@@ -53,4 +53,11 @@ export function readingsOf(
     );
   }
   return readings;
+}
+
+/** Where a server keeps less for a slot than the limits ask for, they would be reached for ever: then they are parts of what it keeps. */
+function roomLimit({ slow, pause }: Limit, keptBytes = Number.POSITIVE_INFINITY): Limit {
+  const atMost = (limit: number | undefined, part: number) =>
+    limit === undefined ? undefined : Math.min(limit, keptBytes / part);
+  return { slow: atMost(slow, 4), pause: atMost(pause, 16), less: true };
 }

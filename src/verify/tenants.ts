@@ -7,6 +7,8 @@ export type TenantState = {
   readonly phase: string;
   /** By the plan of its copy. */
   readonly rows: number;
+  /** The epoch in which it came into this feed; null: not yet. */
+  readonly epoch: string | null;
 };
 
 /** Not at the target yet, or no longer at the source, so that every row would be missing; or the other feed's to compare. */
@@ -21,6 +23,14 @@ export function hasLeft({ phase }: TenantState): boolean {
   return phase === "contracted";
 }
 
+/**
+ * Whether it was in this feed all the time from one look to the other. If not, its application has written at the other side meanwhile: what differs then
+ * is no difference.
+ */
+export function hasStayed(before: TenantState, after: TenantState | undefined): boolean {
+  return after !== undefined && isComparable(before) && isComparable(after) && before.epoch === after.epoch;
+}
+
 /** The tenants asked for, or all, in order of their names. */
 export async function readTenants(
   target: Database,
@@ -28,13 +38,14 @@ export async function readTenants(
   asked: readonly string[] | undefined,
 ): Promise<TenantState[]> {
   const rows = await target.query(
-    "SELECT tenant, phase, rows_estimated FROM rehouse.tenant WHERE migration = $1 ORDER BY tenant",
+    "SELECT tenant, phase, rows_estimated, first_epoch FROM rehouse.tenant WHERE migration = $1 ORDER BY tenant",
     [migration],
   );
   const known = rows.map((row) => ({
     tenant: row["tenant"] ?? "",
     phase: row["phase"] ?? "",
     rows: Number(row["rows_estimated"]),
+    epoch: row["first_epoch"] ?? null,
   }));
   if (asked === undefined) return known;
   const unknown = asked.filter((tenant) => !known.some((each) => each.tenant === tenant));

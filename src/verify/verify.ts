@@ -22,7 +22,7 @@ import { type Scan, type Sessions, scanTable } from "./scan.ts";
 import { type SettledSuspect, settle } from "./settle.ts";
 import { type Sides, sidesOf } from "./side.ts";
 import { sourcePosition } from "./source-now.ts";
-import { hasLeft, isComparable, readTenants, type TenantState, unitsIn } from "./tenants.ts";
+import { hasLeft, hasStayed, isComparable, readTenants, type TenantState, unitsIn } from "./tenants.ts";
 
 /** The planner takes the buckets of a key's hash for as many as there are keys, and would sort all rows by them. */
 const BY_HASH = { enable_sort: "off", enable_incremental_sort: "off" };
@@ -79,18 +79,27 @@ async function compareTenants(
     const keys = (settled[index] ?? []).filter(isUnsettled).map(({ key }) => key);
     if (keys.length > 0) request.onUnsettled?.({ table, keys });
   }
-  const verified: VerifiedTenant[] = [];
-  const repairable: Repairable[] = [];
-  for (const tenant of tenants) {
-    const found = isComparable(tenant) ? await tablesOfTenant(deps.migration, sessions, tenant, scanned, settled, secrets) : [];
-    verified.push({ tenant: tenant.tenant, phase: tenant.phase, tables: found.map(({ document }) => document) });
-    repairable.push(...found);
-  }
+  const results: { readonly tenant: TenantState; readonly found: readonly Repairable[] }[] = [];
+  for (const tenant of comparable)
+    results.push({ tenant, found: await tablesOfTenant(deps.migration, sessions, tenant, scanned, settled, secrets) });
+  // Only once every row was looked at for the last time.
+  const after = new Map((await readTenants(deps.target, deps.migration, request.tenants)).map((each) => [each.tenant, each]));
+  const stayed = new Map(
+    results
+      .filter(({ tenant }) => hasStayed(tenant, after.get(tenant.tenant)))
+      .map(({ tenant, found }) => [tenant.tenant, found]),
+  );
+  const verified = tenants.map((before): VerifiedTenant => {
+    const found = stayed.get(before.tenant);
+    const { phase } = isComparable(before) && found === undefined ? (after.get(before.tenant) ?? before) : before;
+    return { tenant: before.tenant, phase, tables: (found ?? []).map(({ document }) => document) };
+  });
+  const repairable = [...stayed.values()].flat();
   for (const { tenant, document } of repairable) await keepDifferences(deps, tenant, document);
   if (request.repairFor !== undefined)
     await repair(deps, sessions, repairable, { by: request.repairFor, waitForApplied }, signal);
   for (const { tenant, document } of repairable) await keepComparison(deps, tenant, document, beganAt);
-  const isWhole = tenants.every((tenant) => isComparable(tenant) || hasLeft(tenant));
+  const isWhole = tenants.every((tenant) => stayed.has(tenant.tenant) || hasLeft(after.get(tenant.tenant) ?? tenant));
   return { formatVersion: 1, equal: isWhole && verified.every(isEqual), tenants: verified };
 }
 

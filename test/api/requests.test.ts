@@ -108,7 +108,7 @@ describe("a request", () => {
 
   it("for nothing that is there is answered as a problem, too", async () => {
     await using it = api();
-    for (const path of ["/", "/api/v1/nope", "/api/v2/status", "/api/v1/tenants/%E0%A4%A"]) {
+    for (const path of ["/nowhere", "/api/v1/nope", "/api/v2/status", "/api/v1/tenants/%E0%A4%A"]) {
       const { status, headers, body } = await it.get(path);
       expect([400, 404], path).toContain(status);
       expect(body, path).toMatchObject({ status, code: expect.stringMatching(/^REHOUSE_/) });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { removeRows } from "../../src/contract/remove.ts";
 import type { Database } from "../../src/ports.ts";
+import { FULL_PACE } from "../../src/throttle/index.ts";
 import { column, mappingOf, startMove, tenantTable } from "../copying/index.ts";
 import { waitUntil } from "../support/index.ts";
 
@@ -22,7 +23,14 @@ test.each([
   const orders = tenantTable("orders", COLUMNS);
   await using move = await startMove(mappingOf([orders], undefined), sql, sql);
   const [now] = await move.target.query("SELECT pg_current_snapshot() AS snapshot");
-  const of = { mapping: move.mapping, source: move.source, target: move.target, tenant: "1", snapshot: now?.["snapshot"] ?? "" };
+  const of = {
+    mapping: move.mapping,
+    source: move.source,
+    target: move.target,
+    tenant: "1",
+    snapshot: now?.["snapshot"] ?? "",
+    pace: FULL_PACE,
+  };
   const before = await wholeReads(move.source);
   const removed: number[] = [];
   await removeRows(of, [orders], async (done) => void removed.push(done.removed), AbortSignal.timeout(30_000));

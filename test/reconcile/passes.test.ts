@@ -184,3 +184,25 @@ test("of what is due, what changed comes first, and every third range is of what
   ]);
   expect(order.map((row) => row["tenant"])).toEqual(["5", "6", "1", "7", "2", "3", "4", "8", "9", "10", "11", "12"]);
 });
+
+test("what a tenant's application writes at its new home is no difference to a range that was leased before the switch", async () => {
+  await using move = await things(50);
+  await move.target.query("UPDATE public.things SET note = 'written at its new home' WHERE id = 7");
+  let looks = 0;
+  const waitForApplied = async () => {
+    if (looks++ === 0) await move.target.query("UPDATE rehouse.tenant SET phase = 'soaking'");
+    return "passed" as const;
+  };
+  await using reconciler = new Reconciler(move, { waitForApplied });
+  await until(
+    move,
+    "the range to be put back",
+    "SELECT count(*) = 1 AS holds FROM rehouse.compared_range WHERE owner_pid IS NULL AND NOT is_done",
+  );
+  expect(looks).toBeGreaterThan(1);
+  // And led back, with what was written there.
+  await move.source.query("UPDATE public.things SET note = 'written at its new home' WHERE id = 7");
+  await move.target.query("UPDATE rehouse.tenant SET phase = 'in-sync', first_epoch = first_epoch + 1");
+  expect(await reconciler.nextPass()).toMatchObject([{ rows: "50", differences: "0" }]);
+  expect(await move.target.query("SELECT FROM rehouse.difference")).toEqual([]);
+});

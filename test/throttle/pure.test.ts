@@ -8,6 +8,7 @@ import type { Facts } from "../../src/throttle/facts.ts";
 import { readingsOf } from "../../src/throttle/readings.ts";
 import type { Known } from "../../src/throttle/records.ts";
 import { paceOf } from "../../src/throttle/roles.ts";
+import { judge } from "../../src/throttle/signal.ts";
 import { throttleStatus } from "../../src/throttle/status.ts";
 import { windowAt } from "../../src/throttle/windows.ts";
 
@@ -81,6 +82,7 @@ const FACTS: Facts = {
     replicaBytes: undefined,
     slotBytes: 0,
     slotRoomBytes: undefined,
+    slotKeptBytes: undefined,
     walBytes: 0,
     checkpoints: 0,
     copying: 1,
@@ -104,6 +106,20 @@ describe("the signals of a side", () => {
     expect(names({ replicaMs: 5 })).toContain("source replica lag");
     expect(names({})).not.toContain("source active connections");
     expect(names({}, "target")).not.toContain("target slot lag");
+  });
+
+  it("takes little room for a slot for little only where the server would keep more", () => {
+    const MB = 2 ** 20;
+    const level = (slotRoomBytes: number, slotKeptBytes: number) => {
+      const facts = { ...FACTS, slotRoomBytes, slotKeptBytes };
+      const found = readingsOf("source", { latency: undefined, facts, before: undefined }, LIMITS);
+      return found.filter(({ signal }) => signal === "source WAL left for the slot").map((reading) => judge(reading));
+    };
+    expect(level(250 * MB, 100_000 * MB)).toEqual(["pause"]);
+    expect(level(1_000 * MB, 100_000 * MB)).toEqual(["slow"]);
+    expect(level(16 * MB, 16 * MB)).toEqual(["ok"]);
+    expect(level(3 * MB, 16 * MB)).toEqual(["slow"]);
+    expect(level(1 * MB, 16 * MB)).toEqual(["pause"]);
   });
 
   it("counts by the second what only grows", () => {

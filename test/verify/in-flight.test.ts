@@ -133,3 +133,22 @@ test("while nothing is applied a differing row is listed, marked as not settled"
     tenants: [{ tables: [{ differences: [{ key: { id: "6" }, kind: "different", settled: false }] }] }],
   });
 });
+
+test.each([
+  ["switched", "soaking", "UPDATE rehouse.tenant SET phase = 'soaking' WHERE tenant = '1'"],
+  ["switched and led back", "in-sync", "UPDATE rehouse.tenant SET first_epoch = 7 WHERE tenant = '1'"],
+])("what a tenant's application writes at its new home is no difference when it is %s meanwhile", async (_, phase, switched) => {
+  await using move = await copiedMove("t_{tenant}");
+  await run(move.target, "UPDATE t_1.orders SET note = 'other' WHERE id = 6; UPDATE t_2.orders SET note = 'other' WHERE id = 7");
+  const waitForApplied = async (): Promise<Applied> => {
+    await run(move.target, switched);
+    return "passed";
+  };
+  const { equal, tenants } = await compare(move, ["1", "2"], waitForApplied);
+  expect(equal).toBe(false);
+  expect(tenants).toMatchObject([
+    { tenant: "1", phase, tables: [] },
+    { tenant: "2", tables: [{ differences: [{ key: { id: "7" } }] }] },
+  ]);
+  expect(await move.target.query("SELECT tenant FROM rehouse.difference")).toEqual([{ tenant: "2" }]);
+});
