@@ -36,8 +36,8 @@ export async function readFeed(of: {
 }
 
 /**
- * Writes of others and late ones are counted tenant by tenant only where the migration has any: mostly it has none. A lane that has nothing to do still gets a heartbeat a second, so its lag is the age of
- * the newest commit that it has applied.
+ * Writes of others and late ones are counted tenant by tenant only where the migration has any: mostly it has none. A lane that has nothing to do
+ * still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied.
  */
 const TENANTS = `
   SELECT CASE WHEN EXISTS (SELECT FROM rehouse.foreign_write WHERE migration = $1 AND decided_at IS NULL)
