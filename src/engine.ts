@@ -53,6 +53,8 @@ import { topics } from "./topics/index.ts";
 /** The roles of this version, in the order in which they are started. */
 const ALL_ROLES: readonly Role[] = ["control", "capture", "backfill", "apply", "reconcile"];
 const POLL_MS = 200;
+/** Times as long as a look at the state takes: of 10,000 tenants the looks alone would be a server's work. */
+const POLL_REST = 4;
 const SHOWN_CHANGES = 20;
 
 export class MigrationEngine implements Engine, AsyncDisposable {
@@ -306,16 +308,18 @@ export class MigrationEngine implements Engine, AsyncDisposable {
     const isThere = (tenant: TenantStatus) =>
       tenant.phase === "in-sync" ? isApplied(tenant) : tenant.held || tenant.phase === "soaking" || tenant.phase === "contracted";
     while (!signal.aborted) {
+      const askedAt = performance.now();
       const status = await this.status(signal).catch((error: unknown) => {
         if (error instanceof RehouseError && (error.code === "REHOUSE_NO_MIGRATION" || error.policy === "retry"))
           return undefined;
         throw error;
       });
+      const restMs = POLL_REST * (performance.now() - askedAt);
       const tenants = status?.tenants ?? [];
       const moving = tenants.filter((tenant) => !isThere(tenant));
       if (tenants.length > 0 && moving.length === 0) return "in-sync";
       if (moving.length > 0 && moving.every((tenant) => tenant.stopped !== null)) return "needs-person";
-      await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
+      await delay(Math.max(POLL_MS, restMs), undefined, { signal }).catch(() => undefined);
     }
     return "interrupted";
   }

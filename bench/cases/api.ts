@@ -3,7 +3,7 @@ import { Agent, request } from "node:http";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bench } from "../bench.ts";
-import { MemoryMeter } from "../meters/memory.ts";
+import { largestOf, MemoryMeter } from "../meters/memory.ts";
 import type { Migration } from "../migration.ts";
 import { type Result, rounded } from "../report.ts";
 import { DEADLINE_MS, Scene } from "../scene.ts";
@@ -66,7 +66,7 @@ export async function benchApi(bench: Bench): Promise<Result[]> {
   listening.close();
   await serving.stop();
   const rssMb = memory.largestMb();
-  return variants.map((variant) => ({
+  const answers = variants.map((variant) => ({
     bench: "api",
     variant,
     value: rounded(percentile(took[variant], 0.5)),
@@ -76,6 +76,17 @@ export async function benchApi(bench: Bench): Promise<Result[]> {
     p50Ms: rounded(percentile(took[variant], 0.5)),
     p99Ms: rounded(percentile(took[variant], 0.99)),
   }));
+  return [...answers, await memoryOfRoles(bench, migration)];
+}
+
+/** The largest of the processes of a `run`, which follow as many tenants. */
+async function memoryOfRoles(bench: Bench, migration: Migration): Promise<Result> {
+  using memory = new MemoryMeter(bench.programs.mark);
+  const working = migration.run();
+  await working.during(migration.running(DEADLINE_MS));
+  await working.during(delay(1_000 * bench.options.seconds));
+  await working.stop();
+  return largestOf(bench, { bench: "api", variant: "roles" }, memory.peaks());
 }
 
 /** Tenants that are there as far as the state tables say: the API asks for nothing else. */

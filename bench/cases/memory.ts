@@ -1,6 +1,6 @@
 import type { Bench } from "../bench.ts";
-import { MemoryMeter } from "../meters/memory.ts";
-import { type Result, result } from "../report.ts";
+import { largestOf, MemoryMeter } from "../meters/memory.ts";
+import type { Result } from "../report.ts";
 import { DEADLINE_MS, Scene } from "../scene.ts";
 import { connect } from "../servers/postgres.ts";
 import { arrived, Changes } from "../workload/changes.ts";
@@ -30,17 +30,8 @@ export async function benchMemory(bench: Bench): Promise<Result[]> {
   await following.stop();
   await assertEqual(source, { "the migration's target": migration.targetUrl });
 
-  return [line(bench, "transaction", duringTransaction), line(bench, "backfill", duringBackfill)];
-}
-
-function line(bench: Bench, variant: string, peaks: { name: string; mb: number }[]): Result {
-  bench.say(`${variant}: ${peaks.map(({ name, mb }) => `${name} ${Math.round(mb)} MB`).join(", ")}`);
-  const largest = peaks[0]?.mb;
-  if (largest === undefined) throw new Error("the memory of processes can only be read where there is /proc");
-  return result(
-    { bench: "memory", variant, unit: "MB", peer: null, direction: "less is better" },
-    [largest],
-    [],
-    [{ rssMb: largest }],
-  );
+  return [
+    largestOf(bench, { bench: "memory", variant: "transaction" }, duringTransaction),
+    largestOf(bench, { bench: "memory", variant: "backfill" }, duringBackfill),
+  ];
 }

@@ -1,3 +1,5 @@
+import type { Bench } from "../bench.ts";
+import { type Result, result } from "../report.ts";
 import { allProcesses, peakResidentMb, pidsWithEnvironment, rehouseName } from "./processes.ts";
 
 /** The kernel keeps a process's peak, but only for as long as the process lives: so it is read now and then. */
@@ -39,4 +41,16 @@ export class MemoryMeter implements Disposable {
       else known.mb = Math.max(known.mb, mb);
     }
   }
+}
+
+/** The line of a measurement whose result is the memory of the largest process; that of each is told. */
+export function largestOf(
+  { say }: Pick<Bench, "say">,
+  of: Pick<Result, "bench" | "variant">,
+  peaks: readonly { readonly name: string; readonly mb: number }[],
+): Result {
+  say(`${of.variant}: ${peaks.map(({ name, mb }) => `${name} ${Math.round(mb)} MB`).join(", ")}`);
+  const largest = peaks[0]?.mb;
+  if (largest === undefined) throw new Error("the memory of processes can only be read where there is /proc");
+  return result({ ...of, unit: "MB", peer: null, direction: "less is better" }, [largest], [], [{ rssMb: largest }]);
 }

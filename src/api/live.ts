@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { TenantStatus } from "../cli/documents.ts";
+import { mapInSlices } from "../slices.ts";
 import type { EventHub, Listener } from "./event-hub.ts";
 import { problemOf } from "./problem.ts";
 import type { Snapshot, Snapshots } from "./snapshot.ts";
@@ -50,7 +51,7 @@ export class Live {
       else if (performance.now() - this.#lastHeardAt > LINGER_MS) break;
       try {
         const snapshot = await this.#snapshots.renewed();
-        marks = this.#tell(snapshot, marks);
+        marks = await this.#tell(snapshot, marks);
         trouble = undefined;
       } catch (error) {
         const { problem } = problemOf(error);
@@ -65,9 +66,9 @@ export class Live {
     this.#isLooking = false;
   }
 
-  #tell({ status }: Snapshot, before: Marks | undefined): Marks {
+  async #tell({ status }: Snapshot, before: Marks | undefined): Promise<Marks> {
     this.#hub.publish("status", summarize(status));
-    const marks = new Map(status.tenants.map((tenant) => [tenant.tenant, marksOf(tenant)]));
+    const marks = new Map(await mapInSlices(status.tenants, (tenant): [string, string] => [tenant.tenant, marksOf(tenant)]));
     if (before === undefined) return marks;
     const changed = status.tenants.filter(({ tenant }) => marks.get(tenant) !== before.get(tenant));
     const gone = [...before.keys()].filter((tenant) => !marks.has(tenant)).length;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { EVENTS, EVENTS_PATH, EVENTS_PERMISSION } from "./events.ts";
 import * as history from "./history-schema.ts";
+import { METRICS_PATH, METRICS_PERMISSION } from "./metrics.ts";
 import { operation, operationSummary, operationsPage, progress } from "./operation-schema.ts";
 import { PROBLEM_TYPE, problem } from "./problem.ts";
 import { rehearsalDocument } from "./rehearsal-schema.ts";
@@ -52,6 +53,7 @@ export function openApiDocument(): Json {
   for (const route of ROUTES)
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route, registry) };
   paths[EVENTS_PATH] = { get: eventsOperation(registry) };
+  paths[METRICS_PATH] = { get: metricsOperation() };
   return {
     openapi: "3.1.0",
     info: {
@@ -109,6 +111,18 @@ function eventsOperation(registry: Names): Json {
     ],
     responses: {
       200: { description: "The stream.", content: { "text/event-stream": { schema: { type: "string" } } } },
+      default: problemResponse(),
+    },
+  };
+}
+
+function metricsOperation(): Json {
+  return {
+    ...aboutOf(METRICS_PERMISSION),
+    summary: "Metrics of the migration and of this process, for Prometheus; docs/metrics.md has the list",
+    operationId: "getMetrics",
+    responses: {
+      200: { description: "Prometheus' text format.", content: { "text/plain": { schema: { type: "string" } } } },
       default: problemResponse(),
     },
   };

@@ -33,7 +33,7 @@ export const READ_ROUTES: readonly Route[] = [
     summary: "The status document of the command line, a second old at most while it is asked for",
     takes: takes({}),
     gives: statusDocument,
-    handle: async ({ around }) => ({ json: (await around.snapshots.current()).json() }),
+    handle: async ({ around }) => ({ json: await (await around.snapshots.current()).json() }),
   }),
 
   route({

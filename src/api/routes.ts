@@ -1,4 +1,4 @@
-/** All routes but the stream of events and the OpenAPI document, which are no JSON of a schema. */
+/** All routes but the stream of events, the metrics and the OpenAPI document, which are no JSON of a schema. */
 
 import { CONTROL_ROUTES } from "./control-routes.ts";
 import { HEALTH_ROUTES } from "./health-routes.ts";

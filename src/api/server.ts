@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import type { Engine } from "../cli/engine.ts";
 import { inTime } from "../in-time.ts";
 import type { Logger } from "../log.ts";
+import type { MigrationMetrics } from "../metrics/index.ts";
 import { Admission } from "./admission.ts";
 import { sendAnswer, sendProblem, toldOf } from "./answers.ts";
 import type { Around } from "./around.ts";
@@ -12,6 +13,7 @@ import { EventHub } from "./event-hub.ts";
 import { securityHeaders } from "./headers.ts";
 import { httpServer, type Tls } from "./http.ts";
 import { Live } from "./live.ts";
+import { serveMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { Operations } from "./operations.ts";
 import { RefusedRequest } from "./problem.ts";
@@ -29,6 +31,7 @@ export type ServerSettings = {
   readonly onLoopback: boolean;
   readonly tls: Tls | undefined;
   readonly archive: string | undefined;
+  readonly metrics: Pick<MigrationMetrics, "contentType" | "text">;
   /** Directory of the built dashboard; left out: the package's own. */
   readonly dashboard?: string;
 };
@@ -71,6 +74,7 @@ export function createServer(settings: ServerSettings): ApiServer {
   const app = bareServer(settings, admission);
   for (const route of ROUTES) serve(app, route, around, admission);
   serveOpenApi(app, admission);
+  serveMetrics(app, settings.metrics, admission);
   serveDashboard(app, dashboard);
   new Streams(live, admission).serve(app, securityHeaders(settings.tls !== undefined));
   return {

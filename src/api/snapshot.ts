@@ -4,13 +4,14 @@
  */
 
 import type { StatusDocument, TenantStatus } from "../cli/documents.ts";
+import { mapInSlices } from "../slices.ts";
 import { RefusedRequest } from "./problem.ts";
 
 export type Snapshot = {
   readonly status: StatusDocument;
   readonly tenants: ReadonlyMap<string, TenantStatus>;
-  /** The document as it is sent. */
-  json(): Buffer;
+  /** The document as it is sent: made once, when it is first asked for. */
+  json(): Promise<Buffer>;
 };
 
 /** A status that is older is taken anew behind the answer; one that is older by far is waited for. */
@@ -88,15 +89,21 @@ export function requireKnown(snapshot: Snapshot, names: readonly string[]): void
 }
 
 function snapshotOf(status: StatusDocument): Snapshot {
-  let json: Buffer | undefined;
+  let json: Promise<Buffer> | undefined;
   return {
     status,
     tenants: new Map(status.tenants.map((tenant) => [tenant.tenant, tenant])),
     json: () => {
-      json ??= Buffer.from(JSON.stringify(status));
+      json ??= jsonOf(status);
       return json;
     },
   };
+}
+
+/** The bytes of 10,000 tenants take 15 ms of the thread, so others go in between. */
+async function jsonOf({ tenants, ...rest }: StatusDocument): Promise<Buffer> {
+  const [head, texts] = [JSON.stringify(rest), await mapInSlices(tenants, (tenant) => JSON.stringify(tenant))];
+  return Buffer.from(`${head.slice(0, -1)},"tenants":[${texts.join()}]}`);
 }
 
 function now(): number {

@@ -5,6 +5,7 @@ import { ROLES, type Role, type RunEvent } from "./engine.ts";
 import { LISTEN, type ListenFlags, startApi, withListenOptions } from "./listening.ts";
 import { watch } from "./live/index.ts";
 import { oneLine } from "./live/width.ts";
+import { metricsOf, serveMetrics } from "./metrics.ts";
 import type { Style } from "./style.ts";
 import {
   type CommonOptions,
@@ -48,9 +49,11 @@ export function runVerb(around: Surroundings): Command {
 
 async function run({ role, until, serve, metrics, ...flags }: RunOptions, context: Context): Promise<ExitCode> {
   const { io, json, file, engine, signal } = context;
-  await using _listener = metrics === undefined ? undefined : await serveMetrics(metrics, context);
-  // Before the work: what is wrong about the address is said at once.
-  const api = serve === undefined ? undefined : await startApi(context, serve === true ? LISTEN : serve, flags);
+  let made: ReturnType<typeof metricsOf> | undefined;
+  const registry = () => (made ??= metricsOf(context));
+  // Before the work: what is wrong about an address is said at once.
+  await using _listener = metrics === undefined ? undefined : await serveMetrics(metrics, await registry());
+  const api = serve === undefined ? undefined : await startApi(context, serve === true ? LISTEN : serve, flags, registry);
   const view = startView(context);
   let outcome: RunOutcome | undefined;
   try {
@@ -66,15 +69,6 @@ async function run({ role, until, serve, metrics, ...flags }: RunOptions, contex
   if (json) printJson(io, { formatVersion: 1, migration: file.name, ...outcome });
   else io.out(`${summary(outcome, context.style)}\n`);
   return EXIT_OF[outcome.outcome];
-}
-
-async function serveMetrics(address: string | true, { file, engine, version, log }: Context): Promise<AsyncDisposable> {
-  // Loaded where it is asked for: most commands end in less time than this takes.
-  const { listen, listenAddress, metricsPages, MigrationMetrics } = await import("../metrics/index.ts");
-  const status = () => engine.status(AbortSignal.timeout(10_000));
-  const metrics = new MigrationMetrics({ migration: file.name, version, status, log });
-  const listener = await listen(listenAddress(address), metricsPages(metrics));
-  return { [Symbol.asyncDispose]: () => listener.close() };
 }
 
 /** Shows progress beside the work; whatever happens to the view, the work goes on. */

@@ -3,8 +3,8 @@
 import { readSlot } from "../capture/index.ts";
 import type { Phase, StatusDocument, Stopped, TenantStatus } from "../cli/documents.ts";
 import { VERIFIED } from "../evidence/index.ts";
-import { formatPosition, parseLsn } from "../model/position.ts";
 import type { Database, Row } from "../ports.ts";
+import { mapInSlices } from "../slices.ts";
 
 export type FeedStatus = {
   readonly capture: StatusDocument["capture"];
@@ -31,16 +31,23 @@ export async function readFeed(of: {
       lagMs: number(capture, "lag_ms"),
       slot: slot.slot,
     },
-    tenants: tenants.map(tenantStatus),
+    tenants: await mapInSlices(tenants, tenantStatus),
   };
 }
 
-/** A lane that has nothing to do still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied. */
+/**
+ * Writes of others and late ones are counted tenant by tenant only where the migration has any: mostly it has none. A lane that has nothing to do
+ * still gets a heartbeat a second, so its lag is the age of the newest commit that it has applied.
+ */
 const TENANTS = `
-  SELECT (SELECT count(*) FROM (SELECT FROM rehouse.foreign_write AS f
-           WHERE f.migration = t.migration AND f.tenant = t.tenant AND f.decided_at IS NULL LIMIT 1000) AS open) AS foreign_writes,
-         (SELECT count(*) FROM rehouse.late_write AS w WHERE w.migration = t.migration AND w.tenant = t.tenant) AS late_writes,
-         t.tenant, t.kind, t.phase, t.held, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
+  SELECT CASE WHEN EXISTS (SELECT FROM rehouse.foreign_write WHERE migration = $1 AND decided_at IS NULL)
+              THEN (SELECT count(*) FROM (SELECT FROM rehouse.foreign_write AS f
+                     WHERE f.migration = t.migration AND f.tenant = t.tenant AND f.decided_at IS NULL LIMIT 1000) AS open)
+         END AS foreign_writes,
+         CASE WHEN EXISTS (SELECT FROM rehouse.late_write WHERE migration = $1)
+              THEN (SELECT count(*) FROM rehouse.late_write AS w WHERE w.migration = t.migration AND w.tenant = t.tenant)
+         END AS late_writes,
+         t.tenant, t.phase, t.held, t.rows_copied, greatest(t.rows_estimated, t.rows_copied) AS rows_estimated, t.changes,
          r.home, r.generation, to_char(r.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS home_since,
          l.lsn, l.ordinal, t.stopped::text AS stopped, v.rows AS verified_rows, v.differences AS verified_differences, v.at AS verified_at,
          CASE WHEN l.committed_ms IS NULL THEN NULL
@@ -71,8 +78,8 @@ function tenantStatus(row: Row): TenantStatus {
     phase: (row["phase"] ?? "planned") as Phase,
     rows: { copied: number(row, "rows_copied") ?? 0, estimated: number(row, "rows_estimated") ?? 0 },
     applied: {
-      position:
-        lsn === null || lsn === undefined ? null : formatPosition({ lsn: parseLsn(lsn), ordinal: Number(row["ordinal"]) }),
+      // As formatPosition has it: pg_lsn has the same text.
+      position: lsn === null || lsn === undefined ? null : `${lsn}:${row["ordinal"]}`,
       lagMs: number(row, "lag_ms"),
       changes: number(row, "changes") ?? 0,
     },

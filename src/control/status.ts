@@ -7,6 +7,7 @@ import type { ThrottleSettings } from "../file/index.ts";
 import { mirrorName } from "../model/mirror.ts";
 import type { Database, Row } from "../ports.ts";
 import { type FailingChannel, readFailingChannels } from "../route/index.ts";
+import { mapInSlices } from "../slices.ts";
 import { readSoak } from "../soak/index.ts";
 import { readThrottle } from "../throttle/index.ts";
 import { hasBegun } from "./begin.ts";
@@ -50,8 +51,12 @@ export async function readStatus(deps: {
     readThrottle(target, migration, deps.throttle),
   ]);
   const failing = processes.filter((row) => row["error"] !== null);
-  const rows = feed.tenants.map((tenant) => ({ ...withHome(tenant, home), soak: soak.get(tenant.tenant) ?? null }));
-  const lags = rows.flatMap((row) => (row.applied.lagMs === null ? [] : [row.applied.lagMs]));
+  const atHome = new Map(home?.tenants.map((tenant) => [tenant.tenant, tenant]));
+  const rows = await mapInSlices(feed.tenants, (tenant) => ({
+    ...withHome(tenant, atHome.get(tenant.tenant)),
+    soak: soak.get(tenant.tenant) ?? null,
+  }));
+  const lag = rows.reduce((most, { applied }) => Math.max(most, applied.lagMs ?? -1), -1);
   return {
     formatVersion: 1,
     migration,
@@ -64,7 +69,7 @@ export async function readStatus(deps: {
       chunksDone: number(chunks, "done") ?? 0,
       chunksTotal: number(chunks, "total") ?? 0,
     },
-    apply: { changes: number(head, "applied") ?? 0, lagMs: lags.length === 0 ? null : Math.max(...lags) },
+    apply: { changes: number(head, "applied") ?? 0, lagMs: lag < 0 ? null : lag },
     reconcile,
     tables: tables.map((row) => ({
       table: row["source"] ?? "",
@@ -122,8 +127,7 @@ async function readHome({ migration, source, target }: Deps): Promise<FeedStatus
 }
 
 /** What is applied for a switched tenant, and compared, is what comes home. */
-function withHome(tenant: TenantStatus, home: FeedStatus | undefined): TenantStatus {
-  const its = home?.tenants.find((one) => one.tenant === tenant.tenant);
+function withHome(tenant: TenantStatus, its: TenantStatus | undefined): TenantStatus {
   if (its === undefined) return tenant;
   const { applied, verified, stopped } = tenant.phase === "soaking" ? its : tenant;
   return {

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { SoakStatus } from "../cli/documents.ts";
 import type { Database } from "../ports.ts";
+import { mapInSlices } from "../slices.ts";
 
 /** Of a check of the switch before the last one is told as long as the tenant is back where it was: that is what led it back. */
 const SOAK = `
@@ -29,12 +30,13 @@ const problems = z.array(z.object({ criterion: z.string(), problem: z.string() }
 /** By tenant; one of which there is nothing to say is not there. */
 export async function readSoak(target: Database, migration: string, soakMs: number): Promise<ReadonlyMap<string, SoakStatus>> {
   const rows = await target.query(SOAK, [migration, String(soakMs)]);
-  const found = rows.map((row): [string, SoakStatus] => [
+  const found = await mapInSlices(rows, (row): [string, SoakStatus] => [
     row["tenant"] ?? "",
     {
       until: row["until"] ?? null,
-      tripped: tripped.parse(JSON.parse(row["tripped"] ?? "[]")),
-      problems: problems.parse(JSON.parse(row["problems"] ?? "[]")),
+      // Of thousands that soak most have neither.
+      tripped: row["tripped"] == null ? [] : tripped.parse(JSON.parse(row["tripped"])),
+      problems: row["problems"] == null ? [] : problems.parse(JSON.parse(row["problems"])),
     },
   ]);
   return new Map(found);

@@ -104,6 +104,21 @@ describe("the status of a moment ago", () => {
     expect((await Promise.all([before, after])).map(({ status }) => status.apply.changes)).toEqual([2, 2]);
   });
 
+  it("is one document of JSON, made once for all who ask, with others having their turn meanwhile", async () => {
+    const tenants = Array.from({ length: 10_000 }, (_, n) => tenant(`${n}`, "in-sync", { applied: applied(n) }));
+    const snapshots = new Snapshots(async () => status({ tenants, stopped: null }), new AbortController().signal);
+    const snapshot = await snapshots.current();
+    let turns = 0;
+    const others = setInterval(() => turns++, 0);
+    const [one, other] = await Promise.all([snapshot.json(), snapshot.json()]);
+    clearInterval(others);
+    expect(turns).toBeGreaterThan(0);
+    expect(other).toBe(one);
+    expect(JSON.parse(one.toString())).toEqual(snapshot.status);
+    const empty = new Snapshots(async () => status(), new AbortController().signal);
+    expect(JSON.parse((await (await empty.current()).json()).toString())).toEqual(status());
+  });
+
   it("is asked for again after a failure", async () => {
     let fails = true;
     const snapshots = new Snapshots(
@@ -133,7 +148,8 @@ describe("listening", () => {
   const settings = (hasToken: boolean) => {
     const engine = fakeEngine([]);
     const access = { ...engine.access, hasToken: async () => hasToken };
-    return { engine: { ...engine, access }, migration: "m", log: createLogger("silent"), archive: undefined };
+    const metrics = { contentType: "text/plain", text: async () => "" };
+    return { engine: { ...engine, access }, migration: "m", log: createLogger("silent"), archive: undefined, metrics };
   };
   const flags = { tlsCert: undefined, tlsKey: undefined, insecureListen: false };
 

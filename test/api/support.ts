@@ -2,6 +2,7 @@ import type { Access, AuditEntry, Deed, TokenHolder } from "../../src/access/ind
 import { type ApiServer, createServer, type ServerSettings } from "../../src/api/server.ts";
 import type { Engine } from "../../src/cli/engine.ts";
 import { createLogger } from "../../src/log.ts";
+import { MigrationMetrics } from "../../src/metrics/index.ts";
 import { type Call, fakeEngine, status, tenant } from "../cli/support.ts";
 
 export const MIGRATION = "move-enterprise";
@@ -29,6 +30,11 @@ export function bearer(name: string): Record<string, string> {
   return { authorization: `Bearer ${name}` };
 }
 
+export function metricsOf(engine: Engine): MigrationMetrics {
+  const status = () => engine.status(new AbortController().signal);
+  return new MigrationMetrics({ migration: MIGRATION, version: "1.2.3", status, log: createLogger("silent") });
+}
+
 /** The API over an engine that answers what a test gives it, asked without a socket. */
 export function api(answers: Partial<Engine> = {}, more: Partial<ServerSettings> = {}): Api {
   const [calls, audit]: [Call[], Noted[]] = [[], []];
@@ -46,7 +52,7 @@ export function api(answers: Partial<Engine> = {}, more: Partial<ServerSettings>
   const engine: Engine = { ...rest, access: remembering };
   const log = createLogger("silent");
   const server = createServer({
-    ...{ engine, migration: MIGRATION, log, onLoopback: true, tls: undefined, archive: undefined },
+    ...{ engine, migration: MIGRATION, log, onLoopback: true, tls: undefined, archive: undefined, metrics: metricsOf(engine) },
     ...more,
   });
   const ask = async (method: "GET" | "POST", url: string, headers: Record<string, string>, payload?: string): Promise<Answer> => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Access, TokenRecord } from "../../src/access/index.ts";
+import type { RunOutcome } from "../../src/cli/documents.ts";
 import { RehouseError } from "../../src/errors.ts";
-import { rehouse } from "./support.ts";
+import { rehouse, status } from "./support.ts";
 
 const token: TokenRecord = {
   id: "0123456789abcdef",
@@ -89,6 +90,27 @@ describe("serve", () => {
     expect(printed).toMatch(/^The API of move-enterprise is at http:\/\/127\.0\.0\.1:\d+\/api\/v1; Ctrl-C stops it\.\n$/);
     expect(exit).toBe(130);
     expect(calls).toEqual([{ method: "dispose" }]);
+  });
+
+  it.each([
+    ["serve", ["serve", "--listen", "127.0.0.1:0"]],
+    ["run --serve", ["run", "--serve", "127.0.0.1:0"]],
+  ])("has Prometheus' metrics on the same port: %s", async (_name, verb) => {
+    const stop = new AbortController();
+    let scraped: Promise<string> | undefined;
+    const said = (text: string) => {
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0];
+      if (url === undefined || scraped !== undefined) return;
+      scraped = fetch(`${url}/metrics`).then((response) => response.text());
+      void scraped.finally(() => stop.abort());
+    };
+    const ended = new Promise<RunOutcome>((resolve) =>
+      stop.signal.addEventListener("abort", () => resolve({ outcome: "interrupted", status: status() })),
+    );
+    const io = { out: said, err: said };
+    const { exit } = await rehouse([...verb, "-f", "FILE"], { io, engine: { run: () => ended }, signal: stop.signal });
+    expect(await scraped).toContain('rehouse_migration_state{state="running",migration="move-enterprise"} 1');
+    expect(exit).toBe(130);
   });
 
   it("refuses to be reached from elsewhere without what keeps it safe, before anything runs", async () => {
