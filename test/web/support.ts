@@ -10,7 +10,7 @@ import { createServer } from "../../src/api/server.ts";
 import type { StatusDocument } from "../../src/cli/documents.ts";
 import type { Engine } from "../../src/cli/engine.ts";
 import { createLogger } from "../../src/log.ts";
-import { MIGRATION } from "../api/support.ts";
+import { MIGRATION, metricsOf } from "../api/support.ts";
 import { fakeEngine } from "../cli/support.ts";
 import { DOCTOR, THROTTLE } from "./standing.ts";
 
@@ -53,15 +53,10 @@ export async function served(of: {
       server = undefined;
     },
     start: async () => {
+      const engine = engineOf(of.status, of.engine);
       server = createServer({
-        ...{
-          engine: engineOf(of.status, of.engine),
-          migration: MIGRATION,
-          log: createLogger("silent"),
-          tls: undefined,
-          archive: undefined,
-        },
-        ...{ onLoopback: of.onLoopback ?? true, dashboard: of.dashboard },
+        ...{ engine, migration: MIGRATION, log: createLogger("silent"), tls: undefined, archive: undefined },
+        ...{ metrics: metricsOf(engine), onLoopback: of.onLoopback ?? true, dashboard: of.dashboard },
       });
       await server.app.listen({ host: "127.0.0.1", port });
       const bound = server.app.server.address();
