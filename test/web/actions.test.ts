@@ -3,7 +3,6 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TenantStatus } from "../../src/cli/documents.ts";
-import { shellWord } from "../../web/src/format.ts";
 import { tenantAt } from "../../web/src/shell/routes.ts";
 import { tenant } from "../cli/support.ts";
 import { go, launch, open, violations } from "./browser.ts";
@@ -97,6 +96,24 @@ describe.skipIf(program === undefined)("the dashboard's actions in a browser", (
     expect(await dialog.getByRole("button", { name: "Switch to the target" }).isDisabled()).toBe(true);
     await page.keyboard.press("Escape");
     expect(asked).toHaveLength(1);
+  });
+
+  it("ask the gate no longer than somebody waits for its answer", async () => {
+    let isAsked = true;
+    const cutover: Doer["engine"]["cutover"] = (_options, signal) =>
+      new Promise((_, reject) =>
+        signal.addEventListener("abort", () => {
+          isAsked = false;
+          reject(signal.reason);
+        }),
+      );
+    await using it = await at(tenantAt("42"), "otto", { cutover });
+    await it.page.getByRole("button", { name: "Switch to the target" }).click();
+    const dialog = it.page.getByRole("dialog");
+    await dialog.getByText("Asking the gate; nothing is changed").waitFor();
+    expect(await dialog.getByRole("button", { name: "Switch to the target" }).isDisabled()).toBe(true);
+    await it.page.keyboard.press("Escape");
+    await expect.poll(() => isAsked).toBe(false);
   });
 
   it("say it where nobody knows any more how an operation gets on", async () => {
@@ -260,45 +277,6 @@ describe.skipIf(program === undefined)("the dashboard's actions in a browser", (
     await row.getByRole("button", { name: "Cancel the operation" }).click();
     await page.getByRole("listitem").filter({ hasText: "cancelledcutover" }).waitFor();
     expect(await violations(page)).toEqual([]);
-    expect(it.complaints).toEqual([]);
-  });
-
-  it("show rows that differ with both images, and of one tenant nothing under the name of another", async () => {
-    let answerSlow: () => void = () => undefined;
-    const slow = new Promise<void>((resolve) => {
-      answerSlow = resolve;
-    });
-    const differences: typeof HISTORY.differences = async ({ tenant: name }) => {
-      if (name === "slow") await slow;
-      return name === undefined
-        ? [differenceOf(1, HOSTILE)]
-        : [differenceOf(2, name, { source: { id: "2", total: `of ${name}` } })];
-    };
-    await using it = await at("#/differences", "vera", { history: { ...HISTORY, differences } });
-    const { page } = it;
-    const changed = page.getByRole("row").filter({ hasText: "differs" });
-    await changed.first().waitFor();
-    expect(await changed.first().textContent()).toBe("total differs42.5040.00");
-    expect(await page.getByRole("row").filter({ hasText: "note" }).textContent()).toBe(
-      "note differs<b>two\nlines</b> ·right to leftNULL",
-    );
-    expect(await page.getByRole("row").filter({ hasText: "secret" }).textContent()).toBe("secretsha256:9f2c…sha256:9f2c…");
-    expect(await page.locator(".difference .command code").textContent()).toBe(
-      `rehouse verify --tenant ${shellWord(HOSTILE)} --repair`,
-    );
-    const leaveFor = (name: string) =>
-      page.evaluate((to) => {
-        location.hash = to;
-      }, `#/differences?tenant=${name}`);
-    await leaveFor("slow");
-    await page.getByText("Asking for differences").waitFor();
-    expect(await page.locator("main").textContent()).not.toContain("42.50");
-    const isAborted = page.waitForEvent("requestfailed", (request) => request.url().includes("tenant=slow"));
-    await leaveFor("quick");
-    await isAborted;
-    answerSlow();
-    await page.getByText("of quick").waitFor();
-    expect(await page.locator("main").textContent()).not.toContain("of slow");
     expect(it.complaints).toEqual([]);
   });
 });

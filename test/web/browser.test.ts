@@ -2,8 +2,9 @@
 
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { shellWord } from "../../web/src/format.ts";
 import { go, launch, open, violations } from "./browser.ts";
-import { HISTORY } from "./deeds.ts";
+import { differenceOf, HISTORY, HOSTILE } from "./deeds.ts";
 import { statusAt, tenantsOf } from "./standing.ts";
 import { builtDashboard, chromium, type Served, served } from "./support.ts";
 
@@ -166,6 +167,50 @@ describe.skipIf(program === undefined)("the dashboard in a browser", () => {
     await page.reload();
     await page.getByText("3 of 10,000 tenants").waitFor();
     expect(await grid.locator(".grid-row").first().textContent()).toContain("globex");
+    expect(complaints).toEqual([]);
+  });
+
+  it("shows rows that differ with both images, and of one tenant nothing under the name of another", async () => {
+    let answerSlow: () => void = () => undefined;
+    const slow = new Promise<void>((resolve) => {
+      answerSlow = resolve;
+    });
+    const differences: typeof HISTORY.differences = async ({ tenant: name }) => {
+      if (name === "slow") await slow;
+      return name === undefined
+        ? [differenceOf(1, HOSTILE)]
+        : [differenceOf(2, name, { source: { id: "2", total: `of ${name}` } })];
+    };
+    await using slowly = await served({
+      dashboard: built.directory,
+      status: now,
+      engine: { history: { ...HISTORY, differences } },
+    });
+    await using look = await open(browser, `${slowly.url}#/differences`, LIGHT, "vera");
+    const { page, complaints } = look;
+    const changed = page.getByRole("row").filter({ hasText: "differs" });
+    await changed.first().waitFor();
+    expect(await changed.first().textContent()).toBe("total differs42.5040.00");
+    expect(await page.getByRole("row").filter({ hasText: "note" }).textContent()).toBe(
+      "note differs<b>two\nlines</b> ·right to leftNULL",
+    );
+    expect(await page.getByRole("row").filter({ hasText: "secret" }).textContent()).toBe("secretsha256:9f2c…sha256:9f2c…");
+    expect(await page.locator(".difference .command code").textContent()).toBe(
+      `rehouse verify --tenant ${shellWord(HOSTILE)} --repair`,
+    );
+    const leaveFor = (name: string) =>
+      page.evaluate((to) => {
+        location.hash = to;
+      }, `#/differences?tenant=${name}`);
+    await leaveFor("slow");
+    await page.getByText("Asking for differences").waitFor();
+    expect(await page.locator("main").textContent()).not.toContain("42.50");
+    const isAborted = page.waitForEvent("requestfailed", (request) => request.url().includes("tenant=slow"));
+    await leaveFor("quick");
+    await isAborted;
+    answerSlow();
+    await page.getByText("of quick").waitFor();
+    expect(await page.locator("main").textContent()).not.toContain("of slow");
     expect(complaints).toEqual([]);
   });
 
