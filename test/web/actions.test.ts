@@ -6,7 +6,7 @@ import type { TenantStatus } from "../../src/cli/documents.ts";
 import { tenantAt } from "../../web/src/shell/routes.ts";
 import { tenant } from "../cli/support.ts";
 import { go, launch, open, violations } from "./browser.ts";
-import { type Doer, differenceOf, doer, HISTORY, HOSTILE } from "./deeds.ts";
+import { type Doer, doer, HISTORY, HOSTILE } from "./deeds.ts";
 import { statusAt } from "./standing.ts";
 import { builtDashboard, chromium, type Served, served } from "./support.ts";
 
